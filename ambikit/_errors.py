@@ -1,0 +1,11 @@
+"""The one error that says: the input can be mended by whoever gave it."""
+
+from __future__ import annotations
+
+
+class InputError(ValueError):
+    """An argument, file or setting that cannot be used; the message says what, where and the mend.
+
+    The command lines print it as one line and exit with status 2. Anything else that is raised
+    is a bug of ours and keeps its traceback.
+    """

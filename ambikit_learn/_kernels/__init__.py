@@ -1,0 +1,1 @@
+"""All numba code of this package; the same rules as in `ambikit._kernels`."""
