@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
+import numpy.typing as npt
 
 from ambikit._errors import InputError
 from ambikit._typing import ArrayLike, FloatArray
@@ -108,7 +109,9 @@ def one_pole(time_constant: float, sample_rate: float) -> float:
     return -math.expm1(-1.0 / (tau * rate))
 
 
-def output(out: FloatArray | None, shape: tuple[int, ...], dtype: np.dtype[np.generic]) -> FloatArray:
+def output(
+    out: FloatArray | None, shape: tuple[int, ...], dtype: np.dtype[np.generic]
+) -> FloatArray:
     """Return `out` if it fits, or a new array."""
     if out is None:
         return np.empty(shape, dtype)
@@ -118,3 +121,31 @@ def output(out: FloatArray | None, shape: tuple[int, ...], dtype: np.dtype[np.ge
     if not out.flags.writeable:
         raise InputError("out is read-only: pass a writeable array")
     return out
+
+
+def count(value: int, name: str) -> int:
+    """Return a positive integer."""
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
+        raise InputError(f"{name} must be a positive integer, got {value!r}")
+    return int(value)
+
+
+def frames(pictures: ArrayLike, name: str = "frames") -> npt.NDArray[np.uint8]:
+    """Return pictures (..., height, width, 3) of bytes."""
+    p = np.asarray(pictures)
+    if p.dtype != np.uint8:
+        raise TypeError(f"{name} must be uint8 (RGB, 0 to 255), got {p.dtype}")
+    if p.ndim < 3 or p.shape[-1] != 3 or 0 in p.shape[-3:]:
+        raise InputError(f"{name} must be (..., height, width, 3), got shape {p.shape}")
+    return p
+
+
+def field_of_view(value: ArrayLike, name: str, *, degrees: bool = False) -> FloatArray:
+    """Return fields of view in radians; a flat picture shows less than half of the sphere."""
+    a = angle(value, name, degrees=degrees)
+    if not ((a > 0) & (a < np.pi)).all():
+        unit = "°" if degrees else " rad"
+        raise InputError(
+            f"{name} must be a field of view between 0 and 180°, got {np.asarray(value)}{unit}"
+        )
+    return a

@@ -1,0 +1,256 @@
+"""Equirectangular frames: pixels, directions, perspective crops and boxes on the sphere."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from ambikit import InputError, _validate
+
+Floats = npt.NDArray[np.float64]
+Frames = npt.NDArray[np.uint8]
+
+
+@dataclass(frozen=True, eq=False)
+class Boxes:
+    """Rectangles on the sphere.
+
+    Parameters
+    ----------
+    azimuth, elevation : (N,) array_like
+        Centres in degrees.
+    width, height : (N,) array_like
+        Angles in degrees between the left and right edge, and between the lower and upper edge,
+        seen from the centre of the sphere by a viewer who faces the box. So the width of a box
+        near a pole is not its span of azimuths.
+    score : (N,) array_like
+        Confidence, 0 to 1.
+    label : sequence of str
+        N names.
+
+    Raises
+    ------
+    InputError
+        The fields differ in length.
+
+    Examples
+    --------
+    >>> boxes = Boxes([90.0, -45.0], [0.0, 30.0], [20.0, 10.0], [30.0, 10.0], [0.9, 0.4], "ab")
+    >>> len(boxes), boxes.take(boxes.score > 0.5).label
+    (2, ('a',))
+    """
+
+    azimuth: Floats
+    elevation: Floats
+    width: Floats
+    height: Floats
+    score: Floats
+    label: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        for name in _NUMBERS:
+            values = np.array(getattr(self, name), dtype=np.float64).reshape(-1)
+            object.__setattr__(self, name, values)
+        object.__setattr__(self, "label", tuple(self.label))
+        lengths = {f.name: len(getattr(self, f.name)) for f in fields(self)}
+        if len(set(lengths.values())) != 1:
+            raise InputError(f"boxes need fields of one length, got {lengths}")
+
+    def __len__(self) -> int:
+        return len(self.azimuth)
+
+    def take(self, index: npt.ArrayLike) -> Boxes:
+        """Return the boxes that an array of indices, or a boolean mask, picks."""
+        picked = np.asarray(index)
+        if picked.dtype == np.bool_:
+            picked = np.flatnonzero(picked)
+        picked = picked.astype(np.intp)
+        numbers = (getattr(self, name)[picked] for name in _NUMBERS)
+        return Boxes(*numbers, label=tuple(self.label[i] for i in picked))
+
+    def to_records(self) -> list[dict[str, Any]]:
+        """Return one dict a box, of plain numbers and strings (as for JSON)."""
+        columns = [getattr(self, name).tolist() for name in _NUMBERS]
+        names = (*_NUMBERS, "label")
+        return [
+            dict(zip(names, row, strict=True)) for row in zip(*columns, self.label, strict=True)
+        ]
+
+    @classmethod
+    def from_records(cls, records: Sequence[Mapping[str, Any]]) -> Self:
+        """Return the boxes that `to_records` wrote."""
+        try:
+            numbers = [[record[name] for record in records] for name in _NUMBERS]
+            labels = tuple(str(record["label"]) for record in records)
+        except KeyError as missing:
+            raise InputError(f"a record of a box lacks the field {missing}") from None
+        return cls(*map(np.asarray, numbers), label=labels)
+
+    @classmethod
+    def empty(cls) -> Self:
+        """Return no boxes."""
+        return cls.from_records([])
+
+    @classmethod
+    def concatenate(cls, parts: Sequence[Boxes]) -> Self:
+        """Return the boxes of all parts, in order."""
+        numbers = (
+            np.concatenate([np.empty(0), *(getattr(p, name) for p in parts)]) for name in _NUMBERS
+        )
+        return cls(*numbers, label=tuple(name for p in parts for name in p.label))
+
+
+_NUMBERS = ("azimuth", "elevation", "width", "height", "score")
+
+
+def pixel_to_direction(u: npt.ArrayLike, v: npt.ArrayLike) -> tuple[Floats, Floats]:
+    """Direction of a place in an equirectangular frame.
+
+    Parameters
+    ----------
+    u, v : array_like
+        Fractions of the width from the left edge and of the height from the top edge. The centre
+        of pixel (row i, column j) of an H × W frame is ``u = (j + 0.5) / W, v = (i + 0.5) / H``.
+
+    Returns
+    -------
+    azimuth, elevation : arrays
+        Radians, azimuth in (−π, π].
+
+    Notes
+    -----
+    ``azimuth = (1 − 2u)·π``, ``elevation = (1 − 2v)·π/2``: the middle of the frame is the front,
+    its left quarter (u = 0.25) is 90° to the left. Columns beyond the frame wrap.
+
+    Examples
+    --------
+    >>> azimuth, elevation = pixel_to_direction(0.25, 0.5)
+    >>> float(np.rad2deg(azimuth)), float(np.rad2deg(elevation))
+    (90.0, 0.0)
+    """
+    wrapped = 1.0 - np.mod(np.asarray(u, dtype=np.float64), 1.0) * 2.0
+    azimuth = np.where(wrapped <= -1.0, 1.0, wrapped) * np.pi
+    return azimuth, (0.5 - np.asarray(v, dtype=np.float64)) * np.pi
+
+
+def direction_to_pixel(azimuth: npt.ArrayLike, elevation: npt.ArrayLike) -> tuple[Floats, Floats]:
+    """Place of a direction in an equirectangular frame.
+
+    Parameters
+    ----------
+    azimuth, elevation : array_like
+        Radians.
+
+    Returns
+    -------
+    u, v : arrays
+        Fractions of the width, in [0, 1), and of the height; the inverse of `pixel_to_direction`.
+
+    Examples
+    --------
+    >>> u, v = direction_to_pixel(np.deg2rad(-90.0), 0.0)
+    >>> float(u), float(v)
+    (0.75, 0.5)
+    """
+    u = np.mod(0.5 - np.asarray(azimuth, dtype=np.float64) / (2.0 * np.pi), 1.0)
+    # The remainder of a tiny negative number rounds to 1, which is the left edge again.
+    return np.where(u < 1.0, u, 0.0), 0.5 - np.asarray(elevation, dtype=np.float64) / np.pi
+
+
+def local_axes(azimuth: npt.ArrayLike, elevation: npt.ArrayLike) -> Floats:
+    """Forward, leftward and upward unit vectors of a viewer who faces a direction.
+
+    Parameters
+    ----------
+    azimuth, elevation : array_like
+        Radians, of shapes that broadcast to (...).
+
+    Returns
+    -------
+    (..., 3, 3) array
+        Rows are the vectors in (x, y, z); the product with a column vector in (x, y, z) gives its
+        (forward, left, up).
+
+    Examples
+    --------
+    >>> local_axes(np.pi / 2, 0.0).round(9).tolist()  # facing left: left of that is the back
+    [[0.0, 1.0, 0.0], [-1.0, 0.0, 0.0], [0.0, 0.0, 1.0]]
+    """
+    a, e = np.broadcast_arrays(np.asarray(azimuth, float), np.asarray(elevation, float))
+    (sa, ca), (se, ce) = (np.sin(a), np.cos(a)), (np.sin(e), np.cos(e))
+    zero = np.zeros_like(sa)
+    rows = [[ca * ce, sa * ce, se], [-sa, ca, zero], [-se * ca, -se * sa, ce]]
+    return np.stack([np.stack(row, axis=-1) for row in rows], axis=-2) + 0.0
+
+
+def gnomonic(
+    frames: npt.ArrayLike,
+    azimuth: float,
+    elevation: float,
+    width: float,
+    height: float,
+    size: int,
+    *,
+    degrees: bool = False,
+) -> Frames:
+    """Perspective crop of equirectangular frames, as a camera at the centre would see it.
+
+    Parameters
+    ----------
+    frames : (..., H, W, 3) uint8 array
+        Frames that cover the whole sphere, whatever their aspect.
+    azimuth, elevation : float
+        Direction of the crop's centre, in radians.
+    width, height : float
+        Field of view: the angle between the middles of the left and right edge, and of the lower
+        and upper edge, in radians, below π.
+    size : int
+        Rows and columns of the crop.
+    degrees : bool
+        Angles are degrees.
+
+    Returns
+    -------
+    (..., size, size, 3) uint8 array
+        Not mirrored: what is to the left (greater azimuth) stays at the left.
+
+    Raises
+    ------
+    InputError
+        Wrong shape, elevation beyond the poles, or a field of view outside (0°, 180°).
+    TypeError
+        Frames that are not uint8.
+
+    Notes
+    -----
+    The pixel at (a, b) in [−1, 1]², counted to the left and upwards, looks along
+    ``f + a·tan(width/2)·l + b·tan(height/2)·u``, with the viewer's axes f, l and u of
+    `local_axes`. Sampling is bilinear and wraps at the seam. A crop much coarser than its frames
+    aliases: scale the frames down first.
+
+    Examples
+    --------
+    >>> frame = np.zeros((180, 360, 3), np.uint8)
+    >>> frame[:, 80:100] = 255  # a white stripe at 90° to the left
+    >>> crop = gnomonic(frame, 90.0, 0.0, 60.0, 60.0, 32, degrees=True)
+    >>> crop[16, [0, 15, 31], 0].tolist()
+    [0, 255, 0]
+    """
+    from ambikit_learn._kernels import gnomonic as kernel
+
+    pictures = _validate.frames(frames)
+    axes = local_axes(
+        _validate.angle(azimuth, "azimuth", degrees=degrees),
+        _validate.elevation(elevation, degrees=degrees),
+    )
+    axes[1] *= np.tan(_validate.field_of_view(width, "width", degrees=degrees) / 2.0)
+    axes[2] *= np.tan(_validate.field_of_view(height, "height", degrees=degrees) / 2.0)
+    count = _validate.count(size, "size")
+    flat = pictures.reshape(-1, *pictures.shape[-3:])
+    out = np.empty((len(flat), count, count, 3), np.uint8)
+    kernel.crop(flat, axes, out)
+    return out.reshape(*pictures.shape[:-3], count, count, 3)

@@ -1,0 +1,340 @@
+"""Video files: what they hold, the frames of a span, and writing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from fractions import Fraction
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+import numpy.typing as npt
+
+from ambikit import InputError, _validate
+from ambikit_learn._files import replacing
+
+Frames = npt.NDArray[np.uint8]
+
+HELD = 0.5
+"""Seconds for which the last frame may stand for frames that a file does not have."""
+
+
+@dataclass(frozen=True)
+class MediaInfo:
+    """What the header of a media file says.
+
+    Parameters
+    ----------
+    width, height : int
+        Size of the video in pixels.
+    frame_rate : float
+        Average number of frames per second.
+    duration : float
+        Length of the video in seconds; 0.0 if the file does not say.
+    video_codec : str
+        FFmpeg's name of the video codec.
+    has_audio : bool
+        There is a sound track.
+    audio_channels : int
+        Number of channels of the first sound track; 0 without one.
+    """
+
+    width: int
+    height: int
+    frame_rate: float
+    duration: float
+    video_codec: str
+    has_audio: bool
+    audio_channels: int
+
+
+def probe(path: str | Path) -> MediaInfo:
+    """Read what a video file's header says, without decoding.
+
+    Parameters
+    ----------
+    path : path
+        Media file.
+
+    Returns
+    -------
+    MediaInfo
+
+    Raises
+    ------
+    FileNotFoundError
+        There is no such file.
+    InputError
+        The file is not media, is truncated, or holds no video.
+    """
+    with _opened(path) as (container, stream):
+        sound = container.streams.audio[0] if container.streams.audio else None
+        return MediaInfo(
+            width=stream.width,
+            height=stream.height,
+            frame_rate=_frame_rate(stream),
+            duration=_end(container, stream),
+            video_codec=stream.codec_context.name,
+            has_audio=sound is not None,
+            audio_channels=sound.codec_context.channels if sound else 0,
+        )
+
+
+def read_frames(
+    path: str | Path,
+    *,
+    start: float = 0.0,
+    duration: float | None = None,
+    rate: float | None = None,
+    size: tuple[int, int] | None = None,
+) -> Frames:
+    """Read the frames of a span of video.
+
+    Parameters
+    ----------
+    path : path
+        Video file.
+    start : float
+        Beginning of the span in seconds.
+    duration : float, optional
+        Length in seconds; to the end of the video when not given.
+    rate : float, optional
+        Frames per second to return, at the times ``start + arange(T) / rate``; the video's own
+        rate when not given. Each time gets the frame that a player shows then: the last one that
+        does not begin later.
+    size : (height, width), optional
+        Scale to this size, smoothly; the video's own size when not given.
+
+    Returns
+    -------
+    (T, height, width, 3) uint8 array
+        RGB, with ``T = round(duration * rate)``, at least 1.
+
+    Raises
+    ------
+    FileNotFoundError
+        There is no such file.
+    InputError
+        The file is not media, is truncated, holds no video, or ends before the span does.
+
+    Notes
+    -----
+    One pass: the file is entered at the key frame before `start` and left after the span, so a
+    span costs the distance to its key frame plus its own length. One thread. The last frame is
+    held for up to half a second after the end, since the tracks of a file seldom end together.
+    """
+    with _opened(path) as (container, stream):
+        rate = _frame_rate(stream) if rate is None else _validate.positive(rate, "rate", "Hz")
+        end = _end(container, stream)
+        if start < 0 or 0 < end <= start:
+            raise InputError(f"{path} is {end:.2f} s long: start must lie within it, got {start}")
+        if duration is None:
+            if not end:
+                raise InputError(f"{path} does not say how long it is: give a duration")
+            duration = end - start
+        count = max(1, round(_validate.positive(duration, "duration", "seconds") * rate))
+        height, width = size or (stream.height, stream.width)
+        out = np.empty((count, height, width, 3), np.uint8)
+        last = _fill(out, start + np.arange(count) / rate, _frames_from(container, stream, start))
+    if last is None:
+        raise InputError(f"{path} holds no frames from {start:.2f} s: fetch or make it again")
+    if last + HELD < start + (count - 1) / rate:
+        raise InputError(
+            f"{path} ends at {last:.2f} s, before {start + duration:.2f} s: it is truncated, or "
+            "less should be asked for"
+        )
+    return out
+
+
+def write_video(
+    path: str | Path,
+    frames: Iterable[Frames],
+    rate: float,
+    *,
+    codec: str = "libx264",
+    gop: int | None = None,
+    quality: float | None = None,
+) -> None:
+    """Write frames as a video without sound.
+
+    Parameters
+    ----------
+    path : path
+        File to write, such as a ``.mp4`` or ``.mkv``; it appears under its name when complete.
+    frames : iterable of (H, W, 3) uint8 arrays
+        RGB frames of one size, at least one.
+    rate : float
+        Frames per second.
+    codec : {"libx264", "mjpeg"}
+        H.264 is small; in MJPEG each frame stands alone and any one is cheap to reach.
+    gop : int, optional
+        Frames from one key frame to the next: a seek decodes at most so many.
+    quality : float, optional
+        libx264: constant rate factor, 0 (lossless) to 51, 20 when not given. mjpeg: quantiser,
+        1 to 31, 3 when not given. Lower is better.
+
+    Raises
+    ------
+    InputError
+        No frames, frames of odd or of different sizes, or an unknown codec or container.
+    TypeError
+        Frames that are not uint8.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> grey = np.full((6, 32, 64, 3), 128, np.uint8)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     write_video(Path(folder, "a.mp4"), grey, rate=2.0)
+    ...     read_frames(Path(folder, "a.mp4"), start=1.0, size=(16, 32)).shape
+    (4, 16, 32, 3)
+    """
+    coding = _CODINGS[_validate.choice(codec, tuple(_CODINGS), "codec")]
+    rational = Fraction(_validate.positive(rate, "rate", "Hz")).limit_denominator(1001)
+    pictures = iter(frames)
+    first = _validate.frames(next(pictures, np.empty((0, 0, 3), np.uint8)), "each frame")
+    if first.ndim != 3 or first.shape[0] % 2 or first.shape[1] % 2:
+        raise InputError(f"frames must be (H, W, 3) with even H and W, got shape {first.shape}")
+    with replacing(path) as temporary:
+        try:
+            container = av.open(str(temporary), "w")
+        except ValueError:
+            raise InputError(f"{path} names no video container: end it in .mp4 or .mkv") from None
+        with container:
+            stream = container.add_stream(codec, rate=rational)
+            stream.height, stream.width, _ = first.shape
+            stream.pix_fmt = coding.pixels
+            stream.options = coding.options(coding.quality if quality is None else quality)
+            stream.codec_context.thread_count = 1
+            if gop is not None:
+                stream.codec_context.gop_size = _validate.count(gop, "gop")
+            for i, picture in enumerate(chain([first], pictures)):
+                if picture.shape != first.shape:
+                    raise InputError(
+                        f"frame {i} has shape {picture.shape}, the first {first.shape}: "
+                        "a video holds one size"
+                    )
+                frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="rgb24")
+                frame.pts, frame.time_base = i, 1 / rational
+                container.mux(stream.encode(frame))
+            container.mux(stream.encode(None))
+
+
+@dataclass(frozen=True)
+class _Coding:
+    """How a codec wants its pixels, and its quality."""
+
+    pixels: str
+    quality: float
+    options: Callable[[float], dict[str, str]]
+
+
+_CODINGS = {
+    "libx264": _Coding("yuv420p", 20, lambda q: {"crf": str(q)}),
+    # FFmpeg counts the quantiser in units of 1/118.
+    "mjpeg": _Coding(
+        "yuvj420p", 3, lambda q: {"flags": "+qscale", "global_quality": str(round(118 * q))}
+    ),
+}
+
+
+@contextmanager
+def _opened(path: str | Path) -> Iterator[tuple[Any, Any]]:
+    """Open a file and its first video stream, and say in one line what is wrong with it."""
+    if not Path(path).is_file():
+        raise FileNotFoundError(f"{path}: no such file: check the path")
+    try:
+        with av.open(str(path), metadata_errors="replace") as container:
+            cover = av.stream.Disposition.attached_pic
+            videos = [s for s in container.streams.video if not s.disposition & cover]
+            if not videos:
+                raise InputError(f"{path} has no video stream: give the file with the picture")
+            if videos[0].codec_context is None:
+                raise InputError(f"{path}: its video codec is unknown: convert it to H.264")
+            videos[0].codec_context.thread_count = 1
+            yield container, videos[0]
+    except av.error.FFmpegError as error:
+        raise InputError(
+            f"{path} cannot be read as video ({error.strerror}): it is truncated or another kind "
+            "of file; fetch or convert it again"
+        ) from None
+
+
+def _frame_rate(stream: Any) -> float:
+    """Average number of frames per second."""
+    return float(stream.average_rate or stream.guessed_rate)
+
+
+def _origin(container: Any) -> float:
+    """Time stamp at which players start to count."""
+    return (container.start_time or 0) / av.time_base
+
+
+def _end(container: Any, stream: Any) -> float:
+    """Second at which the video ends, 0 if the header does not say."""
+    if stream.duration is not None:
+        ticks = (stream.start_time or 0) + stream.duration
+        return float(ticks * stream.time_base) - _origin(container)
+    # Matroska notes the length of each track as text, 00:00:10.250000000.
+    hours, minutes, seconds = stream.metadata.get("DURATION", "0:0:0").split(":")
+    noted = 3600 * float(hours) + 60 * float(minutes) + float(seconds)
+    return noted or (container.duration or 0) / av.time_base
+
+
+def _frames_from(container: Any, stream: Any, start: float) -> Iterator[tuple[float, Any]]:
+    """Decode from the key frame before `start`: (seconds, frame)."""
+    origin = _origin(container)
+
+    def timed() -> Iterator[tuple[float, Any]]:
+        for frame in container.decode(stream):
+            if frame.pts is None:
+                raise InputError(
+                    f"{container.name} has frames without time stamps: remux it to mp4"
+                )
+            yield float(frame.pts * stream.time_base) - origin, frame
+
+    if start > 0:
+        container.seek(int((start + origin) / stream.time_base), stream=stream)
+        frames = timed()
+        first = next(frames, None)
+        if first is not None and first[0] <= start + _STAMP:
+            yield first
+            yield from frames
+            return
+        # An index that leads astray: the beginning is always right.
+        container.seek(0, stream=stream)
+    yield from timed()
+
+
+_STAMP = 0.0006
+"""Matroska stamps whole milliseconds, so a frame may seem to begin half of one late."""
+
+
+def _fill(
+    out: Frames, times: npt.NDArray[np.float64], frames: Iterator[tuple[float, Any]]
+) -> float | None:
+    """Put the frame that is shown at each time into `out`; return when the last one began."""
+    _, height, width, _ = out.shape
+
+    def put(begin: int, end: int, shown: Any) -> None:
+        if end > begin:
+            scaled = shown.reformat(width, height, "rgb24", interpolation="BILINEAR", threads=1)
+            out[begin:end] = scaled.to_ndarray()
+
+    done, began, shown = 0, None, None
+    for time, frame in frames:
+        if shown is None:  # the first frame also stands for what comes before it
+            began, shown = time, frame
+        reached = int(np.searchsorted(times, time - _STAMP))
+        put(done, reached, shown)
+        done = max(done, reached)
+        if done == len(times):
+            return began
+        began, shown = time, frame
+    if shown is not None:
+        put(done, len(times), shown)
+    return began

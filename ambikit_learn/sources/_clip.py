@@ -1,0 +1,46 @@
+"""What an adapter gives: clips of picture and sound."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+
+@dataclass(frozen=True)
+class Clip:
+    """A span of 360° video with its Ambisonic sound.
+
+    Parameters
+    ----------
+    key : str
+        Unique in its data set, without dots and slashes.
+    video, audio : Path
+        Files; one file where the video carries the sound. A file that the data set should have
+        and lacks is named here all the same, so that its absence is reported by whoever reads it.
+    start : float
+        Beginning of the span in both files, in seconds.
+    duration : float or None
+        Length in seconds; None to the end.
+    boxes : Path or None
+        File of known boxes (`ambikit_learn.detection.read_boxes`), if there is one.
+    split : str
+        ``"train"``, ``"test"``, or ``"unlisted"`` for a clip that the data set's lists leave out.
+    """
+
+    key: str
+    video: Path
+    audio: Path
+    start: float = 0.0
+    duration: float | None = None
+    boxes: Path | None = None
+    split: str = "train"
+
+
+class Source(Protocol):
+    """A data set on disk."""
+
+    def clips(self) -> Iterator[Clip]:
+        """Give all clips, always in the same order."""
+        ...
