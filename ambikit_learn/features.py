@@ -1,0 +1,335 @@
+"""The torch front end: ambisonic sound to the features of each crop's viewpoint, on any device.
+
+The transform is taken once per clip. What depends on the viewpoint is small algebra after it: the
+complex spectra are turned, or, for mel bands of the power, the 10 real entries of the mel-pooled
+spatial covariance, since E[(R x)(R x)ᵀ] = R E[x xᵀ] Rᵀ.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Literal, cast
+
+import torch
+import torchaudio
+from torch import Tensor, nn
+from torch.nn import functional
+
+from ambikit import InputError
+
+Kind = Literal["logmel", "foa_iv"]
+Alignment = Literal["rotate", "beamform", "mono"]
+Pattern = Literal["basic", "cardioid"]
+
+
+@dataclass(frozen=True)
+class MelSettings:
+    """Short-time transform and mel bands; `PRESETS` names the ones in use.
+
+    Attributes
+    ----------
+    sample_rate : int
+        Rate the bands are defined at, in Hz; other sound is resampled.
+    n_fft, hop : int
+        Length of the periodic Hann window and its step, in samples. Frames are centred and the
+        first ``samples // hop`` are kept.
+    n_mels : int
+        Slaney mel bands from 0 Hz to half the sample rate.
+    power : 1 or 2
+        Bands of the magnitude, or of the power. Only the power needs no transform per viewpoint.
+    floor : float
+        Smallest value that is told apart: ``10 log10(max(mel, floor))``.
+    average : int
+        Frames over which the intensity is averaged; odd.
+    """
+
+    sample_rate: int = 24000
+    n_fft: int = 512
+    hop: int = 240
+    n_mels: int = 128
+    power: float = 1.0
+    floor: float = 1e-10
+    average: int = 5
+
+
+PRESETS = {
+    "avsa": MelSettings(),
+    "tiny": MelSettings(n_fft=1024, hop=480, n_mels=32, power=2.0),
+}
+
+
+def look_at_rows(azimuth: Tensor, elevation: Tensor) -> Tensor:
+    """Return the matrix that brings a direction to the front, on W, Y, Z, X.
+
+    Parameters
+    ----------
+    azimuth, elevation : Tensor, shape (...,)
+        Direction in radians.
+
+    Returns
+    -------
+    Tensor, shape (..., 4, 4)
+        ``Ry(elevation) Rz(-azimuth)`` in ACN order.
+
+    Examples
+    --------
+    >>> import torch
+    >>> left = torch.tensor([1.0, 1.0, 0.0, 0.0])  # W, Y, Z, X of a source at +90 degrees
+    >>> matrix = look_at_rows(torch.tensor(torch.pi / 2), torch.tensor(0.0))
+    >>> torch.allclose(matrix @ left, torch.tensor([1.0, 0.0, 0.0, 1.0]), atol=1e-6)
+    True
+    """
+    sa, ca = azimuth.sin(), azimuth.cos()
+    se, ce = elevation.sin(), elevation.cos()
+    zero, one = torch.zeros_like(sa), torch.ones_like(sa)
+    w = torch.stack([one, zero, zero, zero], -1)
+    y = torch.stack([zero, ca, zero, -sa], -1)
+    z = torch.stack([zero, -se * sa, ce, -se * ca], -1)
+    x = torch.stack([zero, ce * sa, se, ce * ca], -1)
+    return torch.stack([w, y, z, x], -2)
+
+
+def beam_row(azimuth: Tensor, elevation: Tensor, pattern: Pattern = "basic") -> Tensor:
+    """Return beam weights on W, Y, Z, X, shape (..., 1, 4).
+
+    ``"basic"`` is the encoding vector u itself (y = uᵀx, gain 2 on axis); ``"cardioid"`` is half
+    of it (gain 1).
+    """
+    front = look_at_rows(azimuth, elevation)[..., 3:, :]
+    omni = functional.pad(torch.ones_like(front[..., :1]), (0, 3))
+    return (front + omni) * (0.5 if pattern == "cardioid" else 1.0)
+
+
+class FrontEnd(nn.Module):
+    """Standardised log-mel and intensity of a sound field as seen from each crop.
+
+    Parameters
+    ----------
+    kind : "logmel" or "foa_iv"
+        ``"logmel"``: 10 log10 of the mel bands of each aligned channel. ``"foa_iv"``: followed by
+        the normalised active intensity along x, y, z, pooled per band and averaged over frames.
+    alignment : "rotate", "beamform" or "mono"
+        Turn the field so that the crop is at the front (4 channels), point a beam at the crop
+        (1 channel), or keep W, which knows no direction (1 channel).
+    preset : str
+        A name in `PRESETS`: ``"avsa"`` or ``"tiny"``.
+    pattern : "basic" or "cardioid"
+        Beam pattern of ``"beamform"``.
+    source_rate : int, optional
+        Rate of the sound that will be given, in Hz; resampled where it differs from the preset's.
+    **overrides
+        Fields of `MelSettings` to replace in the preset.
+
+    Raises
+    ------
+    InputError
+        If a name is unknown, or intensity is asked of an alignment with one channel.
+
+    Notes
+    -----
+    Per band b, with ⟨·⟩ the average over frames, I = Re(W* v) and E = ½(|W|² + |v|²):
+    ``î_b = ⟨Σ_f H_bf I_f⟩ / (⟨Σ_f H_bf E_f⟩ + ε)``, at most 1 in length.
+
+    Without fitted statistics the features are those of `ambikit.foa_features` on the sound turned
+    by `ambikit.rotate`. The covariance path squares the dynamic range: what lies more than about
+    60 dB under the clip's loudest channel in a band is rounding noise of float32.
+
+    Examples
+    --------
+    >>> import torch
+    >>> front_end = FrontEnd("foa_iv", preset="tiny")
+    >>> sound = torch.randn(2, 4, 24000)
+    >>> front_end(sound, torch.zeros(2, 3), torch.zeros(2, 3)).shape
+    torch.Size([2, 3, 7, 50, 32])
+    """
+
+    mean: Tensor
+    std: Tensor
+    fitted: Tensor
+    window: Tensor
+    filters: Tensor
+    pairs: Tensor
+
+    def __init__(
+        self,
+        kind: Kind = "logmel",
+        alignment: Alignment = "rotate",
+        *,
+        preset: str = "avsa",
+        pattern: Pattern = "basic",
+        source_rate: int | None = None,
+        **overrides: Any,
+    ) -> None:
+        super().__init__()
+        _choice(kind, ("logmel", "foa_iv"), "kind")
+        _choice(alignment, ("rotate", "beamform", "mono"), "alignment")
+        _choice(pattern, ("basic", "cardioid"), "pattern")
+        _choice(preset, tuple(PRESETS), "front end preset")
+        if kind == "foa_iv" and alignment != "rotate":
+            raise InputError(
+                f'kind "foa_iv" needs four channels and alignment "{alignment}" leaves one: '
+                'use kind "logmel", or alignment "rotate"'
+            )
+        self.kind, self.alignment, self.pattern = kind, alignment, pattern
+        self.mel = dataclasses.replace(PRESETS[preset], **overrides)
+        self.source_rate = source_rate or self.mel.sample_rate
+        shape = (self.channels, self.mel.n_mels)
+        self.register_buffer("mean", torch.zeros(shape))
+        self.register_buffer("std", torch.ones(shape))
+        self.register_buffer("fitted", torch.tensor(False))
+        self.register_buffer("window", torch.hann_window(self.mel.n_fft), persistent=False)
+        self.register_buffer("filters", _mel_filters(self.mel), persistent=False)
+        # Upper triangle of the 4 x 4 covariance of W, Y, Z, X
+        self.register_buffer("pairs", torch.triu_indices(4, 4), persistent=False)
+
+    @property
+    def channels(self) -> int:
+        """Number of feature channels, C."""
+        powers = 4 if self.alignment == "rotate" else 1
+        return powers + (3 if self.kind == "foa_iv" else 0)
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """Arguments that build this front end again, plain enough for JSON."""
+        return {
+            "kind": self.kind,
+            "alignment": self.alignment,
+            "pattern": self.pattern,
+            "source_rate": self.source_rate,
+            **dataclasses.asdict(self.mel),
+        }
+
+    def forward(self, sound: Tensor, azimuth: Tensor, elevation: Tensor) -> Tensor:
+        """Return the standardised features of each clip from each of its viewpoints.
+
+        Parameters
+        ----------
+        sound : Tensor, shape (B, 4, n)
+            AmbiX sound, not turned.
+        azimuth, elevation : Tensor, shape (B, K)
+            Viewpoints in radians.
+
+        Returns
+        -------
+        Tensor, shape (B, K, C, frames, mels)
+            float32, whatever autocast is in force.
+        """
+        with torch.autocast(sound.device.type, enabled=False):
+            features = self.raw(sound.float(), azimuth.float(), elevation.float())
+            return (features - self.mean[:, None]) / self.std[:, None]
+
+    def raw(self, sound: Tensor, azimuth: Tensor, elevation: Tensor) -> Tensor:
+        """Return the features before standardisation, in decibels and fractions."""
+        spectra = self.spectra(sound)
+        if self.mel.power == 2.0:
+            return self.from_covariance(self.covariance(spectra), azimuth, elevation)
+        rows = self._rows(azimuth, elevation)
+        seen = torch.einsum("bkci,bift->bkcft", rows.to(spectra.dtype), spectra)
+        features = self._decibels(self._pool(seen.abs() ** self.mel.power))
+        if self.kind == "logmel":
+            return features
+        vector = self._intensity(self.covariance(spectra), azimuth, elevation)
+        return torch.cat([features, vector], 2)
+
+    def spectra(self, sound: Tensor) -> Tensor:
+        """Return the complex spectra (B, 4, bins, frames) of the sound (B, 4, n)."""
+        if self.source_rate != self.mel.sample_rate:
+            sound = torchaudio.functional.resample(sound, self.source_rate, self.mel.sample_rate)
+        frames = sound.shape[-1] // self.mel.hop
+        spectra = torch.stft(
+            sound.flatten(0, -2),
+            self.mel.n_fft,
+            self.mel.hop,
+            window=self.window,
+            pad_mode="reflect",
+            return_complex=True,
+        )
+        return spectra[..., :frames].unflatten(0, sound.shape[:-1])
+
+    def covariance(self, spectra: Tensor) -> Tensor:
+        """Return mel(Re x xᴴ), the upper triangle of W, Y, Z, X: (B, 10, frames, mels)."""
+        re, im = spectra.real, spectra.imag
+        first, second = self.pairs
+        return self._pool(re[:, first] * re[:, second] + im[:, first] * im[:, second])
+
+    def from_covariance(self, covariance: Tensor, azimuth: Tensor, elevation: Tensor) -> Tensor:
+        """Return the features (B, K, C, frames, mels) of stored covariances; power mels only."""
+        rows = self._rows(azimuth, elevation)
+        first, second = self.pairs
+        # (g x)² = Σ g_i g_j C_ij, where each pair off the diagonal stands for two
+        weights = rows[..., first] * rows[..., second] * (2.0 - (first == second).float())
+        features = self._decibels(torch.einsum("bkcp,bptm->bkctm", weights, covariance))
+        if self.kind == "logmel":
+            return features
+        return torch.cat([features, self._intensity(covariance, azimuth, elevation)], 2)
+
+    @torch.no_grad()
+    def fit_statistics(self, batches: Iterable[tuple[Tensor, Tensor, Tensor]]) -> None:
+        """Set the mean and standard deviation per channel and band from (sound, az, el) batches."""
+        count = 0
+        total = torch.zeros_like(self.mean, dtype=torch.float64)
+        squares = torch.zeros_like(total)
+        for sound, azimuth, elevation in batches:
+            features = self.raw(sound, azimuth, elevation).double()
+            count += features[:, :, 0, :, 0].numel()
+            total += features.sum((0, 1, 3))
+            squares += features.square().sum((0, 1, 3))
+        if not count:
+            raise InputError(
+                "no clips to fit the feature statistics on: the training split is empty"
+            )
+        mean = total / count
+        # A band that never varies (silence) would blow up rounding noise
+        std = (squares / count - mean.square()).clamp_min(1e-4).sqrt()
+        self.mean.copy_(mean)
+        self.std.copy_(std)
+        self.fitted.fill_(True)
+
+    def _rows(self, azimuth: Tensor, elevation: Tensor) -> Tensor:
+        """Return what is listened to, (B, K, c, 4) weights on W, Y, Z, X."""
+        if self.alignment == "beamform":
+            return beam_row(azimuth, elevation, self.pattern)
+        rows = look_at_rows(azimuth, elevation)
+        return rows if self.alignment == "rotate" else rows[..., :1, :]
+
+    def _pool(self, bins: Tensor) -> Tensor:
+        """Pool (..., bins, frames) into (..., frames, mels)."""
+        return bins.mT @ self.filters
+
+    def _decibels(self, mel: Tensor) -> Tensor:
+        """Return 10 log10 above the floor."""
+        return 10.0 * mel.clamp_min(self.mel.floor).log10()
+
+    def _intensity(self, covariance: Tensor, azimuth: Tensor, elevation: Tensor) -> Tensor:
+        """Return the averaged, normalised intensity along x, y, z: (B, K, 3, frames, mels)."""
+        average = self.mel.average
+        first, second = self.pairs
+        energy = 0.5 * covariance[:, first == second].sum(1, keepdim=True)
+        pooled = torch.cat([covariance[:, 1:4], energy], 1)
+        # Numerator and denominator alike, so zeros beyond the ends leave a shorter average there
+        pooled = functional.avg_pool2d(pooled, (average, 1), stride=1, padding=(average // 2, 0))
+        ratio = pooled[:, :3] / (pooled[:, 3:] + self.mel.floor)
+        turn = look_at_rows(azimuth, elevation)[..., [3, 1, 2], 1:]
+        return torch.einsum("bkci,bitm->bkctm", turn, ratio)
+
+
+def _mel_filters(mel: MelSettings) -> Tensor:
+    """Return the (bins, mels) Slaney filters."""
+    filters = torchaudio.functional.melscale_fbanks(
+        mel.n_fft // 2 + 1,
+        0.0,
+        mel.sample_rate / 2,
+        mel.n_mels,
+        mel.sample_rate,
+        norm="slaney",
+        mel_scale="slaney",
+    )
+    return cast(Tensor, filters)
+
+
+def _choice(value: str, options: tuple[str, ...], name: str) -> None:
+    """Refuse a name that is not one of the options."""
+    if value not in options:
+        raise InputError(f"unknown {name} {value!r}: choose one of {', '.join(options)}")

@@ -1,0 +1,70 @@
+"""What each pretext task puts on top of the two encoders."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from ambikit_learn.models.translator import Translator
+
+HEAD_DIM = 128
+
+
+class Agreement(NamedTuple):
+    """What should agree at each viewpoint, all (B, K, dim).
+
+    In the space of vision: `vision`, and what the sound says of it. In the space of sound: `sound`,
+    and what the vision says of it. For correspondence the two spaces are one.
+    """
+
+    vision: Tensor
+    vision_from_sound: Tensor
+    sound: Tensor
+    sound_from_vision: Tensor
+
+    def similarity(self) -> Tensor:
+        """Return how well crop i fits sound j of its clip, (B, K, K): mean cosine of both spaces."""
+        with torch.autocast(self.vision.device.type, enabled=False):
+            unit = Agreement(*(functional.normalize(x.float(), dim=-1) for x in self))
+            seen = unit.vision @ unit.vision_from_sound.mT
+            heard = unit.sound_from_vision @ unit.sound.mT
+            return 0.5 * (seen + heard)
+
+
+class CorrespondenceHeads(nn.Module):
+    """Audio-visual correspondence: one linear projection a modality, into one space."""
+
+    def __init__(self, dim: int) -> None:
+        super().__init__()
+        self.vision = nn.Linear(dim, HEAD_DIM)
+        self.sound = nn.Linear(dim, HEAD_DIM)
+
+    def forward(self, vision: Tensor, sound: Tensor) -> Agreement:
+        """Return the projections of encodings (B, K, dim)."""
+        v, a = self.vision(vision), self.sound(sound)
+        return Agreement(vision=v, vision_from_sound=a, sound=a, sound_from_vision=v)
+
+
+class AlignmentHeads(nn.Module):
+    """Audio-visual spatial alignment: translators over the viewpoints, a projection on each side."""
+
+    def __init__(self, dim: int, hidden: int, dropout: float) -> None:
+        super().__init__()
+        self.sound_to_vision = Translator(dim, hidden, dropout)
+        self.vision_to_sound = Translator(dim, hidden, dropout)
+        self.vision = nn.Linear(dim, HEAD_DIM)
+        self.vision_from_sound = nn.Linear(dim, HEAD_DIM)
+        self.sound = nn.Linear(dim, HEAD_DIM)
+        self.sound_from_vision = nn.Linear(dim, HEAD_DIM)
+
+    def forward(self, vision: Tensor, sound: Tensor) -> Agreement:
+        """Return the projections of encodings (B, K, dim) and of their translations."""
+        return Agreement(
+            vision=self.vision(vision),
+            vision_from_sound=self.vision_from_sound(self.sound_to_vision(sound)),
+            sound=self.sound(sound),
+            sound_from_vision=self.sound_from_vision(self.vision_to_sound(vision)),
+        )
