@@ -187,6 +187,41 @@ def local_axes(azimuth: npt.ArrayLike, elevation: npt.ArrayLike) -> Floats:
     return np.stack([np.stack(row, axis=-1) for row in rows], axis=-2) + 0.0
 
 
+def angular_distance(
+    azimuth: npt.ArrayLike,
+    elevation: npt.ArrayLike,
+    other_azimuth: npt.ArrayLike,
+    other_elevation: npt.ArrayLike,
+    *,
+    degrees: bool = False,
+) -> Floats:
+    """Great-circle angle between directions.
+
+    Parameters
+    ----------
+    azimuth, elevation, other_azimuth, other_elevation : array_like
+        Radians, of shapes that broadcast.
+    degrees : bool
+        Angles, and the result, are degrees.
+
+    Returns
+    -------
+    array
+        Angles from 0 to π (180°).
+
+    Examples
+    --------
+    >>> float(angular_distance(170.0, 0.0, -170.0, 0.0, degrees=True).round(9))
+    20.0
+    """
+    given = [np.asarray(a, float) for a in (azimuth, elevation, other_azimuth, other_elevation)]
+    a1, e1, a2, e2 = map(np.deg2rad, given) if degrees else given
+    # The haversine keeps its precision for small angles, where the arc cosine loses it.
+    haversine = np.sin((e2 - e1) / 2) ** 2 + np.cos(e1) * np.cos(e2) * np.sin((a2 - a1) / 2) ** 2
+    angle = 2.0 * np.arcsin(np.sqrt(np.clip(haversine, 0.0, 1.0)))
+    return np.rad2deg(angle) if degrees else angle
+
+
 def gnomonic(
     frames: npt.ArrayLike,
     azimuth: float,

@@ -4,8 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Protocol
+
+from ambikit import InputError
+
+VIDEO = (".mp4", ".mkv", ".mov", ".webm")
+"""Suffixes of video files, the preferred first."""
+AUDIO = (".wav", ".flac", ".m4a", ".opus", ".ogg", ".caf", ".mka", ".mkv", ".webm", ".amb")
+"""Suffixes of files of sound, the preferred first."""
 
 
 @dataclass(frozen=True)
@@ -44,3 +51,26 @@ class Source(Protocol):
     def clips(self) -> Iterator[Clip]:
         """Give all clips, always in the same order."""
         ...
+
+
+def key_of(relative: PurePath) -> str:
+    """Name a clip by its path (without suffix); shards split names at dots and slashes."""
+    return "__".join(relative.parts).replace(".", "_")
+
+
+def distinct(clips: list[Clip]) -> Iterator[Clip]:
+    """Give the clips in the order of their keys, which must differ."""
+    seen: dict[str, Clip] = {}
+    for clip in sorted(clips, key=lambda clip: (clip.key, str(clip.video))):
+        if clip.key in seen:
+            raise InputError(
+                f"{clip.video} and {seen[clip.key].video} would both be clip {clip.key!r}: "
+                "rename or remove one"
+            )
+        seen[clip.key] = clip
+        yield clip
+
+
+def existing(path: Path) -> Path | None:
+    """Return `path` if there is such a file."""
+    return path if path.is_file() else None
