@@ -1,0 +1,56 @@
+"""How hard a world is: bounds and odds that scenes are drawn from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Preset:
+    """Bounds (low, high) and odds of a scene; angles in degrees, times in seconds, levels in dB.
+
+    `silent_twin`: odds that a silent object is of a sounding object's class; `sounding_pair`: that
+    two sounding objects are of one class; `pulsing`: that a silent object moves as if it sounded;
+    `motion`: odds of still, orbiting, passing by; `spacing`: least angle between two objects.
+    """
+
+    objects: tuple[int, int] = (3, 4)
+    sounding: tuple[int, int] = (1, 3)
+    silent_twin: float = 0.5
+    sounding_pair: float = 0.2
+    pulsing: float = 0.5
+    motion: tuple[float, float, float] = (0.4, 0.3, 0.3)
+    elevation: float = 30.0
+    spacing: float = 36.0
+    radius: tuple[float, float] = (8.0, 14.0)
+    t60: tuple[float, float] = (0.2, 0.6)
+    direct_to_tail: tuple[float, float] = (3.0, 15.0)
+    level_spread: float = 6.0
+    ambience_snr: tuple[float, float] = (5.0, 30.0)
+    open_sky: float = 0.3
+
+
+PRESETS = {
+    "easy": Preset(
+        objects=(2, 3),
+        sounding=(1, 2),
+        silent_twin=0.0,
+        sounding_pair=0.0,
+        pulsing=0.0,
+        t60=(0.15, 0.3),
+        direct_to_tail=(12.0, 20.0),
+        level_spread=3.0,
+        ambience_snr=(20.0, 30.0),
+    ),
+    "standard": Preset(),
+    "hard": Preset(
+        sounding=(2, 3),
+        silent_twin=0.7,
+        sounding_pair=0.35,
+        pulsing=1.0,
+        t60=(0.3, 0.9),
+        direct_to_tail=(-3.0, 8.0),
+        level_spread=8.0,
+        ambience_snr=(0.0, 15.0),
+    ),
+}
