@@ -3,12 +3,23 @@
 from __future__ import annotations
 
 import math
+import os
+from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
 
 from ambikit._errors import InputError
 from ambikit._typing import ArrayLike, FloatArray
+
+
+@runtime_checkable
+class SupportsMatrix(Protocol):
+    """What is asked of a scipy Rotation, so that scipy need not be loaded to recognise one."""
+
+    def as_matrix(self) -> Any:
+        """Return rotation matrices (..., 3, 3)."""
 
 
 def real(values: ArrayLike, name: str) -> FloatArray:
@@ -24,6 +35,14 @@ def real(values: ArrayLike, name: str) -> FloatArray:
             f"{name} / 32768.0 for 16-bit sound, or use ambikit.read"
         )
     raise TypeError(f"{name} must be real floats (float32 or float64), got {x.dtype}")
+
+
+def samples(signal: ArrayLike, name: str) -> FloatArray:
+    """Return a sound (..., samples) as floats."""
+    s = real(signal, name)
+    if s.ndim == 0:
+        raise InputError(f"{name} must be (..., samples), got a single number")
+    return s
 
 
 def ambisonic(
@@ -87,12 +106,107 @@ def elevation(value: ArrayLike, name: str = "elevation", *, degrees: bool = Fals
     return e
 
 
+def direction(
+    azimuth: ArrayLike, elevation_: ArrayLike, *, degrees: bool = False
+) -> tuple[FloatArray, FloatArray]:
+    """Return azimuths and elevations in radians, broadcast against each other."""
+    return broadcast(
+        azimuth=angle(azimuth, "azimuth", degrees=degrees),
+        elevation=elevation(elevation_, degrees=degrees),
+    )
+
+
+def broadcast(**arrays: FloatArray) -> tuple[FloatArray, ...]:
+    """Return arrays broadcast against each other; the message names them."""
+    try:
+        return tuple(np.broadcast_arrays(*arrays.values()))
+    except ValueError:
+        shapes = ", ".join(f"{name} {a.shape}" for name, a in arrays.items())
+        raise InputError(f"these do not broadcast to one shape: {shapes}") from None
+
+
+def at_most_1d(value: FloatArray, name: str, meaning: str) -> FloatArray:
+    """Return `value`, a number or a list of them with at least one."""
+    if value.ndim > 1 or value.size == 0:
+        raise InputError(f"{name} must be one number or 1-D ({meaning}), got shape {value.shape}")
+    return value
+
+
+def vectors(values: ArrayLike, name: str) -> FloatArray:
+    """Return finite vectors (..., 3) other than zero, as float64."""
+    v = np.asarray(values)
+    if not (np.issubdtype(v.dtype, np.floating) or np.issubdtype(v.dtype, np.integer)):
+        raise TypeError(f"{name} must be real vectors, got {v.dtype}")
+    if v.ndim == 0 or v.shape[-1] != 3:
+        raise InputError(f"{name} must be (..., 3): x front, y left, z up; got shape {v.shape}")
+    v = v.astype(np.float64)
+    if not np.isfinite(v).all():
+        raise InputError(f"{name} holds NaN or infinity: give finite vectors")
+    if not v.any(axis=-1).all():
+        raise InputError(f"{name} holds a zero vector, which points nowhere")
+    return v
+
+
+def rotation(value: ArrayLike | SupportsMatrix, name: str = "rotation") -> FloatArray:
+    """Return proper rotation matrices (..., 3, 3), float64, from arrays or a scipy Rotation."""
+    r = np.asarray(value.as_matrix() if isinstance(value, SupportsMatrix) else value)
+    if not (np.issubdtype(r.dtype, np.floating) or np.issubdtype(r.dtype, np.integer)):
+        raise TypeError(f"{name} must be real 3 x 3 matrices or a scipy Rotation, got {r.dtype}")
+    if r.ndim < 2 or r.shape[-2:] != (3, 3):
+        raise InputError(f"{name} must be (..., 3, 3) or a scipy Rotation, got shape {r.shape}")
+    r = r.astype(np.float64)
+    # the negation also catches NaN
+    if not (np.abs(r @ r.swapaxes(-1, -2) - np.eye(3)) < 1e-4).all():
+        raise InputError(f"{name} is not orthonormal: R @ R.T differs from the identity")
+    if (np.linalg.det(r) < 0).any():
+        raise InputError(f"{name} is a reflection (determinant -1), not a rotation")
+    return r
+
+
+def keys_of_matrices(matrices: FloatArray) -> FloatArray:
+    """Return one matrix (3, 3) or keys along time (K, 3, 3)."""
+    if matrices.ndim > 3 or matrices.size == 0:
+        raise InputError(
+            f"a rotation is one, or a 1-D list of keys along time, got {matrices.shape[:-2]}; for a "
+            "rotation of its own for each signal of a batch, multiply by sh_rotation_matrix"
+        )
+    return matrices
+
+
+def unused(values: tuple[ArrayLike, ...], names: str, other: str) -> None:
+    """Refuse values that another argument makes void."""
+    if any(np.any(np.asarray(value)) for value in values):
+        raise InputError(f"give either {names} or {other}, not both")
+
+
+def key_times(times: ArrayLike, keys: int) -> FloatArray:
+    """Return the times of `keys` keys, in samples: finite and rising."""
+    if keys < 2:
+        raise InputError("times needs keys: give two or more angles or rotations")
+    t = np.asarray(times)
+    if not (np.issubdtype(t.dtype, np.floating) or np.issubdtype(t.dtype, np.integer)):
+        raise TypeError(f"times must be real numbers of samples, got {t.dtype}")
+    if t.shape != (keys,):
+        raise InputError(f"times must hold one time a key, shape ({keys},), got shape {t.shape}")
+    t = t.astype(np.float64)
+    if not (np.isfinite(t).all() and (np.diff(t) > 0).all()):
+        raise InputError("times must be finite and strictly rising, in samples")
+    return t
+
+
 def positive(value: float, name: str, unit: str = "") -> float:
     """Return a positive finite number."""
     v = float(value)
     if not (math.isfinite(v) and v > 0):
         raise InputError(f"{name} must be positive{unit and f' ({unit})'}, got {value!r}")
     return v
+
+
+def count(value: int, name: str) -> int:
+    """Return a positive integer."""
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
+        raise InputError(f"{name} must be a positive integer, got {value!r}")
+    return int(value)
 
 
 def choice(value: str, options: tuple[str, ...], name: str) -> str:
@@ -109,6 +223,12 @@ def one_pole(time_constant: float, sample_rate: float) -> float:
     return -math.expm1(-1.0 / (tau * rate))
 
 
+def stayed_finite(averages: FloatArray, name: str = "x") -> None:
+    """Refuse a signal by its running averages, which carry any NaN and infinity on to the end."""
+    if not np.isfinite(averages).all():
+        raise InputError(f"{name} holds NaN or infinity: an average over time would never recover")
+
+
 def output(
     out: FloatArray | None, shape: tuple[int, ...], dtype: np.dtype[np.generic]
 ) -> FloatArray:
@@ -121,13 +241,6 @@ def output(
     if not out.flags.writeable:
         raise InputError("out is read-only: pass a writeable array")
     return out
-
-
-def count(value: int, name: str) -> int:
-    """Return a positive integer."""
-    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
-        raise InputError(f"{name} must be a positive integer, got {value!r}")
-    return int(value)
 
 
 def frames(pictures: ArrayLike, name: str = "frames") -> npt.NDArray[np.uint8]:
@@ -149,3 +262,58 @@ def field_of_view(value: ArrayLike, name: str, *, degrees: bool = False) -> Floa
             f"{name} must be a field of view between 0 and 180°, got {np.asarray(value)}{unit}"
         )
     return a
+
+
+def input_file(path: str | os.PathLike[str]) -> Path:
+    """Return the path of a file that exists and holds something."""
+    p = Path(path)
+    if not p.exists():
+        raise FileNotFoundError(f"{p} does not exist: check the path (here is {Path.cwd()})")
+    if p.is_dir():
+        raise InputError(f"{p} is a folder: give one file in it")
+    if p.stat().st_size == 0:
+        raise InputError(f"{p} is empty (0 bytes): copy or download it again")
+    return p
+
+
+def span(
+    start: float, duration: float | None, length: int, rate: float, name: str
+) -> tuple[int, int]:
+    """Return the first and last-plus-one sample of a span of a file that has `length` samples."""
+    if not math.isfinite(start) or start < 0:
+        raise InputError(f"start must be a time of 0 s or later, got {start!r}")
+    first = round(start * rate)
+    last = length if duration is None else first + round(positive(duration, "duration", "s") * rate)
+    if first >= length or last > length:
+        end = "its end" if duration is None else f"{start + duration:g} s"
+        raise InputError(
+            f"{name} lasts {length / rate:.6g} s: a span from {start:g} s to {end} is outside it"
+        )
+    if last == first:
+        raise InputError(f"duration {duration!r} s is shorter than one sample at {rate:g} Hz")
+    return first, last
+
+
+def seed(value: int, name: str = "seed") -> int:
+    """Return a non-negative integer, as random generators take."""
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 0:
+        raise InputError(f"{name} must be a non-negative integer, got {value!r}")
+    return int(value)
+
+
+def share(value: float, name: str) -> float:
+    """Return a number from 0 to 1."""
+    v = float(value)
+    if not 0.0 <= v <= 1.0:
+        raise InputError(f"{name} must lie between 0 and 1, got {value!r}")
+    return v
+
+
+def sound_to_write(x: ArrayLike, sample_rate: int) -> tuple[FloatArray, int]:
+    """Return one finite Ambisonic signal (channels, samples) and its rate, fit to be stored."""
+    planes, _ = ambisonic(x, min_order=1)
+    if planes.ndim != 2 or planes.shape[1] == 0:
+        raise InputError(f"x must be (channels, samples), one signal, got shape {planes.shape}")
+    if not np.isfinite(planes).all():
+        raise InputError("x holds NaN or infinity: no file is written")
+    return planes, count(sample_rate, "sample_rate")

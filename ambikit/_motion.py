@@ -1,0 +1,110 @@
+"""Motion along time: keys on a sphere become straight lines between control points.
+
+Keys are unit vectors, of directions (3 numbers) or of rotations (quaternions). Between two keys
+the path is the great circle, at constant speed. It is cut into control points so close together
+that whatever follows from them (harmonics, matrices) may change along a straight line in between.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from ambikit._typing import FloatArray
+
+CHORD = 0.01
+"""Angle between control points, over the order: a chord stays within CHORD**2 / 8 (-98 dB)."""
+
+LONGEST = 2048
+"""Samples from one control point to the next, so that a line's signals stay in the cache."""
+
+KERNEL_PAYS = 1 << 16
+"""Output values above which a compiled kernel wins over numpy, its first call included."""
+
+
+class Lines(NamedTuple):
+    """Straight lines, one after the other, over all samples.
+
+    Line i covers the samples ``start[i] <= t < start[i + 1]`` and leads from control point
+    ``control[i]`` to the next one: its fraction of the way is
+    ``first[i] + (t - start[i]) * slope[i]``.
+    """
+
+    start: npt.NDArray[np.int64]
+    control: npt.NDArray[np.int64]
+    first: npt.NDArray[np.float64]
+    slope: npt.NDArray[np.float64]
+
+    def per_sample(self, dtype: np.dtype[np.generic]) -> tuple[npt.NDArray[np.int64], FloatArray]:
+        """Return control point and fraction of the way of each sample."""
+        length = np.diff(self.start)
+        line = np.repeat(np.arange(len(length)), length)
+        passed = np.arange(self.start[-1]) - self.start[line]
+        return self.control[line], (self.first[line] + passed * self.slope[line]).astype(dtype)
+
+    def longest(self) -> int:
+        """Return the greatest number of samples of a line."""
+        return int(np.diff(self.start).max(initial=0))
+
+
+def key_positions(keys: int, samples: int) -> FloatArray:
+    """Spread keys evenly from the first sample to the last."""
+    return np.linspace(0.0, max(samples - 1, 1), keys)
+
+
+def control_points(
+    keys: FloatArray, position: FloatArray, samples: int, chord: float
+) -> tuple[FloatArray, FloatArray]:
+    """Refine unit-vector keys (K, D) at positions (K,) along great circles.
+
+    Returns control points (C, D) at most `chord` apart and their positions (C,), which cover all
+    samples: outside the keys' range the nearest key is held. Opposite keys leave the path open; it
+    is taken counter-clockwise about the third axis.
+    """
+    if position[0] > 0:
+        keys, position = np.concatenate([keys[:1], keys]), np.append(0.0, position)
+    if position[-1] < samples - 1:
+        keys = np.concatenate([keys, keys[-1:]])
+        position = np.append(position, samples - 1.0)
+
+    here, there = keys[:-1], keys[1:]
+    cosine = np.sum(here * there, axis=-1, keepdims=True)
+    tangent = there - cosine * here
+    sine = np.linalg.norm(tangent, axis=-1, keepdims=True)
+    angle = np.arctan2(sine, cosine)
+    tangent = np.where(sine > 1e-9, tangent / np.maximum(sine, 1e-9), _sideways(here))
+
+    length = np.diff(position)
+    parts = np.maximum(angle[:, 0] / chord, length / LONGEST)
+    parts = np.ceil(np.clip(parts, 1.0, np.maximum(length, 1.0))).astype(np.int64)
+    key = np.repeat(np.arange(len(parts)), parts)
+    part = np.arange(len(key)) - np.repeat(np.cumsum(parts) - parts, parts)
+    fraction = part / parts[key]
+    turned = fraction[:, None] * angle[key]
+    points = np.cos(turned) * here[key] + np.sin(turned) * tangent[key]
+    points[part == 0] = here
+    return (
+        np.concatenate([points, keys[-1:]]),
+        np.append(position[key] + fraction * length[key], position[-1]),
+    )
+
+
+def lines_between(position: FloatArray, samples: int) -> Lines:
+    """Return the lines between control points at rising positions that cover all samples."""
+    bound = np.clip(np.ceil(position), 0, samples).astype(np.int64)
+    bound[-1] = samples
+    control = np.flatnonzero(np.diff(bound))
+    slope = 1.0 / (position[control + 1] - position[control])
+    start = bound[control]
+    return Lines(np.append(start, samples), control, (start - position[control]) * slope, slope)
+
+
+def _sideways(vectors: FloatArray) -> FloatArray:
+    """Return unit vectors at right angles to unit vectors (K, D): counter-clockwise, level."""
+    side = np.zeros_like(vectors)
+    side[:, 0], side[:, 1] = -vectors[:, 1], vectors[:, 0]
+    size = np.linalg.norm(side, axis=-1, keepdims=True)
+    front = np.eye(1, vectors.shape[1])
+    return np.where(size > 1e-9, side / np.maximum(size, 1e-9), front)
