@@ -150,6 +150,37 @@ def read_frames(
     return out
 
 
+def resize(frames: npt.ArrayLike, size: tuple[int, int]) -> Frames:
+    """Scale frames, smoothly.
+
+    Parameters
+    ----------
+    frames : (..., H, W, 3) uint8 array
+        RGB frames.
+    size : (height, width)
+        Size to scale to.
+
+    Returns
+    -------
+    (..., height, width, 3) uint8 array
+
+    Examples
+    --------
+    >>> resize(np.full((2, 64, 128, 3), 7, np.uint8), (32, 64)).shape
+    (2, 32, 64, 3)
+    """
+    pictures = _validate.frames(frames)
+    height, width = (_validate.count(n, "size") for n in size)
+    out = np.empty((*pictures.shape[:-3], height, width, 3), np.uint8)
+    flat = zip(
+        pictures.reshape(-1, *pictures.shape[-3:]), out.reshape(-1, *out.shape[-3:]), strict=True
+    )
+    for picture, place in flat:
+        frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="rgb24")
+        place[:] = _scaled(frame, height, width)
+    return out
+
+
 def write_video(
     path: str | Path,
     frames: Iterable[Frames],
@@ -314,6 +345,13 @@ _STAMP = 0.0006
 """Matroska stamps whole milliseconds, so a frame may seem to begin half of one late."""
 
 
+def _scaled(frame: Any, height: int, width: int) -> Frames:
+    """Pixels of a frame as RGB; FFmpeg's bilinear filter widens when it shrinks a picture."""
+    scaled = frame.reformat(width, height, "rgb24", interpolation="BILINEAR", threads=1)
+    pixels: Frames = scaled.to_ndarray()
+    return pixels
+
+
 def _fill(
     out: Frames, times: npt.NDArray[np.float64], frames: Iterator[tuple[float, Any]]
 ) -> float | None:
@@ -322,8 +360,7 @@ def _fill(
 
     def put(begin: int, end: int, shown: Any) -> None:
         if end > begin:
-            scaled = shown.reformat(width, height, "rgb24", interpolation="BILINEAR", threads=1)
-            out[begin:end] = scaled.to_ndarray()
+            out[begin:end] = _scaled(shown, height, width)
 
     done, began, shown = 0, None, None
     for time, frame in frames:

@@ -1,7 +1,115 @@
-"""Finding objects in 360° frames: detectors, views of the sphere, merging on the sphere."""
+"""Finding objects in 360° frames."""
 
 from __future__ import annotations
 
-from ambikit_learn.detection.boxfile import read_boxes, write_boxes
+import importlib
+from typing import Any, Protocol
+from urllib.parse import parse_qs
 
-__all__ = ["read_boxes", "write_boxes"]
+import numpy as np
+import numpy.typing as npt
+
+from ambikit import InputError
+from ambikit_learn.detection.boxfile import read_boxes, write_boxes
+from ambikit_learn.equirect import Boxes
+
+__all__ = ["Detector", "load_detector", "read_boxes", "write_boxes"]
+
+
+class Detector(Protocol):
+    """What finds objects in 360° frames."""
+
+    @property
+    def name(self) -> str:
+        """Name and settings, for the records."""
+        ...
+
+    def detect(self, frames: npt.NDArray[np.uint8]) -> list[Boxes]:
+        """Find the objects of B equirectangular RGB frames (B, H, W, 3)."""
+        ...
+
+
+def load_detector(spec: str) -> Detector:
+    """Make a detector from what a command line says.
+
+    Parameters
+    ----------
+    spec : str
+        - ``"none"``: finds nothing;
+        - ``"file"``: stands for boxes in files, which `read_boxes` reads: they belong to clips,
+          so it refuses to look at frames;
+        - ``"yolo:PATH"``, or with settings ``"yolo:PATH?mode=full&labels=person,dog"``, see
+          `ambikit_learn.detection.yolo.YOLO`;
+        - ``"package.module:factory"``: what the function ``factory()`` of that module returns.
+
+    Returns
+    -------
+    Detector
+
+    Raises
+    ------
+    InputError
+        The text is none of these, or a setting is wrong.
+    FileNotFoundError
+        There are no such weights.
+
+    Examples
+    --------
+    >>> [len(boxes) for boxes in load_detector("none").detect(np.zeros((2, 8, 16, 3), np.uint8))]
+    [0, 0]
+    """
+    if spec == "none":
+        return _Nothing()
+    if spec == "file":
+        return _File()
+    kind, _, rest = spec.partition(":")
+    if kind == "yolo" and rest:
+        return _yolo(rest)
+    if kind and rest:
+        return _made(kind, rest)
+    raise InputError(
+        f"unknown detector {spec!r}: give none, file, yolo:PATH or package.module:factory"
+    )
+
+
+class _Nothing:
+    """Finds nothing."""
+
+    name = "none"
+
+    def detect(self, frames: npt.NDArray[np.uint8]) -> list[Boxes]:
+        return [Boxes.empty() for _ in frames]
+
+
+class _File:
+    """Stands for the boxes that clips bring along."""
+
+    name = "file"
+
+    def detect(self, frames: npt.NDArray[np.uint8]) -> list[Boxes]:
+        raise InputError("boxes in files belong to clips: read them with read_boxes(path, times)")
+
+
+def _yolo(rest: str) -> Detector:
+    """Make a YOLO detector of ``PATH?mode=...&labels=...``."""
+    from ambikit_learn.detection.yolo import YOLO
+
+    path, _, query = rest.partition("?")
+    settings = {key: values[-1] for key, values in parse_qs(query).items()}
+    unknown = settings.keys() - {"mode", "labels"}
+    if unknown or (query and not settings):
+        raise InputError(f"unknown setting in {query!r}: YOLO takes mode=... and labels=...")
+    labels = settings["labels"].split(",") if "labels" in settings else None
+    return YOLO(path, mode=settings.get("mode", "fast"), labels=labels)
+
+
+def _made(module: str, factory: str) -> Detector:
+    """Make a detector by a function of somebody's module."""
+    try:
+        made: Any = getattr(importlib.import_module(module), factory)()
+    except (ImportError, AttributeError) as error:
+        raise InputError(f"no detector {module}:{factory} ({error}): check its name") from error
+    if not (callable(getattr(made, "detect", None)) and isinstance(made.name, str)):
+        raise InputError(f"{module}:{factory} must return an object with name and detect(frames)")
+    detector: Detector = made
+    return detector

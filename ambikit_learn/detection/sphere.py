@@ -1,0 +1,248 @@
+"""Objects of 360° frames through a detector of flat pictures: views of the sphere, and merging."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from ambikit_learn.equirect import (
+    Boxes,
+    bounding_boxes,
+    gnomonic,
+    local_axes,
+    overlap,
+    pixel_to_direction,
+)
+from ambikit_learn.media import resize
+
+Floats = npt.NDArray[np.float64]
+Frames = npt.NDArray[np.uint8]
+
+
+class Rectangles(NamedTuple):
+    """Objects of a flat picture.
+
+    ``corners`` (N, 4) are left, top, right and bottom as fractions of the picture's sides;
+    ``score`` (N,) and ``label`` (N names) as in `Boxes`.
+    """
+
+    corners: Floats
+    score: Floats
+    label: tuple[str, ...]
+
+
+FlatDetector = Callable[[Frames], Sequence[Rectangles]]
+"""Objects of each of some pictures (B, H, W, 3)."""
+
+
+class View(Protocol):
+    """A flat picture of a part of the sphere."""
+
+    @property
+    def confidence(self) -> float:
+        """Least score of an object."""
+        ...
+
+    @property
+    def cuts(self) -> tuple[bool, bool, bool, bool]:
+        """Whether the world goes on beyond the left, top, right and bottom edge."""
+        ...
+
+    def render(self, frames: Frames, size: int) -> Frames:
+        """Draw the view of each frame, `size` pixels wide."""
+        ...
+
+    def vectors(self, across: Floats, down: Floats) -> Floats:
+        """Return unit vectors (..., 3) to places given as fractions of the picture's sides."""
+        ...
+
+
+@dataclass(frozen=True)
+class Perspective:
+    """What a camera with a field of view of 90° sees.
+
+    Parameters
+    ----------
+    azimuth, elevation : float
+        Where it looks, in degrees.
+    """
+
+    azimuth: float
+    elevation: float
+    confidence: float = 0.35
+    cuts: tuple[bool, bool, bool, bool] = (True, True, True, True)
+
+    def render(self, frames: Frames, size: int) -> Frames:
+        """Draw the view of each frame."""
+        return gnomonic(frames, self.azimuth, self.elevation, 90.0, 90.0, size, degrees=True)
+
+    def vectors(self, across: Floats, down: Floats) -> Floats:
+        """Return unit vectors to places in the view."""
+        local = np.stack([np.ones_like(across), 1.0 - 2.0 * across, 1.0 - 2.0 * down], axis=-1)
+        axes = local_axes(np.deg2rad(self.azimuth), np.deg2rad(self.elevation))
+        return (local / np.linalg.norm(local, axis=-1, keepdims=True)) @ axes
+
+
+@dataclass(frozen=True)
+class Tile:
+    """A piece of the equirectangular frame itself, of its full height.
+
+    Parameters
+    ----------
+    azimuth : float
+        Its middle, in degrees.
+    width : float
+        How much it shows, in degrees; pixels are as wide as they are high.
+    """
+
+    azimuth: float
+    width: float = 180.0
+    confidence: float = 0.25
+    cuts: tuple[bool, bool, bool, bool] = (True, False, True, False)
+
+    def render(self, frames: Frames, size: int) -> Frames:
+        """Draw the tile of each frame."""
+        columns = frames.shape[-2]
+        first = round(self._left * columns)
+        picked = np.arange(first, first + round(columns * self.width / 360.0)) % columns
+        return resize(frames[:, :, picked], (round(size * 180.0 / self.width), size))
+
+    def vectors(self, across: Floats, down: Floats) -> Floats:
+        """Return unit vectors to places in the tile."""
+        u = self._left + across * self.width / 360.0
+        return local_axes(*pixel_to_direction(u, down))[..., 0, :]
+
+    @property
+    def _left(self) -> float:
+        return 0.5 - (self.azimuth + self.width / 2.0) / 360.0
+
+
+_TILES = tuple(Tile(azimuth) for azimuth in (0.0, 90.0, 180.0, -90.0))
+MODES: dict[str, tuple[View, ...]] = {
+    "frame": (Tile(0.0, 360.0),),
+    "fast": _TILES,
+    "full": (
+        *(Perspective(azimuth, 0.0) for azimuth in range(-120, 181, 60)),
+        *(Perspective(azimuth, e) for e in (50.0, -50.0) for azimuth in (0.0, 90.0, 180.0, -90.0)),
+        *_TILES,
+    ),
+}
+"""Views by name. ``"frame"``: the frame as it is. ``"fast"``: four tiles of 180° that overlap by
+half, so that whatever is up to 90° wide is whole in one of them. ``"full"``: fourteen cameras
+besides, for what a tile distorts."""
+
+SAME = 0.4
+"""Common over joint area from which two boxes are one object, whatever their labels."""
+PART = 0.6
+"""Share of a box that lies in a stronger one from which it is a part of that object, if it is cut
+or of the same label."""
+CUT_SCORE, CUT_WEIGHT = 0.5, 0.3
+"""Least score of a box that the edge of its view cuts, and its weight against whole ones."""
+_EDGE = 1.0 / 128.0
+
+
+def detect_on_sphere(
+    frames: Frames, views: Sequence[View], size: int, detect: FlatDetector
+) -> list[Boxes]:
+    """Find objects in every view of each frame, and merge them on the sphere.
+
+    Parameters
+    ----------
+    frames : (B, H, W, 3) uint8 array
+        Equirectangular frames.
+    views : sequence of View
+        Flat pictures to look at, such as one of `MODES`.
+    size : int
+        Width of those pictures in pixels.
+    detect : callable
+        Detector of flat pictures.
+
+    Returns
+    -------
+    list of B Boxes
+        The highest score first.
+    """
+    found: list[list[Boxes]] = [[] for _ in frames]
+    cut: list[list[npt.NDArray[np.bool_]]] = [[] for _ in frames]
+    for view in views:
+        for i, rectangles in enumerate(detect(view.render(frames, size))):
+            found[i].append(_boxes(view, rectangles))
+            touches = np.abs(rectangles.corners - [0.0, 0.0, 1.0, 1.0]) < _EDGE
+            cut[i].append((touches & view.cuts).any(axis=1))
+    unsure = [v.confidence for v in views]
+    merged = []
+    for boxes, touching in zip(found, cut, strict=True):
+        threshold = np.repeat(unsure, [len(b) for b in boxes])
+        edge = np.concatenate(touching)
+        together = Boxes.concatenate(boxes)
+        sure = together.score >= np.where(edge, np.maximum(threshold, CUT_SCORE), threshold)
+        merged.append(merge(together.take(sure), edge[sure]))
+    return merged
+
+
+def merge(boxes: Boxes, cut: npt.NDArray[np.bool_]) -> Boxes:
+    """Make one box of all that show the same object.
+
+    Parameters
+    ----------
+    boxes : Boxes
+        Finds of several views.
+    cut : (N,) bool array
+        The box ends at the edge of its view.
+
+    Returns
+    -------
+    Boxes
+        The highest score first.
+
+    Notes
+    -----
+    From the strongest down, a box takes in those that overlap it by `SAME`, whatever their label,
+    since one thing often gets two; and its parts, of which `PART` lies in it and which are cut or
+    of its label. Direction and extent are the mean of the overlapping boxes, weighed by score;
+    the label is the strongest's.
+    """
+    weight = boxes.score * np.where(cut, CUT_WEIGHT, 1.0)
+    union, inside = overlap(boxes, boxes)
+    label = np.array(boxes.label)
+    part = (cut[:, None] | (label[:, None] == label)) & (inside >= PART)
+    left = np.ones(len(boxes), dtype=bool)
+    merged = [Boxes.empty()]
+    for leader in np.argsort(-weight, kind="stable"):
+        if left[leader]:
+            whole = left & (union[leader] >= SAME)
+            whole[leader] = True
+            merged.append(_mean(boxes, leader, np.where(whole, weight, 0.0)))
+            left &= ~(whole | part[:, leader])
+    together = Boxes.concatenate(merged)
+    return together.take(np.argsort(-together.score, kind="stable"))
+
+
+def _boxes(view: View, rectangles: Rectangles) -> Boxes:
+    """Boxes around the outlines of rectangles in a view."""
+    # Nine points a side: the widest and highest place of a bent edge is at an end or the middle.
+    step, ones = np.linspace(0.0, 1.0, 9), np.ones(9)
+    across = np.concatenate([step, step, 0.0 * ones, ones])
+    down = np.concatenate([0.0 * ones, ones, step, step])
+    left, top, right, bottom = np.clip(rectangles.corners, 0.0, 1.0).T[:, :, None]
+    outlines = view.vectors(left + (right - left) * across, top + (bottom - top) * down)
+    return Boxes(*bounding_boxes(outlines), rectangles.score, rectangles.label)
+
+
+def _mean(boxes: Boxes, leader: int, weight: Floats) -> Boxes:
+    """Mean of boxes, with the label and score of the leader."""
+    share = weight / weight.sum()
+    vectors = local_axes(np.deg2rad(boxes.azimuth), np.deg2rad(boxes.elevation))[:, 0]
+    x, y, z = share @ vectors
+    return Boxes(
+        np.rad2deg(np.arctan2(y, x)),
+        np.rad2deg(np.arctan2(z, np.hypot(x, y))),
+        share @ boxes.width,
+        share @ boxes.height,
+        boxes.score[leader],
+        (boxes.label[leader],),
+    )

@@ -1,0 +1,164 @@
+"""YOLO on the sphere, by the package ultralytics (AGPL-3.0), which only this file imports."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import shutil
+import tempfile
+from collections.abc import Iterable
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ambikit import InputError, _validate
+from ambikit_learn.detection.sphere import MODES, Rectangles, detect_on_sphere
+from ambikit_learn.equirect import Boxes
+
+Frames = npt.NDArray[np.uint8]
+
+
+class YOLO:
+    """Objects of 360° frames by a YOLO detector of flat pictures.
+
+    Parameters
+    ----------
+    weights : path
+        A ``.pt`` file, or a model exported to another format (for OpenVINO, a folder). A ``.pt``
+        file is a pickle, which can run code: use one only if you trust where it is from.
+    mode : {"fast", "full", "frame"}
+        Views to look at: four tiles of the frame; fourteen perspective views besides; or the
+        frame as it is, at which objects near the poles and on the seam are missed.
+    labels : iterable of str, optional
+        Keep these classes of the model only.
+
+    Raises
+    ------
+    FileNotFoundError
+        There are no such weights.
+    InputError
+        No such mode; when first used: weights that cannot be loaded, a model with a fixed input
+        that is not square, or labels that it does not know.
+
+    Notes
+    -----
+    The weights are loaded when first used, so the object can be sent to another process. Nothing
+    is fetched from the network. Views have the model's own input size: an exported model has a
+    fixed one, and ultralytics would scale pictures of any other size to it without a word.
+    """
+
+    def __init__(
+        self, weights: str | Path, *, mode: str = "fast", labels: Iterable[str] | None = None
+    ) -> None:
+        self.weights = Path(weights)
+        if not self.weights.exists():
+            raise FileNotFoundError(
+                f"{weights}: no such YOLO weights: give the path of a .pt file or of an exported "
+                "model (none are downloaded)"
+            )
+        self.mode = _validate.choice(mode, tuple(MODES), "mode")
+        self.labels = None if labels is None else tuple(labels)
+
+    @property
+    def name(self) -> str:
+        """Weights and settings, for the records."""
+        chosen = "" if self.labels is None else f"&labels={','.join(self.labels)}"
+        return f"yolo:{self.weights.name}?mode={self.mode}{chosen}"
+
+    def detect(self, frames: Frames) -> list[Boxes]:
+        """Find objects.
+
+        Parameters
+        ----------
+        frames : (B, H, W, 3) uint8 array
+            Equirectangular RGB frames.
+
+        Returns
+        -------
+        list of B Boxes
+            The highest score first.
+        """
+        model = self._model
+        return detect_on_sphere(_validate.frames(frames), MODES[self.mode], model.size, model)
+
+    @cached_property
+    def _model(self) -> _Model:
+        return _Model(self.weights, self.labels)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {k: v for k, v in self.__dict__.items() if k != "_model"}
+
+
+class _Model:
+    """A loaded model as a `FlatDetector`."""
+
+    def __init__(self, weights: Path, labels: tuple[str, ...] | None) -> None:
+        try:
+            self._yolo = _ultralytics().YOLO(weights, task="detect", verbose=False)
+            self.size = self._input_size()
+        except InputError:
+            raise
+        except Exception as error:  # ultralytics, torch and each runtime raise kinds of their own
+            raise InputError(
+                f"{weights} cannot be loaded as YOLO weights ({type(error).__name__}: {error}): "
+                "give a .pt file or an exported model, and install its runtime"
+            ) from error
+        names: dict[int, str] = self._yolo.names
+        self._classes = None
+        if labels is not None:
+            unknown = sorted(set(labels) - set(names.values()))
+            if unknown:
+                known = ", ".join(names.values())
+                raise InputError(f"{weights} knows no {', '.join(unknown)}; its labels: {known}")
+            self._classes = [number for number, name in names.items() if name in labels]
+
+    def _input_size(self) -> int:
+        """Size to which the model really scales pictures; known once it has seen one."""
+        self._yolo.predict(np.zeros((64, 64, 3), np.uint8), imgsz=640, verbose=False)
+        height, width = np.broadcast_to(self._yolo.predictor.imgsz, 2)
+        if height != width:
+            raise InputError(f"its input is {width} × {height}, not square: export with imgsz=640")
+        return int(width)
+
+    def __call__(self, pictures: Frames) -> list[Rectangles]:
+        """Find objects in flat pictures."""
+        least = min(view.confidence for views in MODES.values() for view in views)
+        results = self._yolo.predict(
+            [np.ascontiguousarray(picture[:, :, ::-1]) for picture in pictures],
+            imgsz=self.size,
+            conf=least,
+            classes=self._classes,
+            verbose=False,
+        )
+        return [
+            Rectangles(
+                result.boxes.xyxyn.cpu().numpy().astype(np.float64),
+                result.boxes.conf.cpu().numpy().astype(np.float64),
+                tuple(result.names[int(number)] for number in result.boxes.cls),
+            )
+            for result in results
+        ]
+
+
+def _ultralytics() -> Any:
+    """Import ultralytics without its use of the network, home folder and global settings."""
+    os.environ.setdefault("YOLO_OFFLINE", "1")
+    os.environ.setdefault("YOLO_AUTOINSTALL", "0")
+    os.environ.setdefault("YOLO_VERBOSE", "false")
+    if "YOLO_CONFIG_DIR" not in os.environ:
+        # A folder for this process alone: several that start together would write one file.
+        settings = tempfile.mkdtemp(prefix="ambikit-ultralytics-")
+        atexit.register(shutil.rmtree, settings, ignore_errors=True)
+        os.environ["YOLO_CONFIG_DIR"] = settings
+    # Imported first, for ultralytics would else set OMP_NUM_THREADS=1 for the whole process.
+    import torch  # noqa: F401
+
+    try:
+        with np.printoptions():  # which ultralytics changes
+            import ultralytics
+    except ImportError as error:
+        raise InputError(f"YOLO needs ultralytics ({error}): pip install ambikit[learn]") from None
+    return ultralytics
