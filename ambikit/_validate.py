@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
@@ -11,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ambikit._errors import InputError
-from ambikit._typing import ArrayLike, FloatArray
+from ambikit._typing import ArrayLike, ComplexArray, FloatArray
 
 
 @runtime_checkable
@@ -64,7 +65,7 @@ def ambisonic(
             f"with order >= {min_order}{hint}"
         )
     last = x.shape[-1]
-    # Many square counts pass by accident (900 samples are "order 29"): a channels-last array is told.
+    # 900 samples would pass as "order 29": tell a channels-last array from a high order
     if order > 7 and math.isqrt(last) ** 2 == last and 1 < last <= 64:
         raise InputError(
             f"{name} has shape {x.shape}: that would be order {order}; it looks channels-last: "
@@ -97,7 +98,7 @@ def angle(value: ArrayLike, name: str, *, degrees: bool = False) -> FloatArray:
 
 
 def elevation(value: ArrayLike, name: str = "elevation", *, degrees: bool = False) -> FloatArray:
-    """Return elevations in radians; a value beyond ±90° is most likely a colatitude or a unit slip."""
+    """Return elevations in radians; beyond ±90° is most likely a colatitude."""
     e = angle(value, name, degrees=degrees)
     if e.size and np.abs(e).max() > np.pi / 2 + 1e-6:
         worst = float(np.asarray(value, dtype=float).ravel()[np.abs(e).argmax()])
@@ -110,10 +111,11 @@ def direction(
     azimuth: ArrayLike, elevation_: ArrayLike, *, degrees: bool = False
 ) -> tuple[FloatArray, FloatArray]:
     """Return azimuths and elevations in radians, broadcast against each other."""
-    return broadcast(
+    az, el = broadcast(
         azimuth=angle(azimuth, "azimuth", degrees=degrees),
         elevation=elevation(elevation_, degrees=degrees),
     )
+    return az, el
 
 
 def broadcast(**arrays: FloatArray) -> tuple[FloatArray, ...]:
@@ -167,8 +169,9 @@ def keys_of_matrices(matrices: FloatArray) -> FloatArray:
     """Return one matrix (3, 3) or keys along time (K, 3, 3)."""
     if matrices.ndim > 3 or matrices.size == 0:
         raise InputError(
-            f"a rotation is one, or a 1-D list of keys along time, got {matrices.shape[:-2]}; for a "
-            "rotation of its own for each signal of a batch, multiply by sh_rotation_matrix"
+            "rotations must be one, or a 1-D list of keys along time, got shape "
+            f"{matrices.shape[:-2]}; to give each signal of a batch its own rotation, multiply by "
+            "sh_rotation_matrix"
         )
     return matrices
 
@@ -317,3 +320,139 @@ def sound_to_write(x: ArrayLike, sample_rate: int) -> tuple[FloatArray, int]:
     if not np.isfinite(planes).all():
         raise InputError("x holds NaN or infinity: no file is written")
     return planes, count(sample_rate, "sample_rate")
+
+
+def frame_size(value: Sequence[int], name: str = "frame_size") -> tuple[int, int]:
+    """Return height and width in pixels, both even, as 4:2:0 video needs them."""
+    size = tuple(value)
+    if len(size) != 2 or any(not isinstance(s, int | np.integer) or s < 2 or s % 2 for s in size):
+        raise InputError(f"{name} must be (height, width), both even and positive, got {value!r}")
+    return int(size[0]), int(size[1])
+
+
+def even(value: int, name: str) -> int:
+    """Return a positive even integer."""
+    n = count(value, name)
+    if n % 2:
+        raise InputError(f"{name} must be even, got {value!r}")
+    return n
+
+
+def window(value: ArrayLike, length: int) -> FloatArray:
+    """Return a window of that length."""
+    w = np.asarray(value)
+    if not np.issubdtype(w.dtype, np.floating):
+        raise TypeError(f"window must be a name or real floats, got {w.dtype}")
+    if w.shape != (length,):
+        raise InputError(f"window must have n_fft = {length} samples, got shape {w.shape}")
+    if not np.isfinite(w).all():
+        raise InputError("window holds NaN or infinity")
+    return w
+
+
+def spectra(
+    values: ArrayLike, *, channels: bool = True, min_order: int = 0, name: str = "spectra"
+) -> ComplexArray:
+    """Return spectra (..., channels, bins, frames), or (..., bins, frames), as complex numbers."""
+    s = np.asarray(values)
+    if s.dtype not in (np.complex64, np.complex128):
+        raise TypeError(f"{name} must be complex64 or complex128, as stft gives them, got {s.dtype}")
+    axes = "(..., channels, bins, frames)" if channels else "(..., bins, frames)"
+    if s.ndim < 2 + channels or s.shape[-2] < 2:
+        raise InputError(f"{name} must be {axes}, got shape {s.shape}")
+    if channels:
+        size = s.shape[-3]
+        if math.isqrt(size) ** 2 != size or size < (min_order + 1) ** 2:
+            raise InputError(
+                f"{name} has {size} channels (shape {s.shape}, {axes}), not (order + 1)**2 with "
+                f"order >= {min_order}"
+            )
+    return s
+
+
+def frames_of(spectra_: ComplexArray, frames_: int, samples_: int, hop: int) -> None:
+    """Refuse spectra with another number of frames than so many samples have."""
+    if spectra_.shape[-1] != frames_:
+        raise InputError(
+            f"spectra has {spectra_.shape[-1]} frames (shape {spectra_.shape}), but {samples_} "
+            f"samples at hop {hop} have {frames_}: give the samples and the hop of the stft"
+        )
+
+
+def gapless(weight: FloatArray, hop: int) -> None:
+    """Refuse windows that leave samples with next to no weight."""
+    if weight.min() < 1e-3 * weight.max():
+        raise InputError(f"frames leave gaps: a hop of {hop} is too long for this window")
+
+
+def average(value: Sequence[int]) -> tuple[int, int]:
+    """Return the sizes of an average over frames and bins, both odd."""
+    sizes = tuple(value)
+    if len(sizes) != 2 or any(count(size, "average") % 2 == 0 for size in sizes):
+        raise InputError(f"average must be (frames, bins), both odd, got {value!r}")
+    return sizes[0], sizes[1]
+
+
+def rate(value: float, needed: float) -> None:
+    """Refuse a sample rate that is not the one that settings are made for."""
+    if value != needed:
+        raise InputError(
+            f"sample_rate is {value:g} Hz and the preset is made for {needed:g} Hz: resample first, "
+            f"for example with ambikit.read(path, sample_rate={needed:g})"
+        )
+
+
+def long_enough(samples: int, half_window: int, hop: int) -> None:
+    """Refuse a signal that cannot be reflected at its ends or gives no frame."""
+    needed = max(half_window, hop)
+    if samples < needed:
+        raise InputError(f"x has {samples} samples: {needed} or more are needed for one frame")
+
+
+def mel_settings(
+    n_fft: int, window_length: int, fmin: float, fmax: float, sample_rate: float
+) -> None:
+    """Refuse a window longer than its transform and bands beyond the spectrum."""
+    if window_length > n_fft:
+        raise InputError(f"window_length ({window_length}) must be at most n_fft ({n_fft})")
+    if not 0 <= fmin < fmax <= sample_rate / 2:
+        raise InputError(
+            f"fmin and fmax must satisfy 0 <= fmin < fmax <= {sample_rate / 2:g} Hz (half the "
+            f"sample rate), got {fmin!r} and {fmax!r}"
+        )
+
+
+def pooling_settings(power: int, average: int, intensity: str, top_db: float | None) -> None:
+    """Refuse settings of mel bands and intensity that contradict each other."""
+    if power not in (1, 2):
+        raise InputError(f"power must be 1 (magnitude) or 2 (power), got {power!r}")
+    if average % 2 == 0:
+        raise InputError(f"average must be an odd number of frames, got {average}")
+    if average > 1 and intensity != "bounded":
+        raise InputError(
+            f"average={average} goes with intensity='bounded'; {intensity!r} divides each bin by "
+            "itself: pass average=1"
+        )
+    if top_db is not None:
+        positive(top_db, "top_db", "dB")
+
+
+def covariance_bands(values: ArrayLike) -> FloatArray:
+    """Return covariances in bands (..., 10, frames, mels)."""
+    c = real(values, "covariance")
+    if c.ndim < 3 or c.shape[-3] != 10:
+        raise InputError(
+            f"covariance must be (..., 10, frames, mels) as from mel_covariance, got {c.shape}"
+        )
+    return c
+
+
+def matmul(a: FloatArray, b: FloatArray, name_a: str, name_b: str) -> FloatArray:
+    """Return a @ b; leading dimensions that do not broadcast are told by name."""
+    try:
+        return np.asarray(a @ b)
+    except ValueError as error:
+        raise InputError(
+            f"leading dimensions of {name_a} {a.shape[:-2]} and {name_b} {b.shape[:-2]} do not "
+            "broadcast against each other"
+        ) from error
