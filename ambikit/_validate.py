@@ -356,7 +356,7 @@ def spectra(
     """Return spectra (..., channels, bins, frames), or (..., bins, frames), as complex numbers."""
     s = np.asarray(values)
     if s.dtype not in (np.complex64, np.complex128):
-        raise TypeError(f"{name} must be complex64 or complex128, as stft gives them, got {s.dtype}")
+        raise TypeError(f"{name} must be complex64 or complex128, as from stft, got {s.dtype}")
     axes = "(..., channels, bins, frames)" if channels else "(..., bins, frames)"
     if s.ndim < 2 + channels or s.shape[-2] < 2:
         raise InputError(f"{name} must be {axes}, got shape {s.shape}")
@@ -397,8 +397,8 @@ def rate(value: float, needed: float) -> None:
     """Refuse a sample rate that is not the one that settings are made for."""
     if value != needed:
         raise InputError(
-            f"sample_rate is {value:g} Hz and the preset is made for {needed:g} Hz: resample first, "
-            f"for example with ambikit.read(path, sample_rate={needed:g})"
+            f"sample_rate is {value:g} Hz and the preset is made for {needed:g} Hz: resample "
+            f"first, for example with ambikit.read(path, sample_rate={needed:g})"
         )
 
 
@@ -447,12 +447,12 @@ def covariance_bands(values: ArrayLike) -> FloatArray:
     return c
 
 
-def matmul(a: FloatArray, b: FloatArray, name_a: str, name_b: str) -> FloatArray:
-    """Return a @ b; leading dimensions that do not broadcast are told by name."""
+def leading(a: FloatArray, b: tuple[int, ...], name_a: str, name_b: str) -> tuple[int, ...]:
+    """Return the shape that the leading dimensions of a (..., m, n) and of b broadcast to."""
     try:
-        return np.asarray(a @ b)
+        return np.broadcast_shapes(a.shape[:-2], b)
     except ValueError as error:
         raise InputError(
-            f"leading dimensions of {name_a} {a.shape[:-2]} and {name_b} {b.shape[:-2]} do not "
-            "broadcast against each other"
+            f"leading dimensions of {name_a} {a.shape[:-2]} and {name_b} {b} do not broadcast "
+            "against each other"
         ) from error

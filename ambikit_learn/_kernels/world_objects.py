@@ -9,11 +9,18 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
+import numpy.typing as npt
 from numba import njit
+
+Paint = tuple[float, float, float, float]
+Floats = npt.NDArray[np.float64]
+Integers = npt.NDArray[np.int64]
+Frame = npt.NDArray[np.float32]
 
 
 @njit(cache=True, nogil=True)
-def _over(under, distance, pixel, r, g, b):
+def _over(under: Paint, distance: float, pixel: float, r: float, g: float, b: float) -> Paint:
     """Lay a colour over `under` (premultiplied r, g, b, coverage) where the distance is below 0."""
     a = min(max(0.5 - distance / pixel, 0.0), 1.0)
     k = 1.0 - a
@@ -21,32 +28,32 @@ def _over(under, distance, pixel, r, g, b):
 
 
 @njit(cache=True, nogil=True)
-def _circle(x, y, cx, cy, radius):
+def _circle(x: float, y: float, cx: float, cy: float, radius: float) -> float:
     return math.hypot(x - cx, y - cy) - radius
 
 
 @njit(cache=True, nogil=True)
-def _ellipse(x, y, cx, cy, rx, ry):
+def _ellipse(x: float, y: float, cx: float, cy: float, rx: float, ry: float) -> float:
     u, v = (x - cx) / rx, (y - cy) / ry
     k = math.hypot(u, v)
     return k * (k - 1.0) / (math.hypot(u / rx, v / ry) + 1e-9)
 
 
 @njit(cache=True, nogil=True)
-def _box(x, y, cx, cy, hx, hy):
+def _box(x: float, y: float, cx: float, cy: float, hx: float, hy: float) -> float:
     u, v = abs(x - cx) - hx, abs(y - cy) - hy
     return math.hypot(max(u, 0.0), max(v, 0.0)) + min(max(u, v), 0.0)
 
 
 @njit(cache=True, nogil=True)
-def _line(x, y, ax, ay, bx, by, radius):
+def _line(x: float, y: float, ax: float, ay: float, bx: float, by: float, radius: float) -> float:
     px, py, dx, dy = x - ax, y - ay, bx - ax, by - ay
     t = min(max((px * dx + py * dy) / (dx * dx + dy * dy), 0.0), 1.0)
     return math.hypot(px - t * dx, py - t * dy) - radius
 
 
 @njit(cache=True, nogil=True)
-def _texture(x, y, kind, frequency, contrast):
+def _texture(x: float, y: float, kind: int, frequency: float, contrast: float) -> float:
     """Brightness of a pattern: 0 plain, 1 bands, 2 dots, 3 checks, 4 slanted."""
     if kind == 1:
         wave = math.sin(frequency * y)
@@ -62,8 +69,11 @@ def _texture(x, y, kind, frequency, contrast):
 
 
 @njit(cache=True, nogil=True)
-def _bell(x, y, pixel, style, active, turn, time):
+def _bell(
+    x: float, y: float, pixel: float, style: Floats, active: float, turn: float, time: float
+) -> Paint:
     swing = active * math.sin(13.0 * time)
+    y = y - 0.05
     c, s = math.cos(0.28 * swing), math.sin(0.28 * swing)
     x, y = c * x + s * y, c * y - s * x
     t = _texture(x, y, style[6], style[7], style[8])
@@ -71,7 +81,7 @@ def _bell(x, y, pixel, style, active, turn, time):
     down = min(max((0.78 - y) / 1.4, 0.0), 1.0)
     half = (0.42 + 0.12 * down + 0.34 * down**5) * min(1.0, math.sqrt(5.0 * down))
     body = max(0.8 * (abs(x) - half), max(y - 0.78, -0.62 - y))
-    lip = _box(x, y, 0.0, -0.6, 0.86, 0.04) - 0.06
+    lip = _box(x, y, 0.0, -0.6, 0.82, 0.03) - 0.06
     clapper = _circle(x, y, -0.45 * swing, -0.78, 0.2)
     crown = abs(_circle(x, y, 0.0, 0.84, 0.1)) - 0.06
     out = _over((0.0, 0.0, 0.0, 0.0), clapper, pixel, 0.25, 0.2, 0.15)
@@ -85,7 +95,9 @@ def _bell(x, y, pixel, style, active, turn, time):
 
 
 @njit(cache=True, nogil=True)
-def _bird(x, y, pixel, style, active, turn, time):
+def _bird(
+    x: float, y: float, pixel: float, style: Floats, active: float, turn: float, time: float
+) -> Paint:
     t = _texture(x, y, style[6], style[7], style[8])
     r, g, b = style[0] * t, style[1] * t, style[2] * t
     y = y - 0.06 * active * math.sin(25.0 * time)
@@ -116,9 +128,12 @@ def _bird(x, y, pixel, style, active, turn, time):
 
 
 @njit(cache=True, nogil=True)
-def _drum(x, y, pixel, style, active, turn, time):
+def _drum(
+    x: float, y: float, pixel: float, style: Floats, active: float, turn: float, time: float
+) -> Paint:
     t = _texture(x, y, style[6], style[7], style[8])
     r, g, b = style[0] * t, style[1] * t, style[2] * t
+    y = y - 0.06
     shell = min(_box(x, y, 0.0, -0.2, 0.84, 0.5), _ellipse(x, y, 0.0, -0.68, 0.84, 0.24))
     top = _ellipse(x, y, 0.0, 0.32, 0.86, 0.27 + 0.05 * active * math.sin(40.0 * time))
     whole = min(shell, top)
@@ -127,14 +142,12 @@ def _drum(x, y, pixel, style, active, turn, time):
     out = _over(out, shell + 0.05, pixel, r * shade, g * shade, b * shade)
     bend = 0.24 * math.sqrt(max(0.0, 1.0 - (x / 0.84) ** 2))
     fold = abs((x * style[10] * 0.5) % 1.0 - 0.5) * 1.3
-    rope = abs(y + bend - 0.0 + 0.62 - fold) * 0.8 - 0.05
+    rope = abs(y + bend + 0.62 - fold) * 0.8 - 0.06
     out = _over(out, max(rope, shell + 0.05), pixel, style[3], style[4], style[5])
     out = _over(out, max(abs(y + bend + 0.62) - 0.07, shell + 0.03), pixel, 0.9, 0.8, 0.5)
     out = _over(out, top + 0.02, pixel, 0.85, 0.72, 0.42)
     out = _over(out, top + 0.1, pixel, 0.96, 0.93, 0.84)
-    out = _over(
-        out, _ellipse(x, y, 0.0, 0.3, 0.3 * active + 0.02, 0.09), pixel, 0.8, 0.7, 0.55
-    )
+    out = _over(out, _ellipse(x, y, 0.0, 0.3, 0.3 * active + 0.02, 0.09), pixel, 0.8, 0.7, 0.55)
     rise = 0.38 * (1.0 - active)
     left = _line(x, y, -0.3, 0.36 + rise, -0.92, 0.84, 0.05)
     left = min(left, _circle(x, y, -0.3, 0.36 + rise, 0.1))
@@ -144,7 +157,9 @@ def _drum(x, y, pixel, style, active, turn, time):
 
 
 @njit(cache=True, nogil=True)
-def _engine(x, y, pixel, style, active, turn, time):
+def _engine(
+    x: float, y: float, pixel: float, style: Floats, active: float, turn: float, time: float
+) -> Paint:
     x = x + 0.03 * active * math.sin(90.0 * time)
     t = _texture(x, y, style[6], style[7], style[8])
     r, g, b = style[0] * t, style[1] * t, style[2] * t
@@ -165,14 +180,17 @@ def _engine(x, y, pixel, style, active, turn, time):
 
 
 @njit(cache=True, nogil=True)
-def _knock(x, y, pixel, style, active, turn, time):
+def _knock(
+    x: float, y: float, pixel: float, style: Floats, active: float, turn: float, time: float
+) -> Paint:
     x = x + 0.035 * active * math.sin(60.0 * time)
     grain = _texture(x + 0.06 * math.sin(5.0 * y), y, style[6], style[7], style[8])
     r, g, b = style[0] * grain, style[1] * grain, style[2] * grain
     frame = _box(x, y, 0.0, 0.0, 0.66, 1.0)
     leaf = _box(x, y, 0.0, -0.05, 0.54, 0.93)
-    out = _over((0.0, 0.0, 0.0, 0.0), frame, pixel, style[3], style[4], style[5])
-    out = _over(out, leaf + 0.0, pixel, 0.25 * r, 0.25 * g, 0.25 * b)
+    out = _over((0.0, 0.0, 0.0, 0.0), frame, pixel, 0.2 * r, 0.2 * g, 0.2 * b)
+    out = _over(out, frame + 0.04, pixel, style[3], style[4], style[5])
+    out = _over(out, leaf, pixel, 0.25 * r, 0.25 * g, 0.25 * b)
     out = _over(out, leaf + 0.04, pixel, r, g, b)
     side = abs(x) - 0.25
     panel = min(_box(side, y, 0.0, 0.55, 0.16, 0.22), _box(side, y, 0.0, -0.5, 0.16, 0.34))
@@ -186,11 +204,14 @@ def _knock(x, y, pixel, style, active, turn, time):
 
 
 @njit(cache=True, nogil=True)
-def _siren(x, y, pixel, style, active, turn, time):
+def _siren(
+    x: float, y: float, pixel: float, style: Floats, active: float, turn: float, time: float
+) -> Paint:
     t = _texture(x, y, style[6], style[7], style[8])
     r, g, b = style[0] * t, style[1] * t, style[2] * t
-    dome = max(_ellipse(x, y, 0.0, -0.15, 0.68, 0.95), -0.55 - y)
-    base = _box(x, y, 0.0, -0.68, 0.84, 0.2) - 0.06
+    y = y - 0.06
+    dome = max(_ellipse(x, y, 0.0, -0.1, 0.76, 0.94), -0.6 - y)
+    base = _box(x, y, 0.0, -0.72, 0.84, 0.12) - 0.06
     out = _over((0.0, 0.0, 0.0, 0.0), dome, pixel, 0.3 * r, 0.3 * g, 0.3 * b)
     beam = math.sin(9.0 * time)
     lit = 0.25 + 0.75 * active
@@ -203,7 +224,7 @@ def _siren(x, y, pixel, style, active, turn, time):
         g * (0.75 + 0.25 * lit) + 0.6 * glow,
         b * (0.75 + 0.25 * lit) + 0.35 * glow,
     )
-    gleam = _ellipse(x, y, -0.3, 0.32, 0.09, 0.22)
+    gleam = _ellipse(x, y, -0.34, 0.36, 0.09, 0.2)
     out = _over(out, gleam, pixel, 1.0, 0.92, 0.92)
     out = _over(out, base, pixel, 0.1, 0.1, 0.12)
     stripe = 0.5 if math.sin(12.0 * (x + y)) > 0.0 else 0.0
@@ -219,7 +240,9 @@ def _siren(x, y, pixel, style, active, turn, time):
 
 
 @njit(cache=True, nogil=True)
-def _speech(x, y, pixel, style, active, turn, time):
+def _speech(
+    x: float, y: float, pixel: float, style: Floats, active: float, turn: float, time: float
+) -> Paint:
     y = y - 0.03 * active * math.sin(18.0 * time)
     t = _texture(x, y, style[6], style[7], style[8])
     r, g, b = style[0], style[1], style[2]
@@ -242,13 +265,16 @@ def _speech(x, y, pixel, style, active, turn, time):
 
 
 @njit(cache=True, nogil=True)
-def _water(x, y, pixel, style, active, turn, time):
+def _water(
+    x: float, y: float, pixel: float, style: Floats, active: float, turn: float, time: float
+) -> Paint:
     r, g, b = style[0], style[1], style[2]
     wobble = 0.05 * active * math.sin(20.0 * time)
     x, y = x * (1.0 + wobble), y * (1.0 - wobble)
-    # The cone touches the circle where its slope meets: sin = radius / (apex - centre).
-    tip = 0.851 * abs(x) - 0.525 * (1.0 - y)
-    drop = tip if y > 0.08 else _circle(x, y, 0.0, -0.28, 0.67)
+    # The cone touches the circle where its slope meets: sin = radius / (apex - centre) = 0.567.
+    y = y - 0.08
+    tip = 0.824 * abs(x) - 0.567 * (0.92 - y)
+    drop = tip if y > 0.131 else _circle(x, y, 0.0, -0.28, 0.68)
     out = _over((0.0, 0.0, 0.0, 0.0), drop, pixel, 0.25 * r, 0.25 * g, 0.35 * b)
     wave = math.sin(style[7] * (y + 0.12 * math.sin(5.0 * x + 4.0 * time)) + 6.0 * turn)
     light = 1.0 + 0.5 * style[8] * wave - 0.25 * (y + 0.3)
@@ -263,7 +289,16 @@ def _water(x, y, pixel, style, active, turn, time):
 
 
 @njit(cache=True, nogil=True)
-def _figure(kind, x, y, pixel, style, active, turn, time):
+def _figure(
+    kind: int,
+    x: float,
+    y: float,
+    pixel: float,
+    style: Floats,
+    active: float,
+    turn: float,
+    time: float,
+) -> Paint:
     """Colour and coverage of class `kind`, numbered as in the list of classes."""
     if kind == 0:
         return _bell(x, y, pixel, style, active, turn, time)
@@ -283,7 +318,17 @@ def _figure(kind, x, y, pixel, style, active, turn, time):
 
 
 @njit(cache=True, nogil=True)
-def paint_objects(frame, kinds, azimuth, elevation, radius, styles, active, turn, time):
+def paint_objects(
+    frame: Frame,
+    kinds: Integers,
+    azimuth: Floats,
+    elevation: Floats,
+    radius: Floats,
+    styles: Floats,
+    active: Floats,
+    turn: Floats,
+    time: float,
+) -> None:
     """Paint N objects over `frame` (H, W, 3) float32 in 0 to 1, in place.
 
     `azimuth`, `elevation`, `radius` (radians), `kinds`, `active` and `turn` are (N,); `styles` is

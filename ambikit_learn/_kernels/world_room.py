@@ -4,11 +4,18 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
+import numpy.typing as npt
 from numba import njit
+
+Colour = tuple[float, float, float]
+Floats = npt.NDArray[np.float64]
+Integers = npt.NDArray[np.int64]
+Frame = npt.NDArray[np.float32]
 
 
 @njit(cache=True, nogil=True)
-def _random(i, j, seed):
+def _random(i: int, j: int, seed: int) -> float:
     """Return a number in 0 to 1 fixed by a cell of a grid."""
     h = (i * 374761393 + j * 668265263 + seed * 1274126177) & 0xFFFFFFFF
     h = ((h ^ (h >> 13)) * 1274126177) & 0xFFFFFFFF
@@ -16,7 +23,7 @@ def _random(i, j, seed):
 
 
 @njit(cache=True, nogil=True)
-def _noise(u, v, seed):
+def _noise(u: float, v: float, seed: int) -> float:
     """Return smooth noise in 0 to 1 with cells of size 1."""
     i, j = math.floor(u), math.floor(v)
     x, y = u - i, v - j
@@ -28,7 +35,7 @@ def _noise(u, v, seed):
 
 
 @njit(cache=True, nogil=True)
-def _cloud(u, v, seed):
+def _cloud(u: float, v: float, seed: int) -> float:
     """Return three octaves of noise in 0 to 1."""
     return (
         0.57 * _noise(u, v, seed)
@@ -38,7 +45,7 @@ def _cloud(u, v, seed):
 
 
 @njit(cache=True, nogil=True)
-def _material(kind, u, v, seed):
+def _material(kind: int, u: float, v: float, seed: int) -> float:
     """Brightness of a surface at (u, v) metres.
 
     0 plaster, 1 brick, 2 striped paper, 3 panels, 4 hedge, 5 stone; 6 planks, 7 tiles, 8 carpet,
@@ -68,7 +75,7 @@ def _material(kind, u, v, seed):
         shift = v + 1.7 * _random(int(row), 5, seed)
         if u - row * 0.16 < 0.01 or shift % 1.6 < 0.012:
             return 0.55
-        tone = _random(int(row), int(math.floor(shift / 1.6)), seed)
+        tone = _random(int(row), int(shift // 1.6), seed)
         return 0.75 + 0.25 * tone + 0.15 * _noise(20.0 * u, 1.5 * v, seed)
     if kind == 7 or kind == 10:
         side = 0.5 if kind == 7 else 0.8
@@ -87,7 +94,7 @@ def _material(kind, u, v, seed):
 
 
 @njit(cache=True, nogil=True)
-def _sky(x, y, z, sun, seed):
+def _sky(x: float, y: float, z: float, sun: Floats, seed: int) -> Colour:
     """Colour of the sky in direction (x, y, z), with hills along the horizon."""
     flat = math.hypot(x, y) + 1e-9
     hill = 0.10 + 0.22 * _cloud(2.0 * x / flat + 9.0, 2.0 * y / flat + 9.0, seed + 20)
@@ -105,7 +112,7 @@ def _sky(x, y, z, sun, seed):
 
 
 @njit(cache=True, nogil=True)
-def _window(u, v, centre, wide):
+def _window(u: float, v: float, centre: float, wide: float) -> int:
     """Return 0 outside a window, 1 on its frame, 2 on its glass."""
     x, y = abs(u - centre), abs(v - 0.35)
     if x > wide or y > 0.75:
@@ -116,7 +123,18 @@ def _window(u, v, centre, wide):
 
 
 @njit(cache=True, nogil=True)
-def _ray(x, y, z, walls, open_sky, kinds, colours, lamp, windows, seed):
+def _ray(
+    x: float,
+    y: float,
+    z: float,
+    walls: Floats,
+    open_sky: bool,
+    kinds: Integers,
+    colours: Floats,
+    lamp: Floats,
+    windows: Floats,
+    seed: int,
+) -> Colour:
     """Colour seen along a unit vector of the world."""
     tx = walls[0] / x if x > 1e-9 else walls[1] / max(-x, 1e-9)
     ty = walls[2] / y if y > 1e-9 else walls[3] / max(-y, 1e-9)
@@ -172,7 +190,18 @@ def _ray(x, y, z, walls, open_sky, kinds, colours, lamp, windows, seed):
 
 
 @njit(cache=True, nogil=True)
-def paint_room(frame, heading, walls, open_sky, kinds, colours, lamp, windows, seed, fine):
+def paint_room(
+    frame: Frame,
+    heading: float,
+    walls: Floats,
+    open_sky: bool,
+    kinds: Integers,
+    colours: Floats,
+    lamp: Floats,
+    windows: Floats,
+    seed: int,
+    fine: int,
+) -> None:
     """Paint `frame` (H, W, 3) float32 in 0 to 1 with fine × fine rays a pixel.
 
     `walls` (6,) metres; `kinds` (3,) and `colours` (3, 3) of walls, ceiling and floor; `lamp` (3,)

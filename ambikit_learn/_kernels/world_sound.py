@@ -5,19 +5,24 @@ from __future__ import annotations
 import math
 
 import numpy as np
+import numpy.typing as npt
 from numba import njit
+
+Signal = npt.NDArray[np.float32]
+Floats = npt.NDArray[np.float64]
 
 _TAPS = 16
 _PHASES = 512
 
 
-def _filters() -> np.ndarray:
+def _filters() -> Signal:
     """Windowed-sinc filters for each fraction of a sample, (phases + 1, taps), unit DC gain."""
     fraction = np.arange(_PHASES + 1)[:, None] / _PHASES
     x = np.arange(_TAPS)[None, :] - (_TAPS // 2 - 1) - fraction
     window = 0.5 + 0.5 * np.cos(np.pi * x / (_TAPS // 2 + 0.5))
     table = np.sinc(x) * window
-    return (table / table.sum(-1, keepdims=True)).astype(np.float32)
+    unit: Floats = table / table.sum(-1, keepdims=True)
+    return unit.astype(np.float32)
 
 
 _FILTERS = _filters()
@@ -25,7 +30,7 @@ _FILTERS = _filters()
 
 # The sum over the taps may be reordered, so that it runs in vector registers.
 @njit(cache=True, nogil=True, fastmath={"reassoc", "contract"})
-def delay_line(signal, delay, gain, out):
+def delay_line(signal: Signal, delay: Floats, gain: Floats, out: Signal) -> None:
     """Delay `signal` (n,) by `delay` samples and scale by `gain`: keys (K,) spread over the span.
 
     Between keys both are linear. Outside its span the signal is silent.
@@ -40,7 +45,7 @@ def delay_line(signal, delay, gain, out):
         w = key - k
         g = gain[k] + w * (gain[m] - gain[k])
         place = i - (delay[k] + w * (delay[m] - delay[k]))
-        whole = int(math.floor(place))
+        whole = math.floor(place)
         taps = _FILTERS[int((place - whole) * _PHASES + 0.5)]
         first = whole - (_TAPS // 2 - 1)
         total = np.float32(0.0)

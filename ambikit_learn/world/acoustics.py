@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from itertools import product
 
 import numpy as np
-import numpy.typing as npt
 from scipy import fft
 
 import ambikit
@@ -48,7 +47,7 @@ def render_sound(
     Returns
     -------
     (4, n) ndarray of float32
-        AmbiX with its peak at 0.7.
+        AmbiX; the greater of |W| and ‖(X, Y, Z)‖ peaks at 0.7.
 
     Notes
     -----
@@ -83,7 +82,9 @@ def render_sound(
         around += np.float32(loudness * 10 ** (-scene.ambience_snr / 20)) * noise
     if tail or ambience:
         out += ambikit.rotate(around, yaw=-scene.heading)
-    return out * np.float32(PEAK / (np.abs(out).max() + 1e-9))
+    # The longest of the pressure and velocity vectors: a peak that no rotation changes.
+    loudest = max(np.square(out[0]).max(), np.square(out[1:]).sum(axis=0).max())
+    return out * np.float32(PEAK / (np.sqrt(loudest) + 1e-9))
 
 
 def images(positions: Floats, room: Room, order: int) -> list[tuple[Floats, float]]:
@@ -123,9 +124,7 @@ def images(positions: Floats, room: Room, order: int) -> list[tuple[Floats, floa
     return out
 
 
-def diffuse_tail(
-    t60: float, sample_rate: float, rng: np.random.Generator
-) -> npt.NDArray[np.float32]:
+def diffuse_tail(t60: float, sample_rate: float, rng: np.random.Generator) -> Signal:
     """Impulse response of a diffuse tail.
 
     Parameters
@@ -161,7 +160,7 @@ def diffuse_tail(
 
 def diffuse_noise(
     n: int, sample_rate: float, rng: np.random.Generator, *, directions: int = 64
-) -> npt.NDArray[np.float32]:
+) -> Signal:
     """Ambience of independent plane waves from all around, louder from some sides.
 
     Parameters
@@ -198,9 +197,7 @@ def diffuse_noise(
     return fft.irfft(spectrum, n)
 
 
-def _paths(
-    scene: Scene, number: int, signal: Signal, sample_rate: float, order: int
-) -> npt.NDArray[np.float32]:
+def _paths(scene: Scene, number: int, signal: Signal, sample_rate: float, order: int) -> Signal:
     """Return the direct sound and the echoes of an object."""
     from ambikit_learn._kernels.world_sound import delay_line
 
@@ -226,13 +223,13 @@ def _paths(
 
 def _reverberate(
     signals: Sequence[Signal], room: Room, sample_rate: float, rng: np.random.Generator
-) -> npt.NDArray[np.float32]:
+) -> Signal:
     """Return the tails of all signals, each through a response of its own."""
     n = len(signals[0])
     tails = [diffuse_tail(room.t60, sample_rate, rng) for _ in signals]
     size = fft.next_fast_len(n + tails[0].shape[-1], real=True)
-    spectrum = sum(
-        fft.rfft(signal, size) * fft.rfft(tail, size)
-        for signal, tail in zip(signals, tails, strict=True)
-    )
-    return fft.irfft(spectrum, size)[:, :n] * np.float32(10 ** (-room.direct_to_tail / 20))
+    spectrum = np.zeros((4, size // 2 + 1), np.complex64)
+    for signal, tail in zip(signals, tails, strict=True):
+        spectrum += fft.rfft(signal, size) * fft.rfft(tail, size)
+    wet: Signal = fft.irfft(spectrum, size)[:, :n]
+    return wet * np.float32(10 ** (-room.direct_to_tail / 20))

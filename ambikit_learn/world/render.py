@@ -6,10 +6,12 @@ import base64
 import hashlib
 import json
 import math
+from collections.abc import Generator
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 
@@ -110,13 +112,12 @@ def render_world(
     ...     len(list(Path(folder, "video").iterdir()))
     1
     """
-    height, width = frame_size
     settings = Settings(
         _validate.choice(preset, tuple(PRESETS), "preset"),
         _validate.seed(seed),
         _validate.positive(duration, "duration", "seconds"),
         _validate.share(test_fraction, "test_fraction"),
-        (_validate.count(height, "frame height"), _validate.count(width, "frame width")),
+        _validate.frame_size(frame_size),
         _validate.positive(frame_rate, "frame_rate", "Hz"),
         _validate.count(sample_rate, "sample_rate"),
     )
@@ -131,7 +132,7 @@ def render_world(
     processes = cores() if workers is None else workers
     work = partial(_attempt, folder, settings)
     results = map_in_order(work, todo, workers=processes, lost=_lost)
-    with closing(results):
+    with closing(cast("Generator[Exception | None, None, None]", results)):
         for failure in tracked(results, len(todo), "world"):
             if failure is not None:
                 raise failure
@@ -209,6 +210,6 @@ def _write_sound(path: Path, sound: Signal, sample_rate: int) -> None:
         stream = container.add_stream("aac", rate=sample_rate, layout="5.1", options=options)
         stream.bit_rate = BIT_RATE
         frame = av.AudioFrame.from_ndarray(planes, format="fltp", layout="5.1")
-        frame.sample_rate = sample_rate
+        frame.sample_rate, frame.pts = sample_rate, 0
         container.mux(stream.encode(frame))
         container.mux(stream.encode(None))

@@ -23,7 +23,7 @@ LABEL_RATE = 10.0
 CLASSES = ("bell", "bird", "drum", "engine", "knock", "siren", "speech", "water")
 INSTANCES = {"train": range(0, 50), "test": range(50, 70)}
 CLEARANCE = 0.4
-ATTEMPTS = 200
+ATTEMPTS = 100
 # First number after the seed of every random stream, so that no two streams meet.
 _SCENE, _LOOKS, _VOICE, PERFORMANCE, FIELD, SURFACES = range(6)
 
@@ -45,9 +45,7 @@ class Instance:
         return self._generator(_VOICE)
 
     def _generator(self, stream: int) -> np.random.Generator:
-        return np.random.default_rng(
-            [self.seed, stream, CLASSES.index(self.label), self.index]
-        )
+        return np.random.default_rng([self.seed, stream, CLASSES.index(self.label), self.index])
 
 
 @dataclass(frozen=True)
@@ -119,8 +117,10 @@ class Scene:
     ambience_snr: float
 
     def generator(self, stream: int, number: int = 0) -> np.random.Generator:
-        """Return the random numbers of an object's `PERFORMANCE`, by its place in `objects`, or of
-        the `FIELD` of sound or the `SURFACES` around them.
+        """Return the random numbers of a stream.
+
+        That is an object's `PERFORMANCE`, by its place in `objects`, or else the `FIELD` of sound
+        or the `SURFACES` around the objects.
         """
         return np.random.default_rng([self.seed, stream, self.index, number])
 

@@ -17,7 +17,7 @@ from ambikit_learn.world.scene import CLASSES, PERFORMANCE, Scene
 
 Signal = npt.NDArray[np.float32]
 Random = np.random.Generator
-Voice = Callable[[Random, Random, int, float], npt.NDArray[np.floating]]
+Voice = Callable[[Random, Random, int, float], Signal]
 
 ACTIVITY_RATE = 100.0
 RELEASE = 0.15
@@ -60,7 +60,7 @@ def perform(scene: Scene, number: int, sample_rate: float) -> Performance:
     instance = scene.objects[number].instance
     individual, performance = instance.voice(), scene.generator(PERFORMANCE, number)
     n = round(scene.duration * sample_rate)
-    signal = VOICES[instance.label](individual, performance, n, sample_rate).astype(np.float32)
+    signal = VOICES[instance.label](individual, performance, n, sample_rate)
     signal -= signal.mean()
     signal /= np.sqrt(np.mean(np.square(signal))) + 1e-9
     return Performance(signal, activity(signal, sample_rate))
@@ -102,8 +102,9 @@ def _modes(
     f, d, g = (np.asarray(a, dtype=np.float32)[:, None] for a in (frequencies, decays, gains))
     t = np.arange(int(5.0 * d.max() * sample_rate), dtype=np.float32) / np.float32(sample_rate)
     keep = f < 0.45 * sample_rate
-    tone = np.sin(2 * np.pi * f * t) * np.exp(-t / d)
-    return np.sum(np.where(keep, g, 0) * tone, axis=0, dtype=np.float32)
+    tones: Signal = np.where(keep, g, 0) * np.sin(2 * np.pi * f * t) * np.exp(-t / d)
+    total: Signal = tones.sum(axis=0, dtype=np.float32)
+    return total
 
 
 def _shaped_noise(play: Random, n: int, sample_rate: float, low: float, high: float) -> Signal:
@@ -111,8 +112,9 @@ def _shaped_noise(play: Random, n: int, sample_rate: float, low: float, high: fl
     spectrum = np.fft.rfft(play.standard_normal(n, dtype=np.float32))
     f = np.fft.rfftfreq(n, 1 / sample_rate)
     spectrum *= 1.0 / ((1 + (low / (f + 1.0)) ** 2) * (1 + (f / high) ** 2))
-    noise = np.fft.irfft(spectrum, n)
-    return (noise / (noise.std() + 1e-9)).astype(np.float32)
+    noise: Signal = np.fft.irfft(spectrum, n).astype(np.float32)
+    noise /= noise.std() + np.float32(1e-9)
+    return noise
 
 
 def _contour(play: Random, n: int, sample_rate: float, rate: float) -> Signal:
@@ -122,7 +124,8 @@ def _contour(play: Random, n: int, sample_rate: float, rate: float) -> Signal:
     left = place.astype(np.intp)
     x = place - left
     x = x * x * (3 - 2 * x)
-    return (keys[left] * (1 - x) + keys[left + 1] * x).astype(np.float32)
+    curve: Signal = (keys[left] * (1 - x) + keys[left + 1] * x).astype(np.float32)
+    return curve
 
 
 def _wave(table: Signal, frequency: npt.NDArray[np.floating], sample_rate: float) -> Signal:
@@ -188,11 +191,12 @@ def _engine(voice: Random, play: Random, n: int, sample_rate: float) -> Signal:
     throttle = _contour(play, n, sample_rate, voice.uniform(1.0, 2.0))
     revolutions = voice.uniform(45, 85) * (1 + 0.6 * throttle)
     rough = 1 + 0.3 * _contour(play, n, sample_rate, 40.0)
-    return _wave(table, revolutions, sample_rate) * (0.25 + throttle) * rough
+    loudness: Signal = (0.25 + throttle) * rough
+    return _wave(table, revolutions, sample_rate) * loudness
 
 
 def _knock(voice: Random, play: Random, n: int, sample_rate: float) -> Signal:
-    """Groups of knocks on wood."""
+    """Wood that is knocked on a few times in a row."""
     frequencies = voice.uniform(180, 1600, 7)
     body = _modes(frequencies, voice.uniform(0.01, 0.035, 7), voice.uniform(0.3, 1, 7), sample_rate)
     body[: len(body) // 20] += 0.5 * voice.standard_normal(len(body) // 20, dtype=np.float32)
