@@ -11,8 +11,11 @@ from .directions import icosphere as icosphere
 from .directions import vector_to_angles as vector_to_angles
 from .encoding import encode as encode
 from .features import FEATURE_CHANNELS as FEATURE_CHANNELS
+from .features import beamform_covariance as beamform_covariance
+from .features import features_from_covariance as features_from_covariance
 from .features import foa_features as foa_features
 from .features import mel_covariance as mel_covariance
+from .features import rotate_covariance as rotate_covariance
 from .harmonics import spherical_harmonics as spherical_harmonics
 from .intensity import diffuseness as diffuseness
 from .intensity import intensity as intensity
@@ -29,3 +32,8 @@ from .rotation import look_at as look_at
 from .rotation import rotate as rotate
 from .rotation import rotation_matrix as rotation_matrix
 from .rotation import sh_rotation_matrix as sh_rotation_matrix
+from .spectral import istft as istft
+from .spectral import spectral_diffuseness as spectral_diffuseness
+from .spectral import spectral_intensity as spectral_intensity
+from .spectral import spectral_normalized_intensity as spectral_normalized_intensity
+from .spectral import stft as stft

@@ -182,7 +182,7 @@ def read(
     found = _properties(file)
     name = _layout(file, found, layout)
     rate = _validate.count(found.sample_rate if sample_rate is None else sample_rate, "sample_rate")
-    length = round(found.frames * rate / found.sample_rate)
+    length = (2 * found.frames * rate + found.sample_rate) // (2 * found.sample_rate)
     if length == 0:
         raise InputError(f"{file} holds no samples: its sound is 0 s long")
     first, last = _validate.span(start, duration, length, rate, str(file))

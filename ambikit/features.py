@@ -1,0 +1,511 @@
+"""Features of first-order sound for learning machines: log-mel levels and mel intensity vectors."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal, TypedDict, Unpack
+
+import numpy as np
+
+from ambikit import _validate
+from ambikit._mel import MelFilters, mel_filters
+from ambikit._typing import ArrayLike, ComplexArray, FloatArray
+from ambikit.beamforming import beam_weights
+from ambikit.rotation import sh_rotation_matrix
+
+FEATURE_CHANNELS = {
+    "logmel": ("W", "Y", "Z", "X"),
+    "foa_iv": ("W", "Y", "Z", "X", "Ix", "Iy", "Iz"),
+}
+"""Names of the feature channels of each kind."""
+
+_FLOOR = 1e-10
+_INTENSITIES = ("bounded", "dcase", "salsa")
+_PAIRS = np.triu_indices(4)
+_TILE = 1 << 16
+"""Samples in a tile of frames: scratch that stays in the processor's cache."""
+_KERNEL_PAYS = 4096
+"""Frames above which loading the compiled kernel costs less than it saves."""
+
+
+class Overrides(TypedDict, total=False):
+    """Settings of a preset that a call may replace."""
+
+    n_fft: int
+    window_length: int
+    hop: int
+    n_mels: int
+    fmin: float
+    fmax: float
+    power: int
+    mel_scale: Literal["slaney", "htk"]
+    average: int
+    intensity: Literal["bounded", "dcase", "salsa"]
+    top_db: float | None
+
+
+@dataclass(frozen=True)
+class FeatureSettings:
+    """Settings of `foa_features`; the fields are its keywords.
+
+    Attributes
+    ----------
+    sample_rate : int
+        The rate in Hz that the preset is made for.
+    n_fft, window_length, hop : int
+        Transform, periodic Hann window (centred in it) and step, in samples.
+    n_mels : int
+        Mel bands, each of area 1 in Hz (Slaney's normalisation).
+    fmin, fmax : float
+        Edges of the lowest and highest band in Hz.
+    power : int
+        1: bands of the magnitude; 2: bands of the power.
+    mel_scale : {"slaney", "htk"}
+        Mel scale.
+    average : int
+        Frames over which intensity and energy density are averaged, an odd number.
+    intensity : {"bounded", "dcase", "salsa"}
+        What the intensity is divided by; see `foa_features`.
+    top_db : float or None
+        Levels are held above the highest of their channel less so many dB.
+    """
+
+    sample_rate: int = 24000
+    n_fft: int = 512
+    window_length: int = 512
+    hop: int = 240
+    n_mels: int = 128
+    fmin: float = 0.0
+    fmax: float = 12000.0
+    power: int = 1
+    mel_scale: str = "slaney"
+    average: int = 5
+    intensity: str = "bounded"
+    top_db: float | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("n_fft", "window_length", "hop", "n_mels", "average"):
+            _validate.count(getattr(self, name), name)
+        _validate.choice(self.mel_scale, ("slaney", "htk"), "mel_scale")
+        _validate.choice(self.intensity, _INTENSITIES, "intensity")
+        _validate.mel_settings(
+            self.n_fft, self.window_length, self.fmin, self.fmax, self.sample_rate
+        )
+        _validate.pooling_settings(self.power, self.average, self.intensity, self.top_db)
+
+    @property
+    def filters(self) -> MelFilters:
+        """The mel filters."""
+        return mel_filters(
+            self.sample_rate, self.n_fft, self.n_mels, self.fmin, self.fmax, self.mel_scale
+        )
+
+
+PRESETS = {
+    "avsa": FeatureSettings(),
+    "dcase": FeatureSettings(
+        n_fft=1024,
+        window_length=960,
+        hop=480,
+        n_mels=64,
+        power=2,
+        average=1,
+        intensity="dcase",
+        top_db=80.0,
+    ),
+    "salsa": FeatureSettings(hop=300, fmin=50.0, power=2, average=1, intensity="salsa"),
+}
+"""Settings of the systems that `foa_features` reproduces."""
+
+
+def foa_features(
+    x: ArrayLike,
+    sample_rate: float,
+    *,
+    preset: str = "avsa",
+    kind: str = "foa_iv",
+    **overrides: Unpack[Overrides],
+) -> FloatArray:
+    r"""Log-mel levels of the channels and the active intensity in mel bands.
+
+    Parameters
+    ----------
+    x : array_like, shape (..., channels, samples)
+        AmbiX signals; of higher orders the first four channels are used.
+    sample_rate : float
+        Rate of `x` in Hz; it must be the preset's.
+    preset : {"avsa", "dcase", "salsa"}, optional
+        ``"avsa"``: as in audio-visual spatial alignment [1]_, [2]_ (512-point Hann window, hop 240,
+        128 bands of the magnitude, bounded intensity averaged over 5 frames); ``"dcase"``: as in
+        the baselines of DCASE 2022 to 2024, task 3 (1024/960/480, 64 bands of the power, levels
+        within 80 dB); ``"salsa"``: as the mel-band features beside SALSA [3]_ (512/512/300, 128
+        bands from 50 Hz). All at 24 kHz.
+    kind : {"foa_iv", "logmel"}, optional
+        With the intensity vector or without; `FEATURE_CHANNELS` names the channels.
+    **overrides
+        Fields of `FeatureSettings` to replace in the preset: `n_fft`, `window_length`, `hop`,
+        `n_mels`, `fmin`, `fmax`, `power`, `mel_scale`, `average`, `intensity`, `top_db`.
+
+    Returns
+    -------
+    ndarray of float32, shape (..., 7 or 4, samples // hop, n_mels)
+        Levels in dB of W, Y, Z, X, then the intensity along x, y, z, towards the source.
+
+    Raises
+    ------
+    InputError
+        If the sample rate is not the preset's, the signal is shorter than half a window or a hop,
+        or settings contradict each other.
+
+    Notes
+    -----
+    Frames are centred at multiples of the hop, with the signal reflected at its ends. Levels are
+    :math:`10 \log_{10} \max(\sum_f H_{bf} |X_f|^p, 10^{-10})`. With :math:`v = (X, Y, Z)`,
+    :math:`I = \mathrm{Re}(W^* v)` and :math:`E = (|W|^2 + |v|^2)/2`, the intensity is
+
+    - ``"bounded"``: :math:`\langle\sum_f H_{bf} I_f\rangle / (\langle\sum_f H_{bf} E_f\rangle +
+      \varepsilon)`. Its length is at most 1, and 1 for a single plane wave. Numerator and
+      denominator are pooled apart, which keeps the bound and cancels the filter's normalisation. It
+      is 1 less the diffuseness of the same average: without one a diffuse field does not look
+      diffuse (0.57 for one bin and frame, 0.21 for 10 independent ones).
+    - ``"dcase"``: :math:`\sum_f H_{bf} I_f / (10^{-8} + |W_f|^2 + |v_f|^2/3)`. A plane wave gives
+      0.75 per bin and some 0.03 after the filters. (DCASE stacks y, z, x.)
+    - ``"salsa"``: :math:`\sum_f H_{bf} I_f / |I_f|`: the direction alone.
+
+    Silence has intensity 0. NaN in `x` spreads to the frames that see it.
+
+    References
+    ----------
+    .. [1] P. Morgado, Y. Li, N. Vasconcelos, "Learning representations from audio-visual spatial
+           alignment", NeurIPS 2020.
+    .. [2] S. Wang, A. Politis, A. Mesaros, T. Virtanen, "Self-supervised learning of audio
+           representations from audio-visual data using spatial alignment", IEEE JSTSP 16 (2022).
+    .. [3] T. N. T. Nguyen et al., "SALSA: spatial cue-augmented log-spectrogram features for
+           polyphonic sound event localization and detection", IEEE/ACM TASLP 30 (2022).
+
+    Examples
+    --------
+    >>> import ambikit, numpy as np
+    >>> noise = np.random.default_rng(0).standard_normal(24000).astype(np.float32)
+    >>> left = ambikit.encode(noise, 90, degrees=True)
+    >>> features = ambikit.foa_features(left, 24000)
+    >>> features.shape
+    (7, 100, 128)
+    >>> features[4:].mean(axis=(1, 2)).round(3) + 0.0  # towards the source, on y
+    array([0., 1., 0.], dtype=float32)
+    """
+    settings = _settings(preset, overrides)
+    _validate.choice(kind, tuple(FEATURE_CHANNELS), "kind")
+    signal = _signal(x, sample_rate, settings)
+    pooled = _pool(signal, settings)
+    levels = _decibels(pooled[:, :4], settings.top_db)
+    if kind == "logmel":
+        out = levels
+    elif settings.intensity == "bounded":
+        out = np.concatenate([levels, _ratio(pooled[:, 4:7], pooled[:, 7:], settings.average)], 1)
+    else:
+        out = np.concatenate([levels, pooled[:, 4:7]], 1)
+    return out.reshape(*np.shape(x)[:-2], *out.shape[1:])
+
+
+def mel_covariance(
+    x: ArrayLike, sample_rate: float, *, preset: str = "avsa", **overrides: Unpack[Overrides]
+) -> FloatArray:
+    r"""Spatial covariance of first-order sound in mel bands.
+
+    Parameters
+    ----------
+    x : array_like, shape (..., channels, samples)
+        AmbiX signals; of higher orders the first four channels are used.
+    sample_rate : float
+        Rate of `x` in Hz; it must be the preset's.
+    preset : str, optional
+        As for `foa_features`.
+    **overrides
+        As for `foa_features`; `power`, `average`, `intensity` and `top_db` play no part.
+
+    Returns
+    -------
+    ndarray of float32, shape (..., 10, samples // hop, n_mels)
+        :math:`\sum_f H_{bf} \mathrm{Re}(x_i x_j^*)` for (i, j) = WW, WY, WZ, WX, YY, YZ, YX, ZZ,
+        ZX, XX: the upper triangle.
+
+    Raises
+    ------
+    InputError
+        As `foa_features`.
+
+    Notes
+    -----
+    Ten numbers for each frame and band hold what turning, beams and `foa_features` with
+    ``power=2`` need, so that many viewpoints of one clip cost one transform.
+
+    Examples
+    --------
+    >>> import ambikit, numpy as np
+    >>> x = np.random.default_rng(0).standard_normal((4, 24000)).astype(np.float32)
+    >>> ambikit.mel_covariance(x, 24000).shape
+    (10, 100, 128)
+    """
+    settings = _settings(preset, overrides)
+    signal = _signal(x, sample_rate, settings)
+    first, second = _PAIRS
+    matrix = settings.filters.matrix
+    out = np.empty((len(signal), 10, signal.shape[-1] // settings.hop, settings.n_mels), np.float32)
+    for clip, frames, spectra in _tiles(signal, settings):
+        parts = spectra.real[first] * spectra.real[second]
+        parts += spectra.imag[first] * spectra.imag[second]
+        np.matmul(parts, matrix, out=out[clip, :, frames])
+    return out.reshape(*np.shape(x)[:-2], *out.shape[1:])
+
+
+def rotate_covariance(
+    covariance: ArrayLike, rotation: ArrayLike | _validate.SupportsMatrix
+) -> FloatArray:
+    """Turn the sound field that a covariance describes.
+
+    Parameters
+    ----------
+    covariance : array_like, shape (..., 10, frames, mels)
+        From `mel_covariance`.
+    rotation : array_like, shape (..., 3, 3), or scipy.spatial.transform.Rotation
+        Active rotations of (x, y, z), for example `rotation_matrix` or `look_at`; their leading
+        dimensions broadcast against the covariance's.
+
+    Returns
+    -------
+    ndarray, shape (..., 10, frames, mels)
+        ``mel_covariance`` of the turned sound.
+
+    Raises
+    ------
+    InputError
+        If the shapes do not fit or `rotation` is not made of rotations.
+
+    Examples
+    --------
+    Four viewpoints of one clip:
+
+    >>> import ambikit, numpy as np
+    >>> x = np.random.default_rng(0).standard_normal((4, 24000)).astype(np.float32)
+    >>> views = ambikit.rotation_matrix([0, 90, 180, 270], degrees=True)
+    >>> ambikit.rotate_covariance(ambikit.mel_covariance(x, 24000), views).shape
+    (4, 10, 100, 128)
+    """
+    c = _validate.covariance_bands(covariance)
+    matrix = sh_rotation_matrix(rotation).astype(c.dtype)
+    first, second = _PAIRS
+    left, right = matrix[..., first, :], matrix[..., second, :]
+    mixed = left[..., first] * right[..., second]
+    mixed += (first != second) * left[..., second] * right[..., first]
+    shape = _validate.leading(mixed, c.shape[:-3], "rotation", "covariance")
+    return np.asarray(mixed @ c.reshape(*c.shape[:-2], -1)).reshape(*shape, *c.shape[-3:])
+
+
+def beamform_covariance(
+    covariance: ArrayLike,
+    azimuth: ArrayLike,
+    elevation: ArrayLike = 0.0,
+    *,
+    pattern: str = "cardioid",
+    degrees: bool = False,
+) -> FloatArray:
+    """Power in mel bands of beams into the sound field that a covariance describes.
+
+    Parameters
+    ----------
+    covariance : array_like, shape (..., 10, frames, mels)
+        From `mel_covariance`.
+    azimuth, elevation : float or array_like, shape (directions,)
+        Where the beams point, in radians.
+    pattern : str, optional
+        Pattern of `beam_weights`.
+    degrees : bool, optional
+        Take the angles in degrees.
+
+    Returns
+    -------
+    ndarray, shape (..., frames, mels) or (..., directions, frames, mels)
+        Mel bands of the power of `beamform` of the same sound, 0 or more.
+
+    Raises
+    ------
+    InputError
+        If a shape or an angle does not fit.
+
+    Examples
+    --------
+    >>> import ambikit, numpy as np
+    >>> noise = np.random.default_rng(0).standard_normal(24000).astype(np.float32)
+    >>> left = ambikit.mel_covariance(ambikit.encode(noise, 90, degrees=True), 24000)
+    >>> beams = ambikit.beamform_covariance(left, [90, -90], degrees=True)
+    >>> bool((beams[1] < 1e-5 * beams[0]).all())
+    True
+    """
+    c = _validate.covariance_bands(covariance)
+    weights = beam_weights(pattern, azimuth, elevation, degrees=degrees).astype(c.dtype)
+    first, second = _PAIRS
+    gains = weights[..., first] * weights[..., second] * np.where(first == second, 1, 2)
+    flat = c.reshape(*c.shape[:-2], -1)
+    power: FloatArray = np.maximum(gains.astype(c.dtype) @ flat, 0)
+    return power.reshape(*power.shape[:-1], *c.shape[-2:])
+
+
+def features_from_covariance(
+    covariance: ArrayLike,
+    *,
+    kind: str = "foa_iv",
+    average: int = 5,
+    top_db: float | None = None,
+) -> FloatArray:
+    """Features of the sound that a covariance describes.
+
+    Parameters
+    ----------
+    covariance : array_like, shape (..., 10, frames, mels)
+        From `mel_covariance` or `rotate_covariance`.
+    kind : {"foa_iv", "logmel"}, optional
+        As for `foa_features`.
+    average : int, optional
+        Frames over which the intensity is averaged, an odd number.
+    top_db : float, optional
+        Levels are held above the highest of their channel less so many dB.
+
+    Returns
+    -------
+    ndarray of float32, shape (..., 7 or 4, frames, mels)
+        What ``foa_features(x, ..., power=2, intensity="bounded")`` gives for the same sound.
+
+    Raises
+    ------
+    InputError
+        If a shape or setting does not fit.
+
+    Examples
+    --------
+    >>> import ambikit, numpy as np
+    >>> x = np.random.default_rng(0).standard_normal((4, 24000)).astype(np.float32)
+    >>> features = ambikit.features_from_covariance(ambikit.mel_covariance(x, 24000))
+    >>> np.allclose(features, ambikit.foa_features(x, 24000, power=2), atol=1e-3)
+    True
+    """
+    c = _validate.covariance_bands(covariance)
+    _validate.choice(kind, tuple(FEATURE_CHANNELS), "kind")
+    _validate.pooling_settings(2, _validate.count(average, "average"), "bounded", top_db)
+    first, second = _PAIRS
+    powers = c[..., first == second, :, :]
+    levels = _decibels(np.maximum(powers, 0), top_db)
+    if kind == "logmel":
+        return levels
+    # after WW come WY, WZ, WX; the intensity is along x, y, z
+    energy = 0.5 * powers.sum(axis=-3, keepdims=True)
+    return np.concatenate([levels, _ratio(c[..., [3, 1, 2], :, :], energy, average)], -3)
+
+
+def _settings(preset: str, overrides: Overrides) -> FeatureSettings:
+    """Return a preset with some fields replaced."""
+    _validate.choice(preset, tuple(PRESETS), "preset")
+    return dataclasses.replace(PRESETS[preset], **overrides)
+
+
+def _signal(x: ArrayLike, sample_rate: float, settings: FeatureSettings) -> FloatArray:
+    """Return the first-order signals (B, 4, n) as float32, once they fit the settings."""
+    signal, _ = _validate.ambisonic(x, min_order=1)
+    _validate.rate(sample_rate, settings.sample_rate)
+    _validate.long_enough(signal.shape[-1], settings.n_fft // 2 + 1, settings.hop)
+    return signal[..., :4, :].reshape(-1, 4, signal.shape[-1]).astype(np.float32, copy=False)
+
+
+def _tiles(
+    signal: FloatArray, settings: FeatureSettings
+) -> Iterator[tuple[int, slice, ComplexArray]]:
+    """Yield (clip, frames, spectra (4, frames, bins)) of signals (B, 4, n), few frames at once."""
+    from scipy import fft
+
+    n_fft, hop, half = settings.n_fft, settings.hop, settings.n_fft // 2
+    window = np.zeros(n_fft, np.float32)
+    begin = (n_fft - settings.window_length) // 2
+    turn = 2 * np.pi * np.arange(settings.window_length) / settings.window_length
+    window[begin : begin + settings.window_length] = 0.5 - 0.5 * np.cos(turn)
+    count = signal.shape[-1] // hop
+    tile = max(1, _TILE // (4 * n_fft))
+    scratch = np.empty((4, tile, n_fft), np.float32)
+    for clip in range(len(signal)):
+        padded = np.pad(signal[clip], ((0, 0), (half, half)), mode="reflect")
+        frames = np.lib.stride_tricks.sliding_window_view(padded, n_fft, axis=-1)[:, ::hop]
+        for start in range(0, count, tile):
+            taken = slice(start, min(start + tile, count))
+            windowed = scratch[:, : taken.stop - start]
+            np.multiply(frames[:, taken], window, out=windowed)
+            yield clip, taken, fft.rfft(windowed, axis=-1)
+
+
+def _pool(signal: FloatArray, settings: FeatureSettings) -> FloatArray:
+    """Return the 8 rows of `_kernels.features.pool` for signals (B, 4, n): (B, 8, frames, mels)."""
+    count = signal.shape[-1] // settings.hop
+    out = np.empty((len(signal), 8, count, settings.n_mels), np.float32)
+    fill = _pool_compiled if len(signal) * count > _KERNEL_PAYS else _pool_numpy
+    fill(signal, settings, out)
+    return out
+
+
+def _pool_numpy(signal: FloatArray, settings: FeatureSettings, out: FloatArray) -> None:
+    """Fill out with levels, intensity and energy density, pooled by a matrix product."""
+    matrix = settings.filters.matrix
+    for clip, frames, spectra in _tiles(signal, settings):
+        re, im = spectra.real, spectra.imag
+        power = re**2 + im**2
+        towards = [3, 1, 2]
+        intensity = re[:1] * re[towards] + im[:1] * im[towards]
+        energy = 0.5 * power.sum(axis=0, keepdims=True)
+        if settings.intensity == "dcase":
+            intensity /= np.float32(1e-8) + power[:1] + power[1:].sum(axis=0, keepdims=True) / 3
+        elif settings.intensity == "salsa":
+            length = np.sqrt((intensity**2).sum(axis=0))
+            intensity /= np.where(length > 0, length, 1)
+        level = np.sqrt(power) if settings.power == 1 else power
+        rows = np.concatenate([level, intensity, energy])
+        np.matmul(rows, matrix, out=out[clip, :, frames])
+
+
+def _pool_compiled(signal: FloatArray, settings: FeatureSettings, out: FloatArray) -> None:
+    """Do the same as `_pool_numpy` in a kernel."""
+    from ambikit._kernels import features as kernels
+
+    _, first, last, weights = settings.filters
+    variant = _INTENSITIES.index(settings.intensity)
+    bins = np.empty((settings.n_fft // 2 + 1, 8), np.float32)
+    for clip, frames, spectra in _tiles(signal, settings):
+        parts = spectra.view(np.float32)
+        kernels.pool(
+            parts, settings.power == 1, variant, first, last, weights, bins, out[clip, :, frames]
+        )
+
+
+def _decibels(levels: FloatArray, top_db: float | None) -> FloatArray:
+    """Return 10 log10 above the floor, within top_db of the highest of each channel."""
+    db = 10 * np.log10(np.maximum(levels, _FLOOR, dtype=np.float32))
+    if top_db is not None:
+        db = np.maximum(db, db.max(axis=(-2, -1), keepdims=True) - np.float32(top_db))
+    return db
+
+
+def _ratio(intensity: FloatArray, energy: FloatArray, average: int) -> FloatArray:
+    """Return <I> / (<E> + floor), averaged over frames; beyond the ends both count as 0."""
+    return _mean(intensity, average) / (_mean(energy, average) + np.float32(_FLOOR))
+
+
+def _mean(values: FloatArray, average: int) -> FloatArray:
+    """Return the centred mean over so many frames (axis -2)."""
+    if average == 1:
+        return values
+    reach = average // 2
+    count = values.shape[-2]
+    total = values.copy()
+    for shift in range(1, min(reach, count - 1) + 1):
+        total[..., shift:, :] += values[..., : count - shift, :]
+        total[..., : count - shift, :] += values[..., shift:, :]
+    total /= average
+    return total
