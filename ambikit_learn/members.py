@@ -27,6 +27,9 @@ Sound = npt.NDArray[np.float32]
 QUALITY = 20
 """Constant rate factor of the frames: about 38 dB against the scaled originals."""
 
+# Opening a file decodes a frame, to learn what its header says as well.
+_UNPROBED = [{"skip_frame": "all"}]
+
 _CODING = {"preset": "veryfast", "tune": "fastdecode", "crf": str(QUALITY), "bf": "0"}
 
 
@@ -96,7 +99,7 @@ def decode_frames(data: bytes, indices: Sequence[int], rate: float) -> Frames:
     reformatter = VideoReformatter()
     pictures: list[Frames] = []
     try:
-        with av.open(io.BytesIO(data), "r", format="mp4") as container:
+        with av.open(io.BytesIO(data), "r", format="mp4", stream_options=_UNPROBED) as container:
             stream = container.streams.video[0]
             stream.thread_type, stream.codec_context.thread_count = "NONE", 1
             # A quarter of a frame late: rounding must not lead to the key frame before.

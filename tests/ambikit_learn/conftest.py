@@ -1,0 +1,94 @@
+"""Small clips with known content, in the layout of YT-360."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+import ambikit
+from ambikit_learn.detection import write_boxes
+from ambikit_learn.equirect import direction_to_pixel
+from ambikit_learn.media import write_video
+
+SAMPLE_RATE = 24000
+FRAME_RATE = 8.0
+SIZE = (80, 160)
+
+
+class ClipFolder:
+    """Writes ``video/{key}.mp4``, ``audio/{key}.wav`` and ``boxes/{key}.json`` below a folder.
+
+    The picture is a bright disc on a grey that darkens from frame to frame, the sound white noise;
+    both come from one direction, in degrees.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        for name in ("video", "audio", "boxes"):
+            (root / name).mkdir(parents=True)
+
+    def path(self, kind: str, key: str) -> Path:
+        suffix = {"video": "mp4", "audio": "wav", "boxes": "json"}[kind]
+        return self.root / kind / f"{key}.{suffix}"
+
+    def add(
+        self,
+        key: str,
+        azimuth: float = 40.0,
+        elevation: float = 20.0,
+        *,
+        duration: float = 2.0,
+        sound: npt.NDArray[np.float32] | None = None,
+        frames: npt.NDArray[np.uint8] | None = None,
+    ) -> None:
+        if frames is None:
+            frames = self.disc(azimuth, elevation, round(duration * FRAME_RATE))
+        if sound is None:
+            sound = self.noise(azimuth, elevation, duration)
+        write_video(self.path("video", key), frames, FRAME_RATE, quality=10)
+        ambikit.write(self.path("audio", key), sound, SAMPLE_RATE)
+        entries = round(duration * 10)
+        track = {"azimuth": azimuth, "elevation": elevation, "width": 30.0, "height": 30.0}
+        one = {"label": "disc", **{name: [value] * entries for name, value in track.items()}}
+        write_boxes(self.path("boxes", key), 10.0, [one])
+
+    @staticmethod
+    def disc(azimuth: float, elevation: float, count: int) -> npt.NDArray[np.uint8]:
+        """Draw a white disc of radius 10° in some direction, by angles and not by projection."""
+        height, width = SIZE
+        u, v = direction_to_pixel(np.deg2rad(azimuth), np.deg2rad(elevation))
+        columns = (np.arange(width) + 0.5) / width
+        rows = (np.arange(height)[:, None] + 0.5) / height
+        # Great-circle distance by the spherical law of cosines, colatitude = row · π.
+        cosine = np.cos(rows * np.pi) * np.cos(v * np.pi) + np.sin(rows * np.pi) * np.sin(
+            v * np.pi
+        ) * np.cos((columns - u) * 2 * np.pi)
+        frames = np.repeat(np.linspace(80, 20, count).astype(np.uint8), height * width * 3)
+        frames = frames.reshape(count, height, width, 3)
+        frames[:, np.arccos(np.clip(cosine, -1, 1)) < np.deg2rad(10)] = 255
+        return frames
+
+    @staticmethod
+    def noise(azimuth: float, elevation: float, duration: float) -> npt.NDArray[np.float32]:
+        """White noise from a direction, (4, n)."""
+        rng = np.random.default_rng(0)
+        noise = 0.1 * rng.standard_normal(round(duration * SAMPLE_RATE)).astype(np.float32)
+        a, e = np.deg2rad([azimuth, elevation])
+        gains = [1, np.sin(a) * np.cos(e), np.sin(e), np.cos(a) * np.cos(e)]
+        return np.asarray(gains, np.float32)[:, None] * noise
+
+
+@pytest.fixture(scope="session")
+def new_clip_folder() -> Callable[[Path], ClipFolder]:
+    """Make an empty folder for clips at a path."""
+    return ClipFolder
+
+
+@pytest.fixture
+def clip_folder(tmp_path: Path) -> ClipFolder:
+    """An empty folder for clips."""
+    return ClipFolder(tmp_path / "source")
