@@ -180,11 +180,12 @@ def local_axes(azimuth: npt.ArrayLike, elevation: npt.ArrayLike) -> Floats:
     >>> local_axes(np.pi / 2, 0.0).round(9).tolist()  # facing left: left of that is the back
     [[0.0, 1.0, 0.0], [-1.0, 0.0, 0.0], [0.0, 0.0, 1.0]]
     """
-    a, e = np.broadcast_arrays(np.asarray(azimuth, float), np.asarray(elevation, float))
-    (sa, ca), (se, ce) = (np.sin(a), np.cos(a)), (np.sin(e), np.cos(e))
-    zero = np.zeros_like(sa)
-    rows = [[ca * ce, sa * ce, se], [-sa, ca, zero], [-se * ca, -se * sa, ce]]
-    return np.stack([np.stack(row, axis=-1) for row in rows], axis=-2) + 0.0
+    a, e = np.asarray(azimuth, dtype=np.float64), np.asarray(elevation, dtype=np.float64)
+    # Adding zeros of both shapes broadcasts; it also turns -0.0 into 0.0.
+    zero = 0.0 * (a + e)
+    sa, ca, se, ce = np.sin(a) + zero, np.cos(a) + zero, np.sin(e) + zero, np.cos(e) + zero
+    rows = np.array([[ca * ce, sa * ce, se], [-sa, ca, zero], [-se * ca, -se * sa, ce]])
+    return np.moveaxis(rows, (0, 1), (-2, -1)) + 0.0
 
 
 def angular_distance(
@@ -287,7 +288,14 @@ def gnomonic(
     count = _validate.count(size, "size")
     flat = pictures.reshape(-1, *pictures.shape[-3:])
     out = np.empty((len(flat), count, count, 3), np.uint8)
-    kernel.crop(flat, axes, out)
+    kernel.crop(
+        np.ascontiguousarray(flat),
+        axes.astype(np.float32),
+        np.empty((2, count), np.float32),
+        np.empty((4, count), np.int32),
+        np.empty((4, count), np.int32),
+        out,
+    )
     return out.reshape(*pictures.shape[:-3], count, count, 3)
 
 
@@ -312,7 +320,7 @@ def bounding_boxes(outlines: npt.ArrayLike) -> tuple[Floats, Floats, Floats, Flo
     """
     points = np.asarray(outlines, dtype=np.float64)
     forward = points.mean(axis=1)
-    for _ in range(4):
+    for _ in range(8):
         azimuth = np.arctan2(forward[:, 1], forward[:, 0])
         elevation = np.arctan2(forward[:, 2], np.hypot(forward[:, 0], forward[:, 1]))
         axes = local_axes(azimuth, elevation)

@@ -206,7 +206,7 @@ def write_video(
         Frames from one key frame to the next: a seek decodes at most so many.
     quality : float, optional
         libx264: constant rate factor, 0 (lossless) to 51, 20 when not given. mjpeg: quantiser,
-        1 to 31, 3 when not given. Lower is better.
+        2 to 31, 3 when not given. Lower is better.
 
     Raises
     ------
@@ -227,9 +227,11 @@ def write_video(
     coding = _CODINGS[_validate.choice(codec, tuple(_CODINGS), "codec")]
     rational = Fraction(_validate.positive(rate, "rate", "Hz")).limit_denominator(1001)
     pictures = iter(frames)
-    first = _validate.frames(next(pictures, np.empty((0, 0, 3), np.uint8)), "each frame")
-    if first.ndim != 3 or first.shape[0] % 2 or first.shape[1] % 2:
-        raise InputError(f"frames must be (H, W, 3) with even H and W, got shape {first.shape}")
+    head = next(pictures, None)
+    if head is None:
+        raise InputError(f"no frames to write to {path}: a video holds at least one")
+    first = _validate.frames(head, "each frame")
+    height, width = _validate.frame_size(first.shape[:-1], "size of the frames")
     with replacing(path) as temporary:
         try:
             container = av.open(str(temporary), "w")
@@ -237,7 +239,7 @@ def write_video(
             raise InputError(f"{path} names no video container: end it in .mp4 or .mkv") from None
         with container:
             stream = container.add_stream(codec, rate=rational)
-            stream.height, stream.width, _ = first.shape
+            stream.height, stream.width = height, width
             stream.pix_fmt = coding.pixels
             stream.options = coding.options(coding.quality if quality is None else quality)
             stream.codec_context.thread_count = 1
@@ -266,20 +268,16 @@ class _Coding:
 
 _CODINGS = {
     "libx264": _Coding("yuv420p", 20, lambda q: {"crf": str(q)}),
-    # FFmpeg counts the quantiser in units of 1/118.
-    "mjpeg": _Coding(
-        "yuvj420p", 3, lambda q: {"flags": "+qscale", "global_quality": str(round(118 * q))}
-    ),
+    "mjpeg": _Coding("yuvj420p", 3, lambda q: {"qmin": str(round(q)), "qmax": str(round(q))}),
 }
 
 
 @contextmanager
 def _opened(path: str | Path) -> Iterator[tuple[Any, Any]]:
     """Open a file and its first video stream, and say in one line what is wrong with it."""
-    if not Path(path).is_file():
-        raise FileNotFoundError(f"{path}: no such file: check the path")
+    file = _validate.input_file(path)
     try:
-        with av.open(str(path), metadata_errors="replace") as container:
+        with av.open(str(file), metadata_errors="replace") as container:
             cover = av.stream.Disposition.attached_pic
             videos = [s for s in container.streams.video if not s.disposition & cover]
             if not videos:

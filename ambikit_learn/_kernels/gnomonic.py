@@ -9,49 +9,93 @@ import numpy.typing as npt
 from numba import njit
 
 Frames = npt.NDArray[np.uint8]
-Axes = npt.NDArray[np.float64]
+Floats = npt.NDArray[np.float32]
+Integers = npt.NDArray[np.int32]
 
 
-@njit(cache=True, nogil=True)
-def crop(frames: Frames, axes: Axes, out: Frames) -> None:
+@njit(cache=True, nogil=True, error_model="numpy")
+def _atan2(y: float, x: float) -> float:
+    """Angle of (x, y) to 1e-7, without branches, so that the loop around it is vectorised.
+
+    The polynomial is 4.4.49 of Abramowitz & Stegun, Handbook of Mathematical Functions.
+    """
+    ax, ay = abs(x), abs(y)
+    steep = ay > ax
+    t = (ax if steep else ay) / max(ay if steep else ax, np.float32(1e-30))
+    s = t * t
+    p = np.float32(0.0028662257)
+    p = p * s + np.float32(-0.0161657367)
+    p = p * s + np.float32(0.0429096138)
+    p = p * s + np.float32(-0.0752896400)
+    p = p * s + np.float32(0.1065626393)
+    p = p * s + np.float32(-0.1420889944)
+    p = p * s + np.float32(0.1999355085)
+    p = p * s + np.float32(-0.3333314528)
+    a = p * s * t + t
+    a = np.float32(0.5 * math.pi) - a if steep else a
+    a = np.float32(math.pi) - a if x < 0 else a
+    return -a if y < 0 else a
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def crop(
+    frames: Frames, axes: Floats, places: Floats, corners: Integers, weights: Integers, out: Frames
+) -> None:
     """Sample frames (T, H, W, 3) into out (T, S, S, 3), bilinearly.
 
     The rows of `axes` are the view's forward, leftward and upward vectors, the last two as long
-    as half of the view on the plane that touches the sphere.
+    as half of the view on the plane that touches the sphere. `places` (2, S), `corners` (4, S) and
+    `weights` (4, S) are scratch for a row.
     """
     n, rows, columns, _ = frames.shape
     size = out.shape[1]
-    across = columns / (2.0 * math.pi)
-    down = rows / math.pi
+    pixels = frames.reshape(n, rows * columns, 3)
+    # Pixel centres lie at half-integers: hence the halves.
+    front, across = np.float32(0.5 * columns - 0.5), np.float32(columns / (2.0 * math.pi))
+    horizon, down = np.float32(0.5 * rows - 0.5), np.float32(rows / math.pi)
+    half, one, step = np.float32(0.5), np.float32(1.0), np.float32(1.0 / size)
     for i in range(size):
-        up = 1.0 - (2.0 * i + 1.0) / size
+        up = one - np.float32(2 * i + 1) * step
+        x0 = axes[0, 0] + up * axes[2, 0]
+        y0 = axes[0, 1] + up * axes[2, 1]
+        z = axes[0, 2] + up * axes[2, 2]
         for j in range(size):
-            left = 1.0 - (2.0 * j + 1.0) / size
-            x = axes[0, 0] + left * axes[1, 0] + up * axes[2, 0]
-            y = axes[0, 1] + left * axes[1, 1] + up * axes[2, 1]
-            z = axes[0, 2] + left * axes[1, 2] + up * axes[2, 2]
-            # Pixel centres lie at half-integers: hence the halves. Columns wrap, rows are held.
-            column = (math.pi - math.atan2(y, x)) * across - 0.5
-            row = (0.5 * math.pi - math.atan2(z, math.sqrt(x * x + y * y))) * down - 0.5
-            row = min(max(row, 0.0), rows - 1.0)
-            c0 = math.floor(column)
-            r0 = math.floor(row)
-            right = np.float32(column - c0)
-            below = np.float32(row - r0)
-            c0 = int(c0) % columns
-            r0 = int(r0)
+            left = one - np.float32(2 * j + 1) * step
+            x = x0 + left * axes[1, 0]
+            y = y0 + left * axes[1, 1]
+            places[0, j] = front - _atan2(y, x) * across
+            places[1, j] = horizon - _atan2(z, np.sqrt(x * x + y * y)) * down
+        for j in range(size):
+            column = places[0, j]
+            row = min(max(places[1, j], np.float32(0.0)), np.float32(rows - 1))
+            c0, r0 = math.floor(column), int(row)
+            # Weights are fixed-point numbers of 11 bits: whole numbers sample 1.5 times faster.
+            right = np.int32((column - np.float32(c0)) * np.float32(2048.0) + half)
+            below = np.int32((row - np.float32(r0)) * np.float32(2048.0) + half)
+            # Columns wrap at the seam, rows are held at the poles.
+            c0 = c0 if c0 >= 0 else c0 + columns
             c1 = c0 + 1 if c0 + 1 < columns else 0
             r1 = r0 + 1 if r0 + 1 < rows else r0
-            w00 = (np.float32(1) - below) * (np.float32(1) - right)
-            w01 = (np.float32(1) - below) * right
-            w10 = below * (np.float32(1) - right)
-            w11 = below * right
-            for t in range(n):
+            corners[0, j] = r0 * columns + c0
+            corners[1, j] = r0 * columns + c1
+            corners[2, j] = r1 * columns + c0
+            corners[3, j] = r1 * columns + c1
+            weights[0, j] = (2048 - below) * (2048 - right)
+            weights[1, j] = (2048 - below) * right
+            weights[2, j] = below * (2048 - right)
+            weights[3, j] = below * right
+        for t in range(n):
+            for j in range(size):
+                # Unsigned, or each access would first ask whether the index counts from the end.
+                p0, p1 = np.uint32(corners[0, j]), np.uint32(corners[1, j])
+                p2, p3 = np.uint32(corners[2, j]), np.uint32(corners[3, j])
+                w0, w1, w2, w3 = weights[0, j], weights[1, j], weights[2, j], weights[3, j]
                 for k in range(3):
                     value = (
-                        w00 * frames[t, r0, c0, k]
-                        + w01 * frames[t, r0, c1, k]
-                        + w10 * frames[t, r1, c0, k]
-                        + w11 * frames[t, r1, c1, k]
+                        np.int32(w0 * np.int32(pixels[t, p0, k]))
+                        + np.int32(w1 * np.int32(pixels[t, p1, k]))
+                        + np.int32(w2 * np.int32(pixels[t, p2, k]))
+                        + np.int32(w3 * np.int32(pixels[t, p3, k]))
+                        + np.int32(1 << 21)
                     )
-                    out[t, i, j, k] = np.uint8(value + np.float32(0.5))
+                    out[t, i, j, k] = np.uint8(np.int32(value) >> np.int32(22))

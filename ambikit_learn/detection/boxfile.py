@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ambikit import InputError
+from ambikit import InputError, _validate
 from ambikit_learn._files import replacing
 from ambikit_learn.equirect import Boxes
 
@@ -79,10 +79,9 @@ def read_boxes(path: str | Path, times: npt.ArrayLike) -> list[Boxes]:
     InputError
         The file is something else, or is damaged.
     """
+    file = _validate.input_file(path)
     try:
-        document = json.loads(Path(path).read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise FileNotFoundError(f"{path}: no such file of boxes: check the path") from None
+        document = json.loads(file.read_text(encoding="utf-8"))
     except ValueError as error:
         raise InputError(f"{path} is not JSON ({error}): write it with write_boxes") from None
     labels, tracks, rate = _tracks(document, path)

@@ -107,9 +107,9 @@ class Tile:
     def render(self, frames: Frames, size: int) -> Frames:
         """Draw the tile of each frame."""
         columns = frames.shape[-2]
-        first = round(self._left * columns)
-        picked = np.arange(first, first + round(columns * self.width / 360.0)) % columns
-        return resize(frames[:, :, picked], (round(size * 180.0 / self.width), size))
+        first, count = (round(columns * part) for part in (self._left, self.width / 360.0))
+        picked = np.roll(frames, -first, axis=-2)[..., :count, :]
+        return resize(picked, (round(size * 180.0 / self.width), size))
 
     def vectors(self, across: Floats, down: Floats) -> Floats:
         """Return unit vectors to places in the tile."""
