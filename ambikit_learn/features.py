@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
 import torch
 import torchaudio
@@ -18,46 +17,22 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ambikit import InputError
+from ambikit.features import PRESETS as AMBIKIT_PRESETS
 
 Kind = Literal["logmel", "foa_iv"]
 Alignment = Literal["rotate", "beamform", "mono"]
 Pattern = Literal["basic", "cardioid"]
 
-
-@dataclass(frozen=True)
-class MelSettings:
-    """Short-time transform and mel bands; `PRESETS` names the ones in use.
-
-    Attributes
-    ----------
-    sample_rate : int
-        Rate the bands are defined at, in Hz; other sound is resampled.
-    n_fft, hop : int
-        Length of the periodic Hann window and its step, in samples. Frames are centred and the
-        first ``samples // hop`` are kept.
-    n_mels : int
-        Slaney mel bands from 0 Hz to half the sample rate.
-    power : 1 or 2
-        Bands of the magnitude, or of the power. Only the power needs no transform per viewpoint.
-    floor : float
-        Smallest value that is told apart: ``10 log10(max(mel, floor))``.
-    average : int
-        Frames over which the intensity is averaged; odd.
-    """
-
-    sample_rate: int = 24000
-    n_fft: int = 512
-    hop: int = 240
-    n_mels: int = 128
-    power: float = 1.0
-    floor: float = 1e-10
-    average: int = 5
-
-
 PRESETS = {
-    "avsa": MelSettings(),
-    "tiny": MelSettings(n_fft=1024, hop=480, n_mels=32, power=2.0),
+    "avsa": AMBIKIT_PRESETS["avsa"],
+    "tiny": dataclasses.replace(
+        AMBIKIT_PRESETS["avsa"], n_fft=1024, window_length=1024, hop=480, n_mels=32, power=2
+    ),
 }
+"""Transforms and mel bands by name. Bands of the power, as in "tiny", need no spectra per view."""
+
+_CLIPS_AT_A_TIME = 8
+_FLOOR = 1e-10
 
 
 def look_at_rows(azimuth: Tensor, elevation: Tensor) -> Tensor:
@@ -120,12 +95,13 @@ class FrontEnd(nn.Module):
     source_rate : int, optional
         Rate of the sound that will be given, in Hz; resampled where it differs from the preset's.
     **overrides
-        Fields of `MelSettings` to replace in the preset.
+        Fields of `ambikit.features.FeatureSettings` to replace in the preset.
 
     Raises
     ------
     InputError
-        If a name is unknown, or intensity is asked of an alignment with one channel.
+        If a name is unknown, settings contradict each other, or intensity is asked of an alignment
+        with one channel.
 
     Notes
     -----
@@ -173,14 +149,21 @@ class FrontEnd(nn.Module):
                 'use kind "logmel", or alignment "rotate"'
             )
         self.kind, self.alignment, self.pattern = kind, alignment, pattern
+        unknown = overrides.keys() - {field.name for field in dataclasses.fields(PRESETS[preset])}
+        if unknown:
+            raise InputError(f"unknown front end settings: {', '.join(sorted(unknown))}")
         self.mel = dataclasses.replace(PRESETS[preset], **overrides)
+        if self.mel.intensity != "bounded" or self.mel.top_db is not None:
+            raise InputError('the front end takes intensity="bounded" and top_db=None only')
         self.source_rate = source_rate or self.mel.sample_rate
         shape = (self.channels, self.mel.n_mels)
         self.register_buffer("mean", torch.zeros(shape))
         self.register_buffer("std", torch.ones(shape))
         self.register_buffer("fitted", torch.tensor(False))
-        self.register_buffer("window", torch.hann_window(self.mel.n_fft), persistent=False)
-        self.register_buffer("filters", _mel_filters(self.mel), persistent=False)
+        window = torch.hann_window(self.mel.window_length)
+        self.register_buffer("window", window, persistent=False)
+        filters = torch.from_numpy(self.mel.filters.matrix)
+        self.register_buffer("filters", filters, persistent=False)
         # Upper triangle of the 4 x 4 covariance of W, Y, Z, X
         self.register_buffer("pairs", torch.triu_indices(4, 4), persistent=False)
 
@@ -222,15 +205,15 @@ class FrontEnd(nn.Module):
 
     def raw(self, sound: Tensor, azimuth: Tensor, elevation: Tensor) -> Tensor:
         """Return the features before standardisation, in decibels and fractions."""
+        if self.mel.power == 2:
+            return self.from_covariance(self.covariance(sound), azimuth, elevation)
         spectra = self.spectra(sound)
-        if self.mel.power == 2.0:
-            return self.from_covariance(self.covariance(spectra), azimuth, elevation)
         rows = self._rows(azimuth, elevation)
         seen = torch.einsum("bkci,bift->bkcft", rows.to(spectra.dtype), spectra)
-        features = self._decibels(self._pool(seen.abs() ** self.mel.power))
+        features = self._decibels(self._pool(seen.abs()))
         if self.kind == "logmel":
             return features
-        vector = self._intensity(self.covariance(spectra), azimuth, elevation)
+        vector = self._intensity(self._pool_pairs(spectra), azimuth, elevation)
         return torch.cat([features, vector], 2)
 
     def spectra(self, sound: Tensor) -> Tensor:
@@ -242,17 +225,18 @@ class FrontEnd(nn.Module):
             sound.flatten(0, -2),
             self.mel.n_fft,
             self.mel.hop,
+            self.mel.window_length,
             window=self.window,
             pad_mode="reflect",
             return_complex=True,
         )
-        return spectra[..., :frames].unflatten(0, sound.shape[:-1])
+        return spectra[..., :frames].reshape(*sound.shape[:-1], -1, frames)
 
-    def covariance(self, spectra: Tensor) -> Tensor:
-        """Return mel(Re x xᴴ), the upper triangle of W, Y, Z, X: (B, 10, frames, mels)."""
-        re, im = spectra.real, spectra.imag
-        first, second = self.pairs
-        return self._pool(re[:, first] * re[:, second] + im[:, first] * im[:, second])
+    def covariance(self, sound: Tensor) -> Tensor:
+        """Return mel(Re x xᴴ) of the sound (B, 4, n), the upper triangle: (B, 10, frames, mels)."""
+        # Few clips at a time stay in the processor's cache
+        parts = sound.split(_CLIPS_AT_A_TIME)
+        return torch.cat([self._pool_pairs(self.spectra(part)) for part in parts])
 
     def from_covariance(self, covariance: Tensor, azimuth: Tensor, elevation: Tensor) -> Tensor:
         """Return the features (B, K, C, frames, mels) of stored covariances; power mels only."""
@@ -298,9 +282,16 @@ class FrontEnd(nn.Module):
         """Pool (..., bins, frames) into (..., frames, mels)."""
         return bins.mT @ self.filters
 
+    def _pool_pairs(self, spectra: Tensor) -> Tensor:
+        """Pool the products of all pairs of channels: (B, 10, frames, mels)."""
+        # Real and imaginary parts, side by side in (B, 4, frames, 2 bins), add up in the product
+        x = torch.view_as_real(spectra.mT).flatten(-2)
+        filters = self.filters.repeat_interleave(2, 0)
+        return torch.cat([(x[:, i : i + 1] * x[:, i:]) @ filters for i in range(4)], 1)
+
     def _decibels(self, mel: Tensor) -> Tensor:
         """Return 10 log10 above the floor."""
-        return 10.0 * mel.clamp_min(self.mel.floor).log10()
+        return 10.0 * mel.clamp_min(_FLOOR).log10()
 
     def _intensity(self, covariance: Tensor, azimuth: Tensor, elevation: Tensor) -> Tensor:
         """Return the averaged, normalised intensity along x, y, z: (B, K, 3, frames, mels)."""
@@ -310,23 +301,9 @@ class FrontEnd(nn.Module):
         pooled = torch.cat([covariance[:, 1:4], energy], 1)
         # Numerator and denominator alike, so zeros beyond the ends leave a shorter average there
         pooled = functional.avg_pool2d(pooled, (average, 1), stride=1, padding=(average // 2, 0))
-        ratio = pooled[:, :3] / (pooled[:, 3:] + self.mel.floor)
+        ratio = pooled[:, :3] / (pooled[:, 3:] + _FLOOR)
         turn = look_at_rows(azimuth, elevation)[..., [3, 1, 2], 1:]
         return torch.einsum("bkci,bitm->bkctm", turn, ratio)
-
-
-def _mel_filters(mel: MelSettings) -> Tensor:
-    """Return the (bins, mels) Slaney filters."""
-    filters = torchaudio.functional.melscale_fbanks(
-        mel.n_fft // 2 + 1,
-        0.0,
-        mel.sample_rate / 2,
-        mel.n_mels,
-        mel.sample_rate,
-        norm="slaney",
-        mel_scale="slaney",
-    )
-    return cast(Tensor, filters)
 
 
 def _choice(value: str, options: tuple[str, ...], name: str) -> None:

@@ -7,7 +7,7 @@ from typing import Literal
 import torch
 import torch.distributed as dist
 from torch import Tensor
-from torch.distributed.nn.functional import all_gather
+from torch.distributed.nn.functional import all_gather  # the one that carries gradients
 from torch.nn import functional
 
 from ambikit import InputError
@@ -95,7 +95,8 @@ def avsa(
            Alignment", NeurIPS 2020.
     """
     gathered = Agreement(*(gather(x) for x in agreement))
-    allowed = candidate_mask(*gathered.vision.shape[:2], candidates).to(gathered.vision.device)
+    clips, views = gathered.vision.shape[:2]
+    allowed = candidate_mask(clips, views, candidates).to(gathered.vision.device)
     vision, vision_from_sound, sound, sound_from_vision = (x.flatten(0, 1) for x in gathered)
     return 0.5 * (
         info_nce(vision_from_sound, vision, temperature=temperature, candidates=allowed)
@@ -129,4 +130,4 @@ def gather(x: Tensor) -> Tensor:
     """
     if not (dist.is_available() and dist.is_initialized()) or dist.get_world_size() == 1:
         return x
-    return torch.cat(all_gather(x))
+    return torch.cat(all_gather(x))  # type: ignore[no-untyped-call]

@@ -82,9 +82,9 @@ def build_model(
     Parameters
     ----------
     preset : str
-        ``"tiny"``: crops of about 48 x 48 pixels and few frames, features of the preset "tiny"; made
-        for CPUs. ``"paper"``: the baseline's networks, crops of 112 x 112 and 8 frames, features of
-        the preset "avsa".
+        ``"tiny"``: made for CPUs; crops of about 48 x 48 pixels and few frames, features of the
+        preset "tiny". ``"paper"``: the baseline's networks; crops of 112 x 112 and 8 frames,
+        features of the preset "avsa".
     audio_channels : int
         Channels of the features: 1, 4 or 7, see `ambikit_learn.features.FrontEnd.channels`.
     objective : "avc" or "avsa"
@@ -126,4 +126,4 @@ def _flat_batch(net: nn.Module, x: Tensor, dims: int) -> Tensor:
     """Apply `net` to the last `dims` dimensions, all leading ones as one batch."""
     batch = x.shape[:-dims]
     out: Tensor = net(x.flatten(0, -dims - 1))
-    return out.unflatten(0, batch)
+    return out.reshape(*batch, out.shape[-1])

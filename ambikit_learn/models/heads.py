@@ -26,7 +26,7 @@ class Agreement(NamedTuple):
     sound_from_vision: Tensor
 
     def similarity(self) -> Tensor:
-        """Return how well crop i fits sound j of its clip, (B, K, K): mean cosine of both spaces."""
+        """Return how well crop i fits sound j of its clip, (B, K, K): the mean of two cosines."""
         with torch.autocast(self.vision.device.type, enabled=False):
             unit = Agreement(*(functional.normalize(x.float(), dim=-1) for x in self))
             seen = unit.vision @ unit.vision_from_sound.mT
@@ -49,7 +49,7 @@ class CorrespondenceHeads(nn.Module):
 
 
 class AlignmentHeads(nn.Module):
-    """Audio-visual spatial alignment: translators over the viewpoints, a projection on each side."""
+    """Audio-visual spatial alignment: translators over viewpoints, projections on each side."""
 
     def __init__(self, dim: int, hidden: int, dropout: float) -> None:
         super().__init__()

@@ -41,7 +41,8 @@ class SmallVideoNet(nn.Module):
         """Return (N, dim) of uint8 frames (N, T, S, S, 3)."""
         x = self.normalize(frames).permute(0, 2, 3, 1, 4).flatten(3)
         # Pixels are stored channels last: seen so, no copy is needed
-        return self.net(x.permute(0, 3, 1, 2))
+        out: Tensor = self.net(x.permute(0, 3, 1, 2))
+        return out
 
 
 class R2Plus1DNet(nn.Module):
@@ -64,8 +65,8 @@ class R2Plus1DNet(nn.Module):
 
     def forward(self, frames: Tensor) -> Tensor:
         """Return (N, 512) of uint8 frames (N, T, S, S, 3)."""
-        x = self.net(self.normalize(frames).permute(0, 4, 1, 2, 3))
-        return x.amax((2, 3, 4))
+        out: Tensor = self.net(self.normalize(frames).permute(0, 4, 1, 2, 3)).amax((2, 3, 4))
+        return out
 
 
 class _Block(nn.Module):
