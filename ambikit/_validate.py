@@ -297,8 +297,8 @@ def span(
     return first, last
 
 
-def seed(value: int, name: str = "seed") -> int:
-    """Return a non-negative integer, as random generators take."""
+def natural(value: int, name: str) -> int:
+    """Return a non-negative integer."""
     if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 0:
         raise InputError(f"{name} must be a non-negative integer, got {value!r}")
     return int(value)
@@ -456,3 +456,50 @@ def leading(a: FloatArray, b: tuple[int, ...], name_a: str, name_b: str) -> tupl
             f"leading dimensions of {name_a} {a.shape[:-2]} and {name_b} {b} do not broadcast "
             "against each other"
         ) from error
+
+
+def one_signal(x: ArrayLike) -> tuple[FloatArray, int]:
+    """Return one finite Ambisonic signal (channels, samples) of order 1 or more, and its order."""
+    signal, n = ambisonic(x, min_order=1)
+    if signal.ndim != 2:
+        raise InputError(f"x must be one signal (channels, samples), got shape {signal.shape}")
+    if not np.isfinite(signal).all():
+        raise InputError("x holds NaN or infinity: cut or mend it first")
+    return signal, n
+
+
+def map_of(
+    values: FloatArray, azimuth: FloatArray, elevation_: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    """Return the direction of each value of a finite map."""
+    try:
+        az, el = (np.broadcast_to(angle_, values.shape) for angle_ in (azimuth, elevation_))
+    except ValueError as error:
+        raise InputError(
+            f"azimuth and elevation {azimuth.shape} do not broadcast to the map {values.shape}"
+        ) from error
+    if not np.isfinite(values).all():
+        raise InputError("power holds NaN or infinity")
+    return az, el
+
+
+def separation(value: float | None, default: float, *, degrees: bool) -> float:
+    """Return an angle between peaks in radians."""
+    if value is None:
+        return default
+    a = float(angle(value, "separation", degrees=degrees))
+    if not 0 < a <= np.pi:
+        raise InputError(f"separation must be an angle between 0 and 180°, got {value!r}")
+    return a
+
+
+def sources(value: int | None, method: str, channels: int) -> int | None:
+    """Return how many sources to look for; MUSIC needs to know, and fewer than channels."""
+    if value is not None:
+        count(value, "n_sources")
+    if method == "music" and (value is None or value >= channels):
+        raise InputError(
+            f"method 'music' needs n_sources from 1 to {channels - 1} for {channels} channels, got "
+            f"{value}; method 'intensity' finds any number"
+        )
+    return value
