@@ -114,7 +114,7 @@ def render_world(
     """
     settings = Settings(
         _validate.choice(preset, tuple(PRESETS), "preset"),
-        _validate.seed(seed),
+        _validate.natural(seed, "seed"),
         _validate.positive(duration, "duration", "seconds"),
         _validate.share(test_fraction, "test_fraction"),
         _validate.frame_size(frame_size),
@@ -122,6 +122,7 @@ def render_world(
         _validate.count(sample_rate, "sample_rate"),
     )
     count = _validate.count(clips, "clips")
+    processes = cores() if workers is None else _validate.natural(workers, "workers")
     folder = Path(out)
     _claim(folder, settings)
     for split in ("train", "test"):
@@ -129,7 +130,6 @@ def render_world(
         with replacing(folder / f"{split}.txt") as temporary:
             temporary.write_text("".join(f"{key}\n" for key in keys), encoding="utf-8")
     todo = [i for i in range(count) if not _boxes_of(folder, settings.key(i)).exists()]
-    processes = cores() if workers is None else workers
     work = partial(_attempt, folder, settings)
     results = map_in_order(work, todo, workers=processes, lost=_lost)
     with closing(cast("Generator[Exception | None, None, None]", results)):

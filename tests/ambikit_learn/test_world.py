@@ -441,6 +441,7 @@ def test_other_settings_are_refused(tmp_path: Path) -> None:
         ({"test_fraction": 1.5}, "test_fraction must lie between 0 and 1"),
         ({"seed": -1}, "seed must be a non-negative integer"),
         ({"frame_size": (33, 64)}, "even"),
+        ({"workers": -1}, "workers must be a non-negative integer"),
     ],
 )
 def test_bad_arguments_leave_nothing_behind(
