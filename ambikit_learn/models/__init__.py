@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from ambikit_learn.models.alignment import PRESETS, AlignmentNet, Objective, build_model
-from ambikit_learn.models.heads import Agreement
+from ambikit_learn.models.heads import Agreement, AlignmentHeads, CorrespondenceHeads
 from ambikit_learn.models.run import AlignmentModel, load_run, save_run
 
 __all__ = [
     "PRESETS",
     "Agreement",
+    "AlignmentHeads",
     "AlignmentModel",
     "AlignmentNet",
+    "CorrespondenceHeads",
     "Objective",
     "build_model",
     "load_run",
