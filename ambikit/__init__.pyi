@@ -1,3 +1,4 @@
+from . import plot as plot
 from ._errors import InputError as InputError
 from .beamforming import beam_weights as beam_weights
 from .beamforming import beamform as beamform
@@ -26,6 +27,7 @@ from .io import read as read
 from .io import write as write
 from .localization import Directions as Directions
 from .localization import find_peaks as find_peaks
+from .localization import intensity_map as intensity_map
 from .localization import localize as localize
 from .localization import power_map as power_map
 from .rotation import look_at as look_at
@@ -37,3 +39,7 @@ from .spectral import spectral_diffuseness as spectral_diffuseness
 from .spectral import spectral_intensity as spectral_intensity
 from .spectral import spectral_normalized_intensity as spectral_normalized_intensity
 from .spectral import stft as stft
+from .transforms import directional_gain as directional_gain
+from .transforms import mirror as mirror
+from .transforms import warp as warp
+from .transforms import zoom as zoom

@@ -503,3 +503,42 @@ def sources(value: int | None, method: str, channels: int) -> int | None:
             f"{value}; method 'intensity' finds any number"
         )
     return value
+
+
+def finite(value: float, name: str) -> float:
+    """Return a finite number."""
+    v = float(value)
+    if not math.isfinite(v):
+        raise InputError(f"{name} must be a finite number, got {value!r}")
+    return v
+
+
+def within(value: float, low: float, high: float, name: str) -> float:
+    """Return a number from low to high."""
+    v = float(value)
+    if not low <= v <= high:
+        raise InputError(f"{name} must lie between {low:g} and {high:g}, got {value!r}")
+    return v
+
+
+def single(value: FloatArray, name: str) -> float:
+    """Return the one number of an array of no dimension."""
+    if value.ndim:
+        raise InputError(f"{name} must be one number, got shape {value.shape}")
+    return float(value)
+
+
+def width(value: float, *, degrees: bool) -> float:
+    """Return an angle across a region of the sphere, in radians."""
+    a = single(angle(value, "width", degrees=degrees), "width")
+    if not np.radians(1) <= a <= 2 * np.pi:
+        raise InputError(f"width must be an angle from 1° to 360°, got {value!r}")
+    return a
+
+
+def picture_of_map(values: ArrayLike) -> FloatArray:
+    """Return a finite map (height, width)."""
+    m = real(values, "values")
+    if m.ndim != 2 or m.size == 0 or not np.isfinite(m).all():
+        raise InputError(f"values must be a finite map (height, width), got shape {m.shape}")
+    return m

@@ -256,29 +256,60 @@ def write(
     suffix = target.suffix.lower()
     _validate.choice(suffix, (*libsndfile.FORMATS, *ffmpeg.CODECS), "file extension")
     _validate.choice(convention, ("youtube51", *ALIASES, *CONVENTIONS), "convention")
-    if not target.absolute().parent.is_dir():
-        raise FileNotFoundError(f"the folder of {target} does not exist: make it first")
     stored = "fuma" if convention == "fuma/fuma" else convention
     if suffix == ".amb" and stored != "fuma":
         raise InputError(
             f"{target}: a .amb file holds FuMa: pass convention='fuma', or name it .wav"
         )
     if suffix in libsndfile.FORMATS and stored != "youtube51":
-        planes = convert(planes, "ambix", stored)
-        _warn_clipping(planes, (subtype or libsndfile.FORMATS[suffix][1]).upper())
-        with _replacing(target) as temporary:
-            libsndfile.save(temporary, planes, rate, suffix, subtype, stored == "fuma")
+        write_channels(
+            target,
+            convert(planes, "ambix", stored),
+            rate,
+            subtype=subtype,
+            b_format=stored == "fuma",
+        )
     elif suffix in ffmpeg.CODECS and stored in ("ambix", "youtube51"):
         labels = None
         if stored == "youtube51":
             planes, labels = _youtube51(planes), "5.1"
-        with _replacing(target) as temporary:
+        with replacing(target) as temporary:
             ffmpeg.save(temporary, planes, rate, suffix, subtype, labels)
     else:
         raise InputError(
             f"{target}: a {suffix} file is not written as {convention}: sound files take every "
             "convention but youtube51, video containers take ambix and youtube51"
         )
+
+
+def write_channels(
+    path: Path, x: FloatArray, sample_rate: int, *, subtype: str | None, b_format: bool = False
+) -> None:
+    """Write channels that need not be Ambisonic, for example beams, to a sound file.
+
+    Parameters
+    ----------
+    path : Path
+        Where to; .wav, .flac and the other containers of libsndfile.
+    x : ndarray, shape (channels, samples)
+        Signals.
+    sample_rate : int
+        Hz.
+    subtype : str or None
+        Sample type, or None for the container's default.
+    b_format : bool, optional
+        Mark a WAVE file as B-format.
+
+    Raises
+    ------
+    InputError
+        If the container cannot hold the channels.
+    """
+    suffix = path.suffix.lower()
+    _validate.choice(suffix, tuple(libsndfile.FORMATS), "file extension")
+    _warn_clipping(x, (subtype or libsndfile.FORMATS[suffix][1]).upper())
+    with replacing(path) as temporary:
+        libsndfile.save(temporary, x, sample_rate, suffix, subtype, b_format)
 
 
 def _properties(path: Path) -> Properties:
@@ -385,13 +416,31 @@ def _warn_clipping(x: FloatArray, subtype: str) -> None:
         warnings.warn(
             f"{subtype} holds samples within ±1; the peak is {peak:.3g}, so the sound is clipped: "
             f"scale it by {1 / peak:.3g}, or write float to .wav",
-            stacklevel=3,
+            stacklevel=4,
         )
 
 
 @contextmanager
-def _replacing(target: Path) -> Iterator[Path]:
-    """Give a name beside `target` to write to, and put that file in its place when done."""
+def replacing(target: Path) -> Iterator[Path]:
+    """Give a name beside `target` to write to, and put that file in its place when done.
+
+    Parameters
+    ----------
+    target : Path
+        The file to make or replace.
+
+    Yields
+    ------
+    Path
+        A file of the same name in a folder of its own, which is gone afterwards.
+
+    Raises
+    ------
+    FileNotFoundError
+        If the folder of `target` does not exist.
+    """
+    if not target.absolute().parent.is_dir():
+        raise FileNotFoundError(f"the folder of {target} does not exist: make it first")
     with tempfile.TemporaryDirectory(prefix=f".{target.stem}-", dir=target.parent) as folder:
         temporary = Path(folder) / target.name
         yield temporary
