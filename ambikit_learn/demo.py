@@ -1,0 +1,141 @@
+"""The whole method in minutes: world, prepare, AVC, AVSA, evaluation, pictures."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from rich.console import Console
+
+from ambikit import InputError
+from ambikit_learn import report
+from ambikit_learn.evaluation.alignment import Results, Task, evaluate
+from ambikit_learn.manifest import read_manifest
+from ambikit_learn.models import load_run
+from ambikit_learn.prepare import prepare
+from ambikit_learn.shards import SpanDataset
+from ambikit_learn.training import fit_main
+from ambikit_learn.world import render_world
+
+CLIP_SECONDS = 6.0
+
+
+@dataclass(frozen=True)
+class Budget:
+    """How much world and training fit into a number of minutes on two cores."""
+
+    clips: int
+    avc_steps: int
+    avsa_steps: int
+
+    @classmethod
+    def of(cls, minutes: float) -> Budget:
+        """Share the minutes out: about two fifths for the world, the rest for learning."""
+        if not minutes > 0:
+            raise InputError(f"minutes must be positive, got {minutes!r}")
+        return cls(
+            clips=max(round(60 * minutes), 10),
+            avc_steps=max(round(20 * minutes), 5),
+            avsa_steps=max(round(60 * minutes), 5),
+        )
+
+
+def run_demo(
+    out: Path,
+    *,
+    data: Path | None = None,
+    source: str = "folder",
+    detector: str = "none",
+    minutes: float = 6.0,
+    seed: int = 0,
+) -> list[Results]:
+    """Run every stage and leave its output, a picture of it, and a page of all in `out`.
+
+    Parameters
+    ----------
+    out : Path
+        Output folder. What an interrupted demo has finished is kept.
+    data : Path, optional
+        A folder of 360° clips instead of the procedural world.
+    source, detector : str
+        Layout of `data` and how its objects are found, as for `prepare`. The world has the layout
+        of YT-360 and brings its boxes in files.
+    minutes : float
+        About how long it may take on two cores.
+    seed : int
+        Of the world, the training and the evaluation.
+
+    Returns
+    -------
+    list of Results
+        Of AVC and AVSA, on held-out clips if there are any.
+    """
+    begin = time.perf_counter()
+    budget = Budget.of(minutes)
+    if data is None:
+        _say("1/5 world", f"{budget.clips} scenes of {CLIP_SECONDS:g} s")
+        data, source, detector = out / "world", "yt360", "file"
+        render_world(data, clips=budget.clips, seed=seed, duration=CLIP_SECONDS)
+    else:
+        _say("1/5 your clips", str(data))
+    shards = out / "shards"
+    _say("2/5 prepare", "check, find objects, write shards")
+    print(prepare(data, shards, adapter=source, detector=detector))
+    split = _held_out(shards)
+    strategy = "random" if detector == "none" else "mixed"
+    common = [f"--seed_everything={seed}", "--data", str(shards), "--data.strategy", strategy]
+    steps = {"avc": budget.avc_steps, "avsa": budget.avsa_steps}
+    runs = {task: out / task for task in steps}
+    for number, (task, count) in enumerate(steps.items(), 3):
+        _say(f"{number}/5 {task.upper()}", f"{count} steps")
+        options = ["--config", f"{task}_foa_iv", *common, "--out", str(runs[task])]
+        start = ["--model.initialise_from", str(runs["avc"])] if task == "avsa" else []
+        fit_main([*options, *start, "--trainer.max_steps", str(count)])
+    _say("5/5 evaluate", f"on the {split} split")
+    tasks: tuple[Task, Task] = ("avc", "avsa")
+    results = [evaluate(task, runs["avsa"], shards, split=split, seed=seed) for task in tasks]
+    _pictures(out, shards, split, runs, results)
+    report.print_results(results)
+    _say("done", f"{(time.perf_counter() - begin) / 60:.1f} minutes; see {out / 'index.html'}")
+    return results
+
+
+def _held_out(shards: Path) -> str:
+    """Name the split to measure on: the test split, or else the training clips, and say so."""
+    rows = read_manifest(shards).to_pylist()
+    if any(row["split"] == "test" and row["status"] == "ok" for row in rows):
+        return "test"
+    print("no clip is held out for testing: the figures below are of the training clips")
+    return "train"
+
+
+def _pictures(
+    out: Path, shards: Path, split: str, runs: dict[str, Path], results: list[Results]
+) -> None:
+    """Draw every stage of the first held-out clip and write the page."""
+    spans = SpanDataset(shards, split, spans=1, strategy="mixed")
+    item, scene = spans[0], spans.scene(0)
+    report.scene_picture(out / "scene.png", scene.frame, scene.sound, scene.boxes)
+    model = load_run(runs["avsa"])
+    with torch.inference_mode():
+        features = model.front_end(
+            item["sound"][None], item["azimuth"][None], item["elevation"][None]
+        )[0]
+    angles = item["azimuth"], item["elevation"]
+    names = model.front_end.channel_names
+    report.crops_picture(out / "crops.png", item["video"], features, *angles, names)
+    report.curves_picture(out / "training.png", {k.upper(): run for k, run in runs.items()})
+    report.results_picture(out / "results.png", results)
+    captions = {
+        "scene.png": "A frame with its objects, and where a first-order beam hears power",
+        "crops.png": "Four crops, and the sound turned towards each: log-mel of W, intensity x y z",
+        "training.png": "Training loss, and how often a crop finds its own sound among four views",
+        "results.png": "Accuracy on held-out clips with 95% intervals",
+    }
+    report.write_page(out / "index.html", "ambikit demo", results, captions)
+
+
+def _say(stage: str, what: str) -> None:
+    Console().print(f"[bold]{stage}[/bold]: {what}", highlight=False)

@@ -1,0 +1,256 @@
+"""AVC-Bin and AVSA-Bin: a small head on frozen embeddings tells right pairs from wrong ones.
+
+AVC asks whether sound and picture come from one clip, AVSA whether the sound was turned away from
+the picture. Head and protocol are those of Morgado et al. (NeurIPS 2020); accuracies come with
+intervals over clips.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+import torch
+import yaml
+from torch import Tensor, nn
+from torch.utils.data import DataLoader
+
+from ambikit import InputError
+from ambikit_learn._files import replacing
+from ambikit_learn.evaluation.statistics import Estimate, bootstrap_mean
+from ambikit_learn.models import AlignmentHeads, AlignmentModel, load_run
+from ambikit_learn.shards import SpanDataset
+from ambikit_learn.workers import cores
+
+Task = Literal["avc", "avsa"]
+VIEWS = 4
+"""Random crops of a span, whatever the training took: the paper's multi-crop accuracy."""
+INPUTS = ("video", "sound", "azimuth", "elevation")
+
+
+@dataclass(frozen=True)
+class Embeddings:
+    """Frozen encodings of spans, (spans, views, width), and how well crops and sounds agree.
+
+    Attributes
+    ----------
+    video, audio, turned : Tensor, shape (spans, views, width)
+        Of the crops, of the sound aligned with them, and of the same sound yawed by a random angle
+        before it is aligned.
+    translated : Tensor, shape (spans, views, width), or None
+        What the picture's translator says the sound should be; None without translators.
+    agreement, agreement_turned : Tensor, shape (spans, views, views)
+        Similarity of crop i and sound j, without a trained head.
+    clip : Tensor, shape (spans,)
+        The clip of each span.
+    """
+
+    video: Tensor
+    audio: Tensor
+    turned: Tensor
+    translated: Tensor | None
+    agreement: Tensor
+    agreement_turned: Tensor
+    clip: Tensor
+
+
+@dataclass(frozen=True)
+class Results:
+    """Accuracies of one task, each with its interval and what guessing would give."""
+
+    task: str
+    rows: dict[str, Estimate]
+    chance: dict[str, float]
+    clips_per_second: float
+
+    def save(self, path: Path) -> None:
+        """Write as JSON."""
+        with replacing(path) as temporary:
+            temporary.write_text(json.dumps(asdict(self), indent=2) + "\n")
+
+
+def evaluate(
+    task: Task, model: Path, data: Path, *, split: str = "test", spans: int = 4, seed: int = 0
+) -> Results:
+    """Train the binary head on embeddings of the training split and test it on another.
+
+    Parameters
+    ----------
+    task : {"avc", "avsa"}
+        What the wrong pairs are: another clip's sound, or this clip's, turned about the vertical.
+    model : Path
+        Run folder of `fit`.
+    data : Path
+        Prepared folder.
+    split : str
+        Split to test on.
+    spans : int
+        Spans taken from each clip, evenly spread.
+    seed : int
+        Seed of crops, wrong pairs and the head.
+
+    Raises
+    ------
+    InputError
+        If a split is empty, or has one clip only and `task` needs another clip's sound.
+
+    Returns
+    -------
+    Results
+        Also written to ``model/evaluation/{task}.json``.
+    """
+    net = load_run(model)
+    options = _reading(model)
+    train, test = (
+        SpanDataset(data, name, spans=spans, views=VIEWS, seed=seed, **options)
+        for name in ("train", split)
+    )
+    known = embed(net, train, seed)
+    started = time.perf_counter()
+    unseen = embed(net, test, seed + 1)
+    rate = len(unseen.clip) / (time.perf_counter() - started)
+    rows, chance = _binary(task, known, unseen, seed)
+    for name, (right, guess) in _without_head(unseen).items():
+        rows[name], chance[name] = bootstrap_mean(right, unseen.clip.numpy()), guess
+    results = Results(task, rows, chance, rate)
+    results.save(model / "evaluation" / f"{task}.json")
+    return results
+
+
+def embed(
+    model: AlignmentModel, dataset: SpanDataset, seed: int, *, batch_size: int = 32
+) -> Embeddings:
+    """Encode every span of a data set, with right and with turned sound."""
+    generator = torch.Generator().manual_seed(seed)
+    net = model.net
+    parts: dict[str, list[Tensor]] = {}
+    loader = DataLoader(dataset, batch_size=batch_size, num_workers=min(cores(), 8))
+    with torch.inference_mode():
+        for batch in loader:
+            yaw = (2 * torch.rand(len(batch["clip"]), 1, generator=generator) - 1) * torch.pi
+            video, audio = model.encode(*(batch[name] for name in INPUTS))
+            # To turn the field by yaw and look at a is to look at a - yaw in the field as it was.
+            features = model.front_end(batch["sound"], batch["azimuth"] - yaw, batch["elevation"])
+            turned = net.encode_audio(features)
+            part = {
+                "video": video,
+                "audio": audio,
+                "turned": turned,
+                "agreement": net.heads(video, audio).similarity(),
+                "agreement_turned": net.heads(video, turned).similarity(),
+                "clip": batch["clip"],
+            }
+            if isinstance(net.heads, AlignmentHeads):
+                part["translated"] = net.heads.vision_to_sound(video)
+            for name, value in part.items():
+                parts.setdefault(name, []).append(value)
+    return Embeddings(**{"translated": None} | {k: torch.cat(v) for k, v in parts.items()})
+
+
+def _reading(run: Path) -> dict[str, Any]:
+    """How a run read its data: length of a span, frames and size of a crop."""
+    data = yaml.safe_load((run / "config.yaml").read_text())["data"]
+    return {name: data[name] for name in ("span", "frames", "size")}
+
+
+def _binary(
+    task: Task, train: Embeddings, test: Embeddings, seed: int
+) -> tuple[dict[str, Estimate], dict[str, float]]:
+    """Accuracy of the head on one view and on all, with own and translated picture features."""
+    rows = {}
+    for name in ("video", "translated"):
+        if getattr(test, name) is None:
+            continue
+        head = _train_head(*_pairs(task, train, name, seed), seed=seed)
+        features, labels = _pairs(task, test, name, seed + 1)
+        with torch.inference_mode():
+            logits = head(features)  # (2 * spans, views)
+        clips = test.clip.repeat(2).numpy()
+        views = logits.shape[1]
+        suffix = ", translated" if name == "translated" else ""
+        single = (logits > 0) == labels[:, None].bool()
+        rows[f"1 crop{suffix}"] = bootstrap_mean(single.flatten().numpy(), np.repeat(clips, views))
+        rows[f"{views} crops{suffix}"] = bootstrap_mean(
+            ((logits.mean(1) > 0) == labels.bool()).numpy(), clips
+        )
+    return rows, dict.fromkeys(rows, 0.5)
+
+
+def _pairs(task: Task, embeddings: Embeddings, picture: str, seed: int) -> tuple[Tensor, Tensor]:
+    """Right pairs, then wrong: features (2 * spans, views, 2 * width), labels (2 * spans,)."""
+    video = getattr(embeddings, picture)
+    wrong = (
+        embeddings.turned if task == "avsa" else embeddings.audio[_others(embeddings.clip, seed)]
+    )
+    right = torch.cat([video, embeddings.audio], -1)
+    features = torch.cat([right, torch.cat([video, wrong], -1)])
+    labels = torch.cat([torch.ones(len(video)), torch.zeros(len(video))])
+    return features, labels
+
+
+def _others(clip: Tensor, seed: int) -> Tensor:
+    """For each span the index of a span of another clip."""
+    if len(clip.unique()) < 2:
+        raise InputError(
+            "a wrong pair takes another clip's sound: each split needs two clips at least"
+        )
+    generator = torch.Generator().manual_seed(seed)
+    candidates = torch.rand(len(clip), len(clip), generator=generator)
+    candidates[clip[:, None] == clip[None, :]] = -1.0
+    return candidates.argmax(1)
+
+
+def _train_head(features: Tensor, labels: Tensor, *, seed: int, epochs: int = 10) -> nn.Module:
+    """Concatenation -> dropout 0.5 -> 512 -> ReLU -> 1, each view an example of its own."""
+    mean, scale = features.mean((0, 1)), features.std((0, 1)) + 1e-6
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        head = _Head(mean, scale)
+        optimizer = torch.optim.Adam(head.parameters(), lr=1e-3, weight_decay=1e-5)
+        targets = labels[:, None].expand(features.shape[:2])
+        for _ in range(epochs):
+            for index in torch.randperm(len(features)).split(32):
+                loss = nn.functional.binary_cross_entropy_with_logits(
+                    head(features[index]), targets[index]
+                )
+                optimizer.zero_grad()
+                loss.backward()
+                optimizer.step()
+    return head.eval()
+
+
+class _Head(nn.Module):
+    """The baseline's binary classifier, on standardised embeddings."""
+
+    def __init__(self, mean: Tensor, scale: Tensor, hidden: int = 512) -> None:
+        super().__init__()
+        self.register_buffer("mean", mean)
+        self.register_buffer("scale", scale)
+        self.layers = nn.Sequential(
+            nn.Dropout(0.5), nn.Linear(len(mean), hidden), nn.ReLU(), nn.Linear(hidden, 1)
+        )
+
+    def forward(self, features: Tensor) -> Tensor:
+        """(..., 2 * width) -> (...)."""
+        logits: Tensor = self.layers((features - self.mean) / self.scale)
+        return logits.squeeze(-1)
+
+
+def _without_head(embeddings: Embeddings) -> dict[str, tuple[npt.NDArray[Any], float]]:
+    """Score what the embeddings tell by themselves, a value a span, and what guessing gives."""
+    views = embeddings.video.shape[1]
+    own = torch.arange(views)
+    found = embeddings.agreement.argmax(-1) == own
+    aligned, turned = (
+        a.diagonal(dim1=1, dim2=2).mean(-1)
+        for a in (embeddings.agreement, embeddings.agreement_turned)
+    )
+    return {
+        f"own sound among {views} views": (found.float().mean(1).numpy(), 1 / views),
+        "aligned above turned": ((aligned > turned).float().numpy(), 0.5),
+    }
