@@ -35,6 +35,8 @@ CODECS = {
 _ENCODERS = {"opus": "libopus"}
 _BITS_PER_CHANNEL = 128_000
 _BLOCK = 1024
+# PyAV reaches no plane beyond the eighth (seen with PyAV 18: it reads wild memory).
+_PLANES = 8
 # Decoders carry state: Opus needs 80 ms to converge (RFC 7845, 4.6); after 0.5 s nothing is left.
 _PREROLL = 0.5
 # The tag counts padding at both ends.
@@ -205,6 +207,8 @@ def _grid(path: Path) -> tuple[int, int]:
 
 def _samples(frame: Any) -> FloatArray:
     """Return a decoded frame as (channels, samples) float32; integers are scaled to ±1."""
+    if frame.format.is_planar and frame.layout.nb_channels > _PLANES:
+        frame = _packed(frame)
     x: FloatArray = frame.to_ndarray()
     if not frame.format.is_planar:
         x = x.reshape(-1, frame.layout.nb_channels).T
@@ -212,6 +216,13 @@ def _samples(frame: Any) -> FloatArray:
         return (x.astype(np.float32) - 128) / 128
     scale = 1.0 if x.dtype.kind == "f" else 2.0 ** (1 - 8 * x.dtype.itemsize)
     return np.multiply(x, scale, dtype=np.float32)
+
+
+def _packed(frame: Any) -> Any:
+    """Return the frame with its channels interleaved: another sample format, the same layout."""
+    from av import AudioResampler
+
+    return AudioResampler(frame.format.packed.name, frame.layout.name).resample(frame)[0]
 
 
 def _sample_format(codec: Any) -> str:
