@@ -212,9 +212,11 @@ def _nearest(candidates: Floats, views: Floats) -> Floats:
     distance = angular_distance(
         candidates[:, None, 0], candidates[:, None, 1], views[:, 0], views[:, 1], degrees=True
     )
-    return np.min(distance, axis=1, initial=180.0)
+    nearest: Floats = np.min(distance, axis=1, initial=180.0)
+    return nearest
 
 
 def _crops(views: Floats, origin: Sequence[str]) -> Crops:
     """Crops of views (K, 4)."""
-    return Crops(*views.T.copy(), origin=tuple(origin))
+    azimuth, elevation, width, height = views.T.copy()
+    return Crops(azimuth, elevation, width, height, tuple(origin))

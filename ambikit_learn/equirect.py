@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, Self
 
@@ -70,7 +70,7 @@ class Boxes:
             picked = np.flatnonzero(picked)
         picked = picked.astype(np.intp)
         numbers = (getattr(self, name)[picked] for name in _NUMBERS)
-        return Boxes(*numbers, label=tuple(self.label[i] for i in picked))
+        return Boxes._of(numbers, [self.label[i] for i in picked])
 
     def to_records(self) -> list[dict[str, Any]]:
         """Return one dict a box, of plain numbers and strings (as for JSON)."""
@@ -85,10 +85,10 @@ class Boxes:
         """Return the boxes that `to_records` wrote."""
         try:
             numbers = [[record[name] for record in records] for name in _NUMBERS]
-            labels = tuple(str(record["label"]) for record in records)
+            labels = [str(record["label"]) for record in records]
         except KeyError as missing:
             raise InputError(f"a record of a box lacks the field {missing}") from None
-        return cls(*map(np.asarray, numbers), label=labels)
+        return cls._of(numbers, labels)
 
     @classmethod
     def empty(cls) -> Self:
@@ -101,7 +101,12 @@ class Boxes:
         numbers = (
             np.concatenate([np.empty(0), *(getattr(p, name) for p in parts)]) for name in _NUMBERS
         )
-        return cls(*numbers, label=tuple(name for p in parts for name in p.label))
+        return cls._of(numbers, [name for p in parts for name in p.label])
+
+    @classmethod
+    def _of(cls, numbers: Iterable[npt.ArrayLike], label: Sequence[str]) -> Self:
+        azimuth, elevation, width, height, score = map(np.asarray, numbers)
+        return cls(azimuth, elevation, width, height, score, tuple(label))
 
 
 _NUMBERS = ("azimuth", "elevation", "width", "height", "score")
@@ -220,7 +225,8 @@ def angular_distance(
     # The haversine keeps its precision for small angles, where the arc cosine loses it.
     haversine = np.sin((e2 - e1) / 2) ** 2 + np.cos(e1) * np.cos(e2) * np.sin((a2 - a1) / 2) ** 2
     angle = 2.0 * np.arcsin(np.sqrt(np.clip(haversine, 0.0, 1.0)))
-    return np.rad2deg(angle) if degrees else angle
+    distance: Floats = np.rad2deg(angle) if degrees else angle
+    return distance
 
 
 def gnomonic(
@@ -382,4 +388,6 @@ def _share(boxes: Boxes, others: Boxes) -> Floats:
         np.maximum(1.0 - height**2, 0.0)
     )
     high = np.sin(np.deg2rad(others.height / 2.0))[:, None]
-    return np.mean((ahead >= low) & (np.abs(height) <= high), axis=-1, dtype=np.float64)
+    within = (ahead >= low) & (np.abs(height) <= high)
+    share: Floats = within.mean(axis=-1)
+    return share

@@ -238,7 +238,7 @@ def write_video(
         except ValueError:
             raise InputError(f"{path} names no video container: end it in .mp4 or .mkv") from None
         with container:
-            stream = container.add_stream(codec, rate=rational)
+            stream: Any = container.add_stream(codec, rate=rational)
             stream.height, stream.width = height, width
             stream.pix_fmt = coding.pixels
             stream.options = coding.options(coding.quality if quality is None else quality)

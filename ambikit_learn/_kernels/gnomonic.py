@@ -14,7 +14,7 @@ Integers = npt.NDArray[np.int32]
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _atan2(y: float, x: float) -> float:
+def _atan2(y: np.float32, x: np.float32) -> np.float32:
     """Angle of (x, y) to 1e-7, without branches, so that the loop around it is vectorised.
 
     The polynomial is 4.4.49 of Abramowitz & Stegun, Handbook of Mathematical Functions.

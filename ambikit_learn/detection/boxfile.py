@@ -88,9 +88,12 @@ def read_boxes(path: str | Path, times: npt.ArrayLike) -> list[Boxes]:
     if not labels:
         return [Boxes.empty() for _ in np.atleast_1d(times)]
     nearest = np.rint(np.atleast_1d(np.asarray(times, float)) * rate).astype(int)
-    chosen = np.clip(nearest, 0, tracks.shape[2] - 1)
     score = np.ones(len(labels))
-    return [Boxes(*tracks[:, :, i].T, score, labels) for i in chosen]
+    azimuth, elevation, width, height = tracks.transpose(1, 2, 0)
+    return [
+        Boxes(azimuth[i], elevation[i], width[i], height[i], score, labels)
+        for i in np.clip(nearest, 0, tracks.shape[2] - 1)
+    ]
 
 
 def _tracks(

@@ -84,7 +84,9 @@ class Perspective:
         """Return unit vectors to places in the view."""
         local = np.stack([np.ones_like(across), 1.0 - 2.0 * across, 1.0 - 2.0 * down], axis=-1)
         axes = local_axes(np.deg2rad(self.azimuth), np.deg2rad(self.elevation))
-        return (local / np.linalg.norm(local, axis=-1, keepdims=True)) @ axes
+        rays: Floats = local @ axes
+        rays /= np.linalg.norm(rays, axis=-1, keepdims=True)
+        return rays
 
 
 @dataclass(frozen=True)
@@ -136,10 +138,10 @@ half, so that whatever is up to 90° wide is whole in one of them. ``"full"``: f
 besides, for what a tile distorts."""
 
 SAME = 0.4
-"""Common over joint area from which two boxes are one object, whatever their labels."""
+"""Common over joint area from which two boxes are one object, and share of a cut box in a stronger
+one from which it is a piece of that; whatever their labels."""
 PART = 0.6
-"""Share of a box that lies in a stronger one from which it is a part of that object, if it is cut
-or of the same label."""
+"""Share of a box in a stronger one of its label from which it is a part of that."""
 CUT_SCORE, CUT_WEIGHT = 0.5, 0.3
 """Least score of a box that the edge of its view cuts, and its weight against whole ones."""
 _EDGE = 1.0 / 128.0
@@ -172,7 +174,7 @@ def detect_on_sphere(
         for i, rectangles in enumerate(detect(view.render(frames, size))):
             found[i].append(_boxes(view, rectangles))
             touches = np.abs(rectangles.corners - [0.0, 0.0, 1.0, 1.0]) < _EDGE
-            cut[i].append((touches & view.cuts).any(axis=1))
+            cut[i].append(np.any(touches & view.cuts, axis=1))
     unsure = [v.confidence for v in views]
     merged = []
     for boxes, touching in zip(found, cut, strict=True):
@@ -202,35 +204,38 @@ def merge(boxes: Boxes, cut: npt.NDArray[np.bool_]) -> Boxes:
     Notes
     -----
     From the strongest down, a box takes in those that overlap it by `SAME`, whatever their label,
-    since one thing often gets two; and its parts, of which `PART` lies in it and which are cut or
-    of its label. Direction and extent are the mean of the overlapping boxes, weighed by score;
-    the label is the strongest's.
+    since one thing often gets two; and its parts, of which `PART` lies in it, or `SAME` of a cut
+    one, since views overlap and what one cuts another sees whole. Direction and extent are the
+    mean of the overlapping boxes that are no more cut, weighed by score; the label is the
+    strongest's.
     """
     weight = boxes.score * np.where(cut, CUT_WEIGHT, 1.0)
     union, inside = overlap(boxes, boxes)
     label = np.array(boxes.label)
-    part = (cut[:, None] | (label[:, None] == label)) & (inside >= PART)
+    part = inside >= np.where(cut[:, None], SAME, np.where(label[:, None] == label, PART, np.inf))
     left = np.ones(len(boxes), dtype=bool)
     merged = [Boxes.empty()]
     for leader in np.argsort(-weight, kind="stable"):
         if left[leader]:
-            whole = left & (union[leader] >= SAME)
-            whole[leader] = True
-            merged.append(_mean(boxes, leader, np.where(whole, weight, 0.0)))
-            left &= ~(whole | part[:, leader])
+            same = left & (union[leader] >= SAME)
+            same[leader] = True
+            # What is cut says nothing of the extent of what is seen whole.
+            merged.append(_mean(boxes, leader, weight * (same & (cut <= cut[leader]))))
+            left &= ~(same | part[:, leader])
     together = Boxes.concatenate(merged)
     return together.take(np.argsort(-together.score, kind="stable"))
 
 
 def _boxes(view: View, rectangles: Rectangles) -> Boxes:
-    """Boxes around the outlines of rectangles in a view."""
-    # Nine points a side: the widest and highest place of a bent edge is at an end or the middle.
-    step, ones = np.linspace(0.0, 1.0, 9), np.ones(9)
-    across = np.concatenate([step, step, 0.0 * ones, ones])
-    down = np.concatenate([0.0 * ones, ones, step, step])
+    """Boxes around what rectangles in a view hold."""
+    # An ellipse stands for it: the corners are seldom part of a thing, and lie far out where the
+    # view stretches the sphere.
+    turn = np.linspace(0.0, 2.0 * np.pi, 32, endpoint=False)
     left, top, right, bottom = np.clip(rectangles.corners, 0.0, 1.0).T[:, :, None]
-    outlines = view.vectors(left + (right - left) * across, top + (bottom - top) * down)
-    return Boxes(*bounding_boxes(outlines), rectangles.score, rectangles.label)
+    across = (left + right) / 2.0 + (right - left) / 2.0 * np.cos(turn)
+    down = (top + bottom) / 2.0 + (bottom - top) / 2.0 * np.sin(turn)
+    azimuth, elevation, width, height = bounding_boxes(view.vectors(across, down))
+    return Boxes(azimuth, elevation, width, height, rectangles.score, rectangles.label)
 
 
 def _mean(boxes: Boxes, leader: int, weight: Floats) -> Boxes:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import atexit
 import os
 import shutil
+import sys
 import tempfile
 from collections.abc import Iterable
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -153,12 +154,17 @@ def _ultralytics() -> Any:
         settings = tempfile.mkdtemp(prefix="ambikit-ultralytics-")
         atexit.register(shutil.rmtree, settings, ignore_errors=True)
         os.environ["YOLO_CONFIG_DIR"] = settings
-    # Imported first, for ultralytics would else set OMP_NUM_THREADS=1 for the whole process.
+    # OpenVINO tells Google Analytics that it was imported, unless this part of it is not there.
+    sys.modules.setdefault("openvino_telemetry", cast(Any, None))
+    # Before ultralytics, which sets OMP_NUM_THREADS=1: torch takes its threads when imported.
     import torch  # noqa: F401
 
+    threads_given = "OMP_NUM_THREADS" in os.environ
     try:
         with np.printoptions():  # which ultralytics changes
             import ultralytics
     except ImportError as error:
         raise InputError(f"YOLO needs ultralytics ({error}): pip install ambikit[learn]") from None
+    if not threads_given:
+        os.environ.pop("OMP_NUM_THREADS", None)
     return ultralytics

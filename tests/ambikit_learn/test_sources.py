@@ -1,0 +1,117 @@
+"""Clips of data sets on disk."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+
+from ambikit import InputError
+from ambikit_learn.sources import Clip, open_source
+
+
+def touch(root, *names):
+    """Make empty files, in an order that is not that of their names."""
+    shuffled = list(names)
+    random.Random(0).shuffle(shuffled)
+    for name in shuffled:
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).touch()
+
+
+def clips(name, root):
+    return {clip.key: clip for clip in open_source(name, root).clips()}
+
+
+def test_yt360_pairs_files_by_name(tmp_path):
+    touch(tmp_path, "video/abc-10.mp4", "audio/abc-10.m4a", "boxes/abc-10.json")
+    touch(tmp_path, "video/-x-y_z-7.mkv", "audio/-x-y_z-7.opus", "video/whole.mp4")
+    touch(tmp_path, "audio/whole.wav", "video/.abc-11.part.mp4", "video/readme.txt")
+    video, audio = tmp_path / "video", tmp_path / "audio"
+    assert list(open_source("yt360", tmp_path).clips()) == [
+        Clip("-x-y_z-7", video / "-x-y_z-7.mkv", audio / "-x-y_z-7.opus"),
+        Clip(
+            "abc-10",
+            video / "abc-10.mp4",
+            audio / "abc-10.m4a",
+            boxes=tmp_path / "boxes/abc-10.json",
+        ),
+        Clip("whole", video / "whole.mp4", audio / "whole.wav"),
+    ]
+
+
+def test_yt360_names_what_is_missing(tmp_path):
+    touch(tmp_path, "video/a-1.mp4", "audio/b-1.m4a")
+    found = clips("yt360", tmp_path)
+    assert found["a-1"].audio == tmp_path / "audio/a-1.m4a"
+    assert not found["a-1"].audio.exists()
+    assert not found["b-1"].video.exists()
+
+
+def test_yt360_of_two_files_takes_the_preferred(tmp_path):
+    touch(tmp_path, "video/a-1.webm", "video/a-1.mp4", "audio/a-1.opus", "audio/a-1.m4a")
+    assert clips("yt360", tmp_path)["a-1"].video.suffix == ".mp4"
+    assert clips("yt360", tmp_path)["a-1"].audio.suffix == ".m4a"
+
+
+def test_yt360_splits_by_id(tmp_path):
+    names = ("one-10", "one-20", "two-5", "id-with-3", "id-with-3-40", "alone", "three-1")
+    touch(tmp_path, *(f"video/{name}.mp4" for name in names))
+    assert {clip.split for clip in clips("yt360", tmp_path).values()} == {"train"}
+    (tmp_path / "train.txt").write_text("one\nid-with-3\n\n")
+    (tmp_path / "test.txt").write_text("two 5,15\nalone\n")
+    splits = {key: clip.split for key, clip in clips("yt360", tmp_path).items()}
+    assert splits == {
+        "one-10": "train",
+        "one-20": "train",
+        "id-with-3": "train",
+        "id-with-3-40": "train",
+        "two-5": "test",
+        "alone": "test",
+        "three-1": "unlisted",
+    }
+
+
+def test_yt360_of_the_real_clips(test_data):
+    found = clips("yt360", test_data / "yt360")
+    assert list(found) == ["kqAZkf5Odyw-80", "redownloaded_from_YT"]
+    for clip in found.values():
+        assert clip.video.is_file()
+        assert clip.audio.is_file()
+
+
+def test_folder(tmp_path):
+    touch(tmp_path, "b.MOV", "a.mp4", "a.wav", "a.boxes.json", "notes.txt", "lone.wav")
+    touch(tmp_path, "train/day.1/c.mkv", "test/c.mkv", "other/test/d.mp4", ".hidden/e.mp4")
+    found = clips("folder", tmp_path)
+    assert list(found) == ["a", "b", "other__test__d", "test__c", "train__day_1__c"]
+    assert found["a"].audio == tmp_path / "a.wav"
+    assert found["a"].boxes == tmp_path / "a.boxes.json"
+    assert found["b"].audio == found["b"].video == tmp_path / "b.MOV"
+    assert found["b"].boxes is None
+    assert [c.split for c in found.values()] == ["train", "train", "train", "test", "train"]
+
+
+def test_folder_refuses_two_clips_of_one_name(tmp_path):
+    touch(tmp_path, "a.mp4", "a.mkv")
+    with pytest.raises(InputError, match=r"a\.mp4 and .*a\.mkv would both be clip 'a'"):
+        clips("folder", tmp_path)
+
+
+def test_a_video_with_its_sound_beside_it_is_one_clip(tmp_path):
+    """Sound in a container of video does not turn into a clip of its own in the YT-360 layout."""
+    touch(tmp_path, "video/a-1.mp4", "audio/a-1.mkv")
+    assert clips("yt360", tmp_path)["a-1"].audio == tmp_path / "audio/a-1.mkv"
+
+
+@pytest.mark.parametrize(("name", "hint"), [("yt360", "not laid out"), ("folder", "no video")])
+def test_nothing_there(tmp_path, name, hint):
+    with pytest.raises(InputError, match=hint):
+        clips(name, tmp_path)
+    with pytest.raises(FileNotFoundError, match="absent: no such folder"):
+        open_source(name, tmp_path / "absent")
+
+
+def test_unknown_source(tmp_path):
+    with pytest.raises(InputError, match="unknown source 'youtube': choose one of folder, yt360"):
+        open_source("youtube", tmp_path)
