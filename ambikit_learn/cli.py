@@ -1,161 +1,180 @@
 """`ambikit-learn world | prepare | fit | evaluate | demo`.
 
-Each command is one function below: its signature is its options, its docstring its help.
-Heavy imports happen inside, so that `--help` is quick.
+What a command needs is imported when it runs, so that ``--help`` is quick.
 """
 
 from __future__ import annotations
 
+import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
+
+from ambikit.cli import one_line_errors
 
 
-def world(
-    out: Path,
-    clips: int = 100,
-    seed: int = 0,
-    duration: float = 6.0,
-    preset: str = "standard",
-    frame_rate: float = 8.0,
-    frame_size: tuple[int, int] = (160, 320),
-    workers: int | None = None,
-) -> None:
-    """Render a procedural 360° data set with known directions.
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command.
 
-    Args:
-        out: folder to write, in the layout of YT-360 with boxes beside it
-        clips: number of clips, a fifth of them for testing
-        seed: the same seed gives the same scenes
-        duration: seconds a clip
-        preset: how hard the scenes are: easy, standard or hard
-        frame_rate: frames a second
-        frame_size: height and width of the frames
-        workers: processes; by default one a core
+    Parameters
+    ----------
+    arguments : sequence of str, optional
+        By default those of the process.
+
+    Returns
+    -------
+    int
+        Exit status: 2, after one line on stderr, for what the user can mend.
     """
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    if given[:1] == ["fit"]:  # has a parser of its own: YAML, dotted overrides, --print_config
+        return one_line_errors("ambikit-learn", lambda: _fit(given[1:]))
+    options = _parser().parse_args(given)
+    return one_line_errors("ambikit-learn", lambda: options.run(options))
+
+
+def _world(options: argparse.Namespace) -> None:
+    """Render scenes."""
     from ambikit_learn.world import render_world
 
     render_world(
-        out,
-        clips=clips,
-        seed=seed,
-        duration=duration,
-        preset=preset,
-        frame_rate=frame_rate,
-        frame_size=frame_size,
-        workers=workers,
+        options.out,
+        clips=options.clips,
+        seed=options.seed,
+        preset=options.preset,
+        duration=options.duration,
+        frame_rate=options.frame_rate,
+        frame_size=tuple(options.frame_size),
+        workers=options.workers,
     )
 
 
-def prepare(
-    source_folder: Path,
-    out: Path,
-    source: str = "yt360",
-    detector: str = "none",
-    frame_rate: float = 8.0,
-    frame_size: tuple[int, int] = (160, 320),
-    sample_rate: int = 24000,
-    check: bool = False,
-    workers: int | None = None,
-) -> None:
-    """Check clips, detect objects and write training shards with a manifest.
+def _prepare(options: argparse.Namespace) -> None:
+    """Write shards."""
+    from ambikit_learn.prepare import prepare
 
-    Args:
-        source_folder: the data set's folder
-        out: folder for shards and manifest; an interrupted run goes on where it was
-        source: the data set's layout: yt360 or folder
-        detector: none, file (boxes beside the clips), yolo:WEIGHTS, or package.module:factory
-        frame_rate: frames a second kept for training
-        frame_size: height and width of the equirectangular frames kept
-        sample_rate: of the sound kept, in Hz
-        check: only say which clips can be used, and write nothing
-        workers: processes; by default one a core
-    """
-    from ambikit_learn.prepare import prepare as run
-
-    summary = run(
-        source_folder,
-        out,
-        adapter=source,
-        detector=detector,
-        frame_rate=frame_rate,
-        frame_size=frame_size,
-        sample_rate=sample_rate,
-        check=check,
-        workers=workers,
+    summary = prepare(
+        options.clips,
+        options.out,
+        adapter=options.source,
+        detector=options.detector,
+        frame_rate=options.frame_rate,
+        frame_size=tuple(options.frame_size),
+        sample_rate=options.sample_rate,
+        workers=options.workers,
+        check=options.check,
     )
     print(summary)
 
 
-def evaluate(
-    task: Literal["avc", "avsa"],
-    model: Path,
-    data: Path,
-    split: str = "test",
-    spans: int = 4,
-    seed: int = 0,
-) -> None:
-    """Measure on held-out clips what a trained model tells apart; prints a table, writes JSON.
+def _fit(arguments: list[str]) -> None:
+    """Train."""
+    from ambikit_learn.training import fit_main
 
-    Args:
-        task: avc (does this sound belong to this picture?) or avsa (is it turned the right way?)
-        model: the run folder that `fit` wrote
-        data: the prepared folder
-        split: which clips to measure on
-        spans: spans taken from each clip
-        seed: of the spans, the crops and the wrong pairs
-    """
-    from ambikit_learn.evaluation.alignment import evaluate as run
+    fit_main(arguments)
+
+
+def _evaluate(options: argparse.Namespace) -> None:
+    """Measure a trained model."""
+    from ambikit_learn.evaluation.alignment import evaluate
     from ambikit_learn.report import print_results
 
-    results = run(task, model, data, split=split, spans=spans, seed=seed)
+    data, split = options.data, options.split
+    results = evaluate(
+        options.task, options.model, data, split=split, spans=options.spans, seed=options.seed
+    )
     print_results([results])
 
 
-def demo(
-    out: Path = Path("demo-out"),
-    data: Path | None = None,
-    source: str = "folder",
-    detector: str = "none",
-    minutes: float = 6.0,
-    seed: int = 0,
-) -> None:
-    """Run the whole method: world, prepare, AVC, AVSA, evaluation, pictures.
-
-    Args:
-        out: output folder; an interrupted demo goes on where it was
-        data: a folder of 360° clips of your own instead of the procedural world
-        source: layout of that folder, as for prepare
-        detector: how objects are found in it, as for prepare
-        minutes: about how long it may take on two cores
-        seed: of everything
-    """
+def _demo(options: argparse.Namespace) -> None:
+    """Run the whole method."""
     from ambikit_learn.demo import run_demo
 
-    run_demo(out, data=data, source=source, detector=detector, minutes=minutes, seed=seed)
-
-
-def _run(arguments: Sequence[str]) -> None:
-    if arguments[:1] == ["fit"]:  # Lightning's own parser: YAML, dotted overrides, --print_config
-        from ambikit_learn.training import fit_main
-
-        fit_main(list(arguments[1:]))
-        return
-    from jsonargparse import auto_cli
-
-    def fit() -> None:
-        """Train a variant: fit --config NAME --data DIR [dotted overrides]; see fit --help."""
-
-    auto_cli(
-        {f.__name__: f for f in (world, prepare, fit, evaluate, demo)},
-        args=list(arguments),
-        prog="ambikit-learn",
+    run_demo(
+        options.out,
+        data=options.data,
+        source=options.source,
+        detector=options.detector,
+        minutes=options.minutes,
+        seed=options.seed,
     )
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command; what the user can mend is one line on stderr and status 2."""
-    from ambikit.cli import run_cli
+def _parser() -> argparse.ArgumentParser:
+    """Return the command line."""
+    parser = argparse.ArgumentParser(
+        prog="ambikit-learn", description="Learn audio representations from 360° video."
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
-    return run_cli("ambikit-learn", _run, sys.argv[1:] if arguments is None else arguments)
+    world = commands.add_parser("world", help="render a procedural data set with known directions")
+    world.set_defaults(run=_world)
+    world.add_argument("out", type=Path, help="folder to write, in the layout of YT-360")
+    world.add_argument("--clips", type=int, default=100, help="a fifth of them are for testing")
+    world.add_argument("--preset", default="standard", help="how hard: easy, standard or hard")
+    world.add_argument("--duration", type=float, default=6.0, help="seconds a clip")
+    _frames(world)
+    _seed(world, "the same seed gives the same scenes")
+    _workers(world)
+
+    prepare = commands.add_parser("prepare", help="check clips, find objects, write shards")
+    prepare.set_defaults(run=_prepare)
+    prepare.add_argument("clips", type=Path, help="folder of the clips")
+    prepare.add_argument("out", type=Path, help="folder for shards and manifest")
+    _clips(prepare, source="yt360")
+    _frames(prepare)
+    prepare.add_argument("--sample-rate", type=int, default=24000, help="of the sound kept, in Hz")
+    prepare.add_argument("--check", action="store_true", help="only say which clips can be used")
+    _workers(prepare)
+
+    commands.add_parser("fit", help="train a variant: see fit --help", add_help=False)
+
+    evaluate = commands.add_parser("evaluate", help="measure a trained model on held-out clips")
+    evaluate.set_defaults(run=_evaluate)
+    evaluate.add_argument(
+        "task",
+        choices=("avc", "avsa"),
+        help="avc: does the sound belong to the picture? avsa: is it turned the right way?",
+    )
+    evaluate.add_argument("--model", type=Path, required=True, help="run folder of fit")
+    evaluate.add_argument("--data", type=Path, required=True, help="prepared folder")
+    evaluate.add_argument("--split", default="test", help="which clips to measure on")
+    evaluate.add_argument("--spans", type=int, default=4, help="spans taken from each clip")
+    _seed(evaluate, "of crops and wrong pairs")
+
+    demo = commands.add_parser("demo", help="run the whole method and draw every stage")
+    demo.set_defaults(run=_demo)
+    demo.add_argument("--out", type=Path, default=Path("demo-out"), help="output folder")
+    demo.add_argument("--data", type=Path, help="folder of your own 360° clips")
+    _clips(demo, source="folder")
+    demo.add_argument("--minutes", type=float, default=6.0, help="about how long, on two cores")
+    _seed(demo, "of everything")
+    return parser
+
+
+def _clips(parser: argparse.ArgumentParser, *, source: str) -> None:
+    """Say how a folder of clips is laid out, and how objects are found in it."""
+    parser.add_argument("--source", default=source, help=f"layout of the clips ({source})")
+    parser.add_argument(
+        "--detector",
+        default="none",
+        help="none, file (boxes beside the clips), yolo:WEIGHTS, or package.module:factory",
+    )
+
+
+def _frames(parser: argparse.ArgumentParser) -> None:
+    """Say what frames to write."""
+    parser.add_argument("--frame-rate", type=float, default=8.0, help="frames a second")
+    parser.add_argument(
+        "--frame-size", type=int, nargs=2, default=(160, 320), metavar=("HEIGHT", "WIDTH")
+    )
+
+
+def _seed(parser: argparse.ArgumentParser, of: str) -> None:
+    """Offer a seed."""
+    parser.add_argument("--seed", type=int, default=0, help=of)
+
+
+def _workers(parser: argparse.ArgumentParser) -> None:
+    """Offer a number of processes."""
+    parser.add_argument("--workers", type=int, help="processes; by default one a core")
