@@ -1,4 +1,4 @@
-"""Ambisonics signal processing: encode, rotate, listen in a direction, measure and read sound fields.
+"""Ambisonics signal processing: encode, rotate, listen to, measure and read sound fields.
 
 Signals are arrays of shape (..., channels, samples) in AmbiX form: ACN channel order (W, Y, Z, X
 at order 1) and SN3D normalisation. Space is right-handed with x front, y left and z up; azimuth

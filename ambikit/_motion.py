@@ -14,10 +14,10 @@ import numpy.typing as npt
 
 from ambikit._typing import FloatArray
 
-CHORD = 0.01
-"""Angle between control points, over the order: a chord stays within CHORD**2 / 8 (-98 dB)."""
+CHORD = 0.02
+"""Angle between control points times the order: a chord stays within CHORD**2 / 8 (-86 dB)."""
 
-LONGEST = 2048
+LONGEST = 1024
 """Samples from one control point to the next, so that a line's signals stay in the cache."""
 
 KERNEL_PAYS = 1 << 16
@@ -59,15 +59,15 @@ def control_points(
 ) -> tuple[FloatArray, FloatArray]:
     """Refine unit-vector keys (K, D) at positions (K,) along great circles.
 
-    Returns control points (C, D) at most `chord` apart and their positions (C,), which cover all
-    samples: outside the keys' range the nearest key is held. Opposite keys leave the path open; it
-    is taken counter-clockwise about the third axis.
+    Returns control points (C, D) at most `chord` apart, or one a sample where those would be more,
+    and their rising positions (C,), from 0 or before to beyond the last sample. Outside the keys'
+    range the nearest key is held. Opposite keys leave the path open; it is taken counter-clockwise
+    about the third axis.
     """
     if position[0] > 0:
         keys, position = np.concatenate([keys[:1], keys]), np.append(0.0, position)
-    if position[-1] < samples - 1:
-        keys = np.concatenate([keys, keys[-1:]])
-        position = np.append(position, samples - 1.0)
+    if position[-1] < samples:
+        keys, position = np.concatenate([keys, keys[-1:]]), np.append(position, samples)
 
     here, there = keys[:-1], keys[1:]
     cosine = np.sum(here * there, axis=-1, keepdims=True)
@@ -77,14 +77,17 @@ def control_points(
     tangent = np.where(sine > 1e-9, tangent / np.maximum(sine, 1e-9), _sideways(here))
 
     length = np.diff(position)
-    parts = np.maximum(angle[:, 0] / chord, length / LONGEST)
-    parts = np.ceil(np.clip(parts, 1.0, np.maximum(length, 1.0))).astype(np.int64)
-    key = np.repeat(np.arange(len(parts)), parts)
-    part = np.arange(len(key)) - np.repeat(np.cumsum(parts) - parts, parts)
-    fraction = part / parts[key]
+    parts = np.ceil(np.maximum(np.maximum(angle[:, 0] / chord, length / LONGEST), 1.0))
+    if parts.sum() < samples:
+        count = parts.astype(np.int64)
+        key = np.repeat(np.arange(len(count)), count)
+        fraction = (np.arange(len(key)) - (np.cumsum(count) - count)[key]) / count[key]
+    else:
+        each = np.arange(samples)
+        key = np.searchsorted(position, each, side="right") - 1
+        fraction = (each - position[key]) / length[key]
     turned = fraction[:, None] * angle[key]
     points = np.cos(turned) * here[key] + np.sin(turned) * tangent[key]
-    points[part == 0] = here
     return (
         np.concatenate([points, keys[-1:]]),
         np.append(position[key] + fraction * length[key], position[-1]),
@@ -92,9 +95,8 @@ def control_points(
 
 
 def lines_between(position: FloatArray, samples: int) -> Lines:
-    """Return the lines between control points at rising positions that cover all samples."""
+    """Return the lines between control points at rising positions around all samples."""
     bound = np.clip(np.ceil(position), 0, samples).astype(np.int64)
-    bound[-1] = samples
     control = np.flatnonzero(np.diff(bound))
     slope = 1.0 / (position[control + 1] - position[control])
     start = bound[control]

@@ -59,7 +59,7 @@ def beam_weights(
     order: int = 1,
     degrees: bool = False,
 ) -> FloatArray:
-    """Return the weights of a beam: its output is ``weights @ x``.
+    r"""Return the weights of a beam: its output is ``weights @ x``.
 
     Parameters
     ----------
@@ -74,8 +74,8 @@ def beam_weights(
           directivity;
         - ``"supercardioid"``: 0.366 + 0.634 cos t, the most energy from the front half against the
           back half;
-        - ``"max_re"``: the longest energy vector, with weights P_n(r) where r is the largest root of
-          P_{N+1}; 1 / sqrt(3) at order 1, where it is the supercardioid.
+        - ``"max_re"``: the longest energy vector: weights P_n(r), r the largest root of P_{N+1};
+          1 / sqrt(3) at order 1, where it is the supercardioid.
     azimuth, elevation : array_like
         Directions in radians, broadcast against each other.
     order : int, optional
@@ -96,7 +96,7 @@ def beam_weights(
 
     Notes
     -----
-    Each pattern is a sum of Legendre polynomials, :math:`\\sum_n c_n P_n(\\cos t)`, and by the
+    Each pattern is a sum of Legendre polynomials, :math:`\sum_n c_n P_n(\cos t)`, and by the
     addition theorem of SN3D harmonics the weights are :math:`c_n Y_n^m` of the beam's direction.
 
     References

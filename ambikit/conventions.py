@@ -162,8 +162,8 @@ def convert(x: ArrayLike, source: str, target: str) -> FloatArray:
 
     Notes
     -----
-    N3D is SN3D times ``sqrt(2n + 1)`` at degree n. FuMa (MaxN with W 3 dB down) gives every harmonic
-    above degree 0 a peak of 1 over the sphere. The channel letters of FuMa are W, X Y Z, R S T U V,
+    N3D is SN3D times ``sqrt(2n + 1)`` at degree n. FuMa (MaxN with W 3 dB down) gives every
+    harmonic above degree 0 a peak of 1 over the sphere; its channels are W, X Y Z, R S T U V,
     K L M N O P Q.
 
     References

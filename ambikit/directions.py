@@ -83,8 +83,9 @@ def vector_to_angles(vectors: ArrayLike, *, degrees: bool = False) -> tuple[Floa
 
 def normalized(vectors: FloatArray) -> FloatArray:
     """Return vectors (..., 3) at unit length; tiny and huge ones do not under- or overflow."""
-    scaled = vectors / np.abs(vectors).max(axis=-1, keepdims=True)
-    return scaled / np.linalg.norm(scaled, axis=-1, keepdims=True)
+    unit: FloatArray = vectors / np.abs(vectors).max(axis=-1, keepdims=True)
+    unit /= np.linalg.norm(unit, axis=-1, keepdims=True)
+    return unit
 
 
 def fibonacci_sphere(count: int) -> FloatArray:

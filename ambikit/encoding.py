@@ -55,8 +55,8 @@ def encode(
     -----
     Between keys the source runs along the great circle, the shorter way, at constant speed; across
     ±180° that is no special case. The way between exactly opposite keys is level and
-    counter-clockwise. Gains change along straight lines between points at most 0.01 / order radians
-    apart, so nothing clicks and no gain is further than 1.3e-5 from the circle.
+    counter-clockwise. Gains change along straight lines between points at most 0.02 / order radians
+    apart, so nothing clicks, and the wave stays within 5e-5 of its amplitude of the circle.
 
     NaN in `signal` stays in its sample.
 

@@ -10,7 +10,7 @@ from ambikit.directions import normalized
 
 
 def spherical_harmonics(directions: ArrayLike, order: int = 1) -> FloatArray:
-    """Evaluate the real spherical harmonics of AmbiX: ACN, SN3D, no Condon-Shortley phase.
+    r"""Evaluate the real spherical harmonics of AmbiX: ACN, SN3D, no Condon-Shortley phase.
 
     Parameters
     ----------
@@ -31,15 +31,15 @@ def spherical_harmonics(directions: ArrayLike, order: int = 1) -> FloatArray:
 
     Notes
     -----
-    With :math:`x + iy = \\cos\\theta\\, e^{i\\varphi}` and :math:`z = \\sin\\theta` of azimuth φ and
-    elevation θ,
+    With :math:`x + iy = \cos\theta\, e^{i\varphi}` and :math:`z = \sin\theta` (azimuth φ,
+    elevation θ),
 
-    .. math:: Y_n^{\\pm m} = Q_n^m(z)\\, \\{\\Re, \\Im\\}(x + iy)^m,
+    .. math:: Y_n^{\pm m} = Q_n^m(z)\, \{\Re, \Im\}(x + iy)^m,
 
     where the normalised, stable recursion
 
     .. math::
-        \\sqrt{n^2 - m^2}\\, Q_n^m = (2n - 1) z\\, Q_{n-1}^m - \\sqrt{(n-1)^2 - m^2}\\, Q_{n-2}^m
+        \sqrt{n^2 - m^2}\, Q_n^m = (2n - 1) z\, Q_{n-1}^m - \sqrt{(n-1)^2 - m^2}\, Q_{n-2}^m
 
     starts from :math:`Q_m^m`. It is a polynomial in x, y, z: no angle is taken, and nothing is
     divided by the cosine of the elevation, so the poles are as exact as any other point.
