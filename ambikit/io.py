@@ -167,7 +167,8 @@ def read(
     -----
     The planes are decoded raw and put in order here: a conversion of layouts by FFmpeg would
     scramble them. A span is exact to the sample, also in formats that start with padding or seek
-    by blocks, and equals the same span of the whole file read at that rate.
+    by blocks, and equals the same span of the whole file read at that rate; except that AAC may
+    fill bands with noise of its own, which is another noise when decoding begins elsewhere.
 
     Examples
     --------

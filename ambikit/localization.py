@@ -154,10 +154,9 @@ def intensity_map(
     directions = angles_to_vector(*_validate.direction(azimuth, elevation, degrees=degrees))
     grid = icosphere(_SUBDIVISIONS)
     weight = _histogram(*_analysed(x, sample_rate), grid)[:, 3]
-    total = weight.mean() or 1.0
     # Row by row: the kernel between a picture and the grid is large
     rows = directions.reshape(-1, directions.shape[-2] if directions.ndim > 1 else 1, 3)
-    density = np.array([_smooth(row, weight, grid) for row in rows]) / total
+    density = np.array([_density(row, weight, grid) for row in rows])
     return density.reshape(directions.shape[:-1])
 
 
@@ -290,20 +289,18 @@ def localize(
     grid = icosphere(_SUBDIVISIONS)
     if method == "intensity":
         sums = _histogram(signal, length, grid)
-        values = _smooth(grid, sums[:, 3], grid)
-        if values.max() == 0:
-            return _directions(grid[:0], values[:0], degrees=degrees)
+        values = _density(grid, sums[:, 3], grid)
 
         def refine(direction: FloatArray) -> FloatArray:
             return _mean_shift(direction, sums[:, :3], grid)
     else:
         score = _pwd(signal, order) if method == "pwd" else _music(signal, order, count or 1)
         values = score(grid)
+        values = values / (values.mean() or 1.0)
 
         def refine(direction: FloatArray) -> FloatArray:
             return _climb(direction, score)
 
-    values = values / max(float(values.mean()), np.finfo(float).tiny)
     floor = 0.0 if count else max(_THRESHOLD * values.max(), _STANDS_OUT[method])
     found = _peaks(values, grid, _SEPARATION, floor, count)
     vectors = np.array([refine(grid[index]) for index in found]).reshape(-1, 3)
@@ -387,10 +384,11 @@ def _kernel(cosine: FloatArray) -> FloatArray:
     return np.asarray(np.exp((cosine - 1) / _WIDTH**2))
 
 
-def _smooth(directions: FloatArray, weight: FloatArray, grid: FloatArray) -> FloatArray:
-    """Return the kernel density at some directions; a flat histogram stays flat."""
-    kernel = _kernel(directions @ grid.T)
-    return np.asarray(kernel @ weight / kernel.sum(axis=-1))
+def _density(directions: FloatArray, weight: FloatArray, grid: FloatArray) -> FloatArray:
+    """Return the kernel density of the histogram over the one of a flat histogram."""
+    # The mean of the kernel over the sphere is width² / 2
+    share = weight / (weight.sum() or 1.0)
+    return np.asarray(_kernel(directions @ grid.T) @ share * (2 / _WIDTH**2))
 
 
 def _mean_shift(direction: FloatArray, sums: FloatArray, grid: FloatArray) -> FloatArray:

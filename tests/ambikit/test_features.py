@@ -1,0 +1,313 @@
+"""Features against loops over the definitions, torchaudio's filters, and plane waves."""
+
+from __future__ import annotations
+
+import math
+import warnings
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import ambikit
+from ambikit import InputError, features
+from ambikit._mel import mel_filters
+
+RATE = 24000
+TURN = ambikit.rotation_matrix(70, 25, -40, degrees=True)
+SMALL = {"n_fft": 64, "window_length": 48, "hop": 24, "n_mels": 6, "fmin": 200.0, "fmax": 9000.0}
+
+
+def noise(samples: int = 4800, channels: int = 4, seed: int = 0) -> np.ndarray:
+    """Return independent white noise in each channel."""
+    return np.random.default_rng(seed).standard_normal((channels, samples)).astype(np.float32)
+
+
+def scene(samples: int = 9600) -> np.ndarray:
+    """Return two sources and some diffuse noise, so that nothing is trivial."""
+    a, b = noise(samples, 2, 1)
+    x = ambikit.encode(a, 50, 20, degrees=True) + 0.5 * ambikit.encode(b, -120, -35, degrees=True)
+    return (x + 0.1 * noise(samples)).astype(np.float32)
+
+
+def torch_filters(
+    n_fft: int, n_mels: int, fmin: float, fmax: float, scale: str = "slaney"
+) -> np.ndarray:
+    """Return torchaudio's filter bank, (bins, mels)."""
+    functional = pytest.importorskip("torchaudio").functional
+    with warnings.catch_warnings(action="ignore"):  # narrow bands may hold no bin
+        return functional.melscale_fbanks(
+            n_fft // 2 + 1, fmin, fmax, n_mels, RATE, norm="slaney", mel_scale=scale
+        ).numpy()
+
+
+def naive(x: np.ndarray, settings: features.FeatureSettings) -> np.ndarray:
+    """Compute foa_iv features (7, frames, mels) bin by bin, in double precision."""
+    s = settings
+    n, half = s.n_fft, s.n_fft // 2
+    matrix = torch_filters(n, s.n_mels, s.fmin, s.fmax, s.mel_scale).astype(float)
+    ends = [x[:, half:0:-1], x, x[:, -2 : -half - 2 : -1]]
+    padded = np.concatenate(ends, axis=1).astype(float)
+    begin = (n - s.window_length) // 2
+    count = x.shape[1] // s.hop
+    level = np.zeros((4, count, s.n_mels))
+    vector = np.zeros((3, count, s.n_mels))
+    density = np.zeros((count, s.n_mels))
+    kernel = np.exp(-2j * np.pi * np.outer(np.arange(half + 1), np.arange(n)) / n)
+    for t in range(count):
+        frame = np.zeros((4, n))
+        for k in range(s.window_length):
+            hann = 0.5 - 0.5 * math.cos(2 * math.pi * k / s.window_length)
+            frame[:, begin + k] = hann * padded[:, t * s.hop + begin + k]
+        w, y, z, front = frame @ kernel.T
+        for f in range(half + 1):
+            i = [(w[f].conjugate() * v[f]).real for v in (front, y, z)]
+            power = [abs(c[f]) ** 2 for c in (w, y, z, front)]
+            if s.intensity == "dcase":
+                i = [value / (1e-8 + power[0] + sum(power[1:]) / 3) for value in i]
+            elif s.intensity == "salsa":
+                i = [value / math.hypot(*i) for value in i]
+            for m in range(s.n_mels):
+                level[:, t, m] += matrix[f, m] * np.array(power) ** (s.power / 2)
+                vector[:, t, m] += matrix[f, m] * np.array(i)
+                density[t, m] += matrix[f, m] * sum(power) / 2
+    if s.intensity == "bounded":
+        reach = s.average // 2
+        total = vector.copy()
+        for t in range(count):
+            near = slice(max(0, t - reach), t + reach + 1)
+            total[:, t] = vector[:, near].sum(axis=1) / (density[near].sum(axis=0) + 1e-9)
+        vector = total
+    db = 10 * np.log10(np.maximum(level, 1e-10))
+    if s.top_db is not None:
+        db = np.maximum(db, db.max(axis=(1, 2), keepdims=True) - s.top_db)
+    return np.concatenate([db, vector])
+
+
+@pytest.mark.parametrize("scale", ["slaney", "htk"])
+@pytest.mark.parametrize(
+    ("n_fft", "n_mels", "fmin", "fmax"),
+    [(512, 128, 0, 12000), (1024, 64, 0, 12000), (512, 128, 50, 12000), (256, 20, 300, 7000)],
+)
+def test_mel_filters_are_those_of_torchaudio(
+    n_fft: int, n_mels: int, fmin: float, fmax: float, scale: str
+) -> None:
+    ours = mel_filters(RATE, n_fft, n_mels, fmin, fmax, scale)
+    theirs = torch_filters(n_fft, n_mels, fmin, fmax, scale)
+    np.testing.assert_allclose(ours.matrix, theirs, atol=2e-5 * theirs.max())
+    sparse = np.zeros_like(ours.matrix)
+    for m in range(n_mels):
+        run = slice(ours.first[m], ours.last[m])
+        sparse[run, m] = ours.weights[m, : run.stop - run.start]
+    np.testing.assert_array_equal(sparse, ours.matrix)
+
+
+def test_slaney_scale_at_its_landmarks() -> None:
+    """Slaney's Auditory Toolbox: 15 mels at 1 kHz, and 27 more at 6.4 kHz."""
+    from ambikit._mel import hz_to_mel, mel_to_hz
+
+    landmarks = np.array([0.0, 200 / 3, 1000.0, 6400.0])
+    np.testing.assert_allclose(hz_to_mel(landmarks, "slaney"), [0, 1, 15, 42], atol=1e-12)
+    np.testing.assert_allclose(mel_to_hz(np.array([0.0, 1, 15, 42]), "slaney"), landmarks)
+    assert hz_to_mel(np.array(700.0), "htk") == pytest.approx(2595 * math.log10(2))
+
+
+@pytest.mark.parametrize(
+    ("preset", "overrides"),
+    [
+        ("avsa", {}),
+        ("avsa", {"power": 2, "average": 1, "mel_scale": "htk"}),
+        ("avsa", {"average": 9, "top_db": 20.0}),
+        ("dcase", {}),
+        ("salsa", {"fmin": 300.0}),
+    ],
+)
+def test_features_follow_their_definition(preset: str, overrides: dict) -> None:
+    x = scene(480)
+    settings = {**SMALL, **overrides}
+    expected = naive(x, features._settings(preset, settings))
+    got = ambikit.foa_features(x, RATE, preset=preset, **settings)
+    assert got.dtype == np.float32
+    np.testing.assert_allclose(got[:4], expected[:4], atol=2e-3)
+    np.testing.assert_allclose(got[4:], expected[4:], atol=1e-5)
+    levels = ambikit.foa_features(x, RATE, preset=preset, kind="logmel", **settings)
+    np.testing.assert_array_equal(levels, got[:4])
+
+
+@pytest.mark.kernel
+@pytest.mark.parametrize("preset", ["avsa", "dcase", "salsa"])
+@pytest.mark.parametrize("power", [1, 2])
+def test_kernel_and_numpy_path_agree(preset: str, power: int) -> None:
+    settings = features._settings(preset, {**SMALL, "power": power})
+    signal = np.stack([scene(240), np.zeros((4, 240), np.float32)])
+    rows = [np.full((2, 8, 10, 6), np.nan, np.float32) for _ in range(2)]
+    features._pool_numpy(signal, settings, rows[0])
+    features._pool_compiled(signal, settings, rows[1])
+    np.testing.assert_allclose(rows[0], rows[1], rtol=1e-5, atol=1e-5 * np.abs(rows[0]).max())
+
+
+def test_long_signals_take_the_kernel(monkeypatch: pytest.MonkeyPatch) -> None:
+    x = scene(48000)
+    short = ambikit.foa_features(x, RATE)
+    monkeypatch.setattr(features, "_KERNEL_PAYS", 0)
+    np.testing.assert_allclose(ambikit.foa_features(x, RATE), short, atol=1e-4)
+
+
+@pytest.mark.parametrize(("preset", "mels"), [("avsa", 128), ("dcase", 64), ("salsa", 128)])
+def test_presets(preset: str, mels: int) -> None:
+    hop = {"avsa": 240, "dcase": 480, "salsa": 300}[preset]
+    assert ambikit.foa_features(scene(), RATE, preset=preset).shape == (7, 9600 // hop, mels)
+    assert len(ambikit.FEATURE_CHANNELS["foa_iv"]) == 7
+
+
+@given(
+    azimuth=st.floats(-180, 180), elevation=st.floats(-90, 90), gain=st.sampled_from([1e-3, 1, 30])
+)
+def test_plane_wave_gives_its_unit_vector(azimuth: float, elevation: float, gain: float) -> None:
+    """N3D would give 0.866 of it, a lost 3 dB or another order of planes another direction."""
+    x = ambikit.encode(gain * noise(2400, 1)[0], azimuth, elevation, degrees=True)
+    vector = ambikit.foa_features(x, RATE)[4:]
+    expected = ambikit.angles_to_vector(azimuth, elevation, degrees=True)
+    np.testing.assert_allclose(
+        vector, np.broadcast_to(expected[:, None, None], vector.shape), atol=2e-3
+    )
+
+
+def test_plane_wave_in_the_other_systems() -> None:
+    x = ambikit.encode(noise(4800, 1)[0], 90, degrees=True)
+    for preset, per_bin in (("dcase", 0.75), ("salsa", 1.0)):
+        settings = features.PRESETS[preset]
+        row_sum = settings.filters.matrix.sum(axis=0)
+        vector = ambikit.foa_features(x, RATE, preset=preset)[4:]
+        np.testing.assert_allclose(
+            vector[1], np.broadcast_to(per_bin * row_sum, vector[1].shape), rtol=2e-3
+        )
+        np.testing.assert_allclose(vector[[0, 2]], 0, atol=1e-6)
+    sums = features.PRESETS["dcase"].filters.matrix.sum(axis=0)
+    assert 0.0415 * 0.99 < sums.min() < sums.max() < 0.0438 * 1.01  # as measured on librosa's
+
+
+@given(st.integers(0, 2**32 - 1), st.sampled_from([1, 3, 5]), st.floats(0, 3))
+def test_intensity_is_bounded(seed: int, average: int, figure_of_eight: float) -> None:
+    x = noise(1200, seed=seed) * np.float32([[1], [figure_of_eight], [1], [figure_of_eight]])
+    vector = ambikit.foa_features(x, RATE, average=average)[4:]
+    assert np.linalg.norm(vector, axis=0).max() <= 1 + 1e-5
+
+
+def test_diffuse_field_needs_averaging_to_look_diffuse() -> None:
+    x = noise(96000) * np.float32([[1], [3**-0.5], [3**-0.5], [3**-0.5]])
+    lengths = [
+        float(np.linalg.norm(ambikit.foa_features(x, RATE, average=a)[4:, :, :12], axis=0).mean())
+        for a in (1, 5, 25)
+    ]
+    assert lengths[0] == pytest.approx(0.57, abs=0.04)  # the lowest bands are a bin or two wide
+    assert lengths[0] > 1.5 * lengths[1] > 2 * lengths[2]
+
+
+def test_silence_and_a_lone_omni() -> None:
+    silent = ambikit.foa_features(np.zeros((4, 2400), np.float32), RATE)
+    np.testing.assert_allclose(silent[:4], -100, rtol=1e-6)
+    np.testing.assert_array_equal(silent[4:], 0)
+    for preset in features.PRESETS:
+        omni = noise() * np.float32([[1], [0], [0], [0]])
+        assert not ambikit.foa_features(omni, RATE, preset=preset)[4:].any()
+
+
+def test_level_does_not_change_the_intensity() -> None:
+    x = scene()
+    loud, soft = (ambikit.foa_features(g * x, RATE) for g in (np.float32(8), np.float32(0.5)))
+    np.testing.assert_allclose(loud[4:], soft[4:], atol=1e-4)
+    np.testing.assert_allclose(loud[:4] - soft[:4], 10 * math.log10(16), atol=1e-3)
+
+
+def test_turning_the_field_turns_the_vector() -> None:
+    x = scene()
+    turned = ambikit.foa_features(ambikit.rotate(x, rotation=TURN), RATE)
+    vector = np.einsum("ij,jtm->itm", TURN, ambikit.foa_features(x, RATE)[4:])
+    np.testing.assert_allclose(turned[4:], vector, atol=1e-4)
+
+
+def test_batches_orders_and_types() -> None:
+    clips = np.stack([scene(2400), noise(2400), -scene(2400)])
+    together = ambikit.foa_features(clips[:, None], RATE)
+    assert together.shape == (3, 1, 7, 10, 128)
+    for k in range(3):
+        np.testing.assert_array_equal(together[k, 0], ambikit.foa_features(clips[k], RATE))
+    double = ambikit.foa_features(clips.astype(np.float64), RATE)
+    assert double.dtype == np.float32
+    third_order = np.concatenate([clips[0], noise(2400, 12)])
+    np.testing.assert_array_equal(ambikit.foa_features(third_order, RATE), together[0, 0])
+
+
+def test_covariance_holds_what_features_need() -> None:
+    x = scene()
+    c = ambikit.mel_covariance(x, RATE)
+    assert c.shape == (10, 40, 128)
+    got = ambikit.features_from_covariance(c)
+    expected = ambikit.foa_features(x, RATE, power=2)
+    np.testing.assert_allclose(got[:4], expected[:4], atol=1e-3)
+    np.testing.assert_allclose(got[4:], expected[4:], atol=1e-5)
+    levels = ambikit.features_from_covariance(c, kind="logmel", top_db=30.0)
+    np.testing.assert_allclose(
+        levels, ambikit.foa_features(x, RATE, kind="logmel", power=2, top_db=30.0), atol=1e-3
+    )
+
+
+def test_covariance_turns_like_the_sound() -> None:
+    x = scene()
+    c = ambikit.mel_covariance(x, RATE)
+    expected = ambikit.mel_covariance(ambikit.rotate(x, rotation=TURN), RATE)
+    np.testing.assert_allclose(ambikit.rotate_covariance(c, TURN), expected, atol=1e-5 * c.max())
+    many = ambikit.rotate_covariance(c[None], np.stack([np.eye(3), TURN]))
+    assert many.shape == (2, *c.shape)
+    np.testing.assert_allclose(many[0], c, atol=1e-6 * c.max())
+    np.testing.assert_allclose(many[1], expected, atol=1e-5 * c.max())
+    assert many.dtype == np.float32
+
+
+@pytest.mark.parametrize("pattern", ["basic", "cardioid", "hypercardioid"])
+def test_covariance_beams_like_the_sound(pattern: str) -> None:
+    x = scene()
+    directions = ([50, -120, 0], [20, -35, 90])
+    beams = ambikit.beamform(x, *directions, pattern=pattern, degrees=True)
+    expected = [ambikit.mel_covariance(np.stack([b, 0 * b, 0 * b, 0 * b]), RATE)[0] for b in beams]
+    c = ambikit.mel_covariance(x, RATE)
+    got = ambikit.beamform_covariance(c, *directions, pattern=pattern, degrees=True)
+    np.testing.assert_allclose(got, expected, atol=1e-5 * c.max())
+    one = ambikit.beamform_covariance(c, 50, 20, pattern=pattern, degrees=True)
+    np.testing.assert_array_equal(one, got[0])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"sample_rate": 48000}, r"48000 Hz.*made for 24000 Hz.*sample_rate=24000"),
+        ({"preset": "seld"}, "avsa, dcase, salsa"),
+        ({"kind": "mel"}, "foa_iv"),
+        ({"average": 4}, "odd"),
+        ({"average": 5, "intensity": "dcase"}, "average=1"),
+        ({"power": 3}, "power"),
+        ({"fmax": 12001.0}, "12000"),
+        ({"window_length": 600}, "n_fft"),
+        ({"n_mels": 0}, "n_mels"),
+        ({"mel_scale": "bark"}, "slaney, htk"),
+        ({"intensity": "seld"}, "bounded"),
+        ({"top_db": -1.0}, "top_db"),
+        ({"x": np.zeros((4, 256), np.float32)}, "257"),
+        ({"x": np.zeros((3, 4800), np.float32)}, "3 channels"),
+    ],
+)
+def test_what_cannot_be_computed(arguments: dict, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        ambikit.foa_features(**{"x": scene(), "sample_rate": RATE, **arguments})
+
+
+def test_shapes_that_do_not_fit() -> None:
+    c = ambikit.mel_covariance(scene(), RATE)
+    with pytest.raises(InputError, match="10, frames, mels"):
+        ambikit.features_from_covariance(c[:9])
+    with pytest.raises(InputError, match="broadcast"):
+        ambikit.rotate_covariance(np.stack([c] * 3), np.stack([TURN] * 2))
+    with pytest.raises(TypeError, match="hopp"):
+        ambikit.foa_features(scene(), RATE, hopp=100)
