@@ -69,6 +69,34 @@ def _texture(x: float, y: float, kind: int, frequency: float, contrast: float) -
 
 
 @njit(cache=True, nogil=True)
+def _accordion(
+    x: float, y: float, pixel: float, style: Floats, active: float, turn: float, time: float
+) -> Paint:
+    t = _texture(x, y, style[6], style[7], style[8])
+    r, g, b = style[0] * t, style[1] * t, style[2] * t
+    fold = math.sin((14.0 + style[10]) * x + 5.0 * turn)
+    bellows = max(abs(x) - 0.5, abs(y) - 0.54 - 0.04 * fold)
+    ends = _box(abs(x), y, 0.68, 0.0, 0.16, 0.6) - 0.06
+    out = _over((0.0, 0.0, 0.0, 0.0), bellows, pixel, 0.08, 0.07, 0.08)
+    tone = 0.55 + 0.45 * fold
+    out = _over(out, bellows + 0.06, pixel, style[3] * tone, style[4] * tone, style[5] * tone)
+    out = _over(out, ends, pixel, 0.25 * r, 0.25 * g, 0.25 * b)
+    out = _over(out, ends + 0.05, pixel, r, g, b)
+    if x > 0.0:
+        keys = _box(x, y, 0.72, 0.0, 0.11, 0.52)
+        out = _over(out, keys, pixel, 0.97, 0.96, 0.92)
+        gap = abs((y * 5.0 + 0.5) % 1.0 - 0.5) / 5.0
+        out = _over(
+            out, max(gap - 0.045, _box(x, y, 0.67, 0.0, 0.07, 0.5)), pixel, 0.05, 0.05, 0.05
+        )
+        press = max(abs(y - 0.4 * math.sin(9.0 * time)) - 0.1, keys)
+        return _over(out, press + 0.1 * (1.0 - active), pixel, 0.95, 0.75, 0.3)
+    column = abs((x + 0.68) * 2.0) - 0.14
+    row = abs((y * 4.5 + 0.5) % 1.0 - 0.5) / 2.25
+    return _over(out, max(math.hypot(column, row) - 0.1, abs(y) - 0.55), pixel, 0.95, 0.93, 0.85)
+
+
+@njit(cache=True, nogil=True)
 def _bell(
     x: float, y: float, pixel: float, style: Floats, active: float, turn: float, time: float
 ) -> Paint:
@@ -125,6 +153,66 @@ def _bird(
     out = _over(out, wing + 0.04, pixel, style[3], style[4], style[5])
     out = _over(out, _circle(x, y, 0.5, 0.45, 0.12), pixel, 1.0, 1.0, 1.0)
     return _over(out, _circle(x, y, 0.53, 0.45, 0.07), pixel, 0.02, 0.02, 0.02)
+
+
+@njit(cache=True, nogil=True)
+def _clock(
+    x: float, y: float, pixel: float, style: Floats, active: float, turn: float, time: float
+) -> Paint:
+    r, g, b = style[0], style[1], style[2]
+    shake = 0.03 * active * math.sin(70.0 * time)
+    feet = _line(abs(x), y, 0.3, -0.5, 0.56, -0.86, 0.08)
+    cups = _circle(abs(x), y, 0.44 + shake, 0.64, 0.27)
+    hammer = _line(x, y, 0.0, 0.6, 4.0 * shake, 0.84, 0.06)
+    rim = _circle(x, y, 0.0, -0.04, 0.78)
+    out = _over((0.0, 0.0, 0.0, 0.0), min(feet, hammer), pixel, 0.2, 0.2, 0.22)
+    out = _over(out, cups, pixel, 0.3 * style[3], 0.3 * style[4], 0.3 * style[5])
+    out = _over(out, cups + 0.05, pixel, style[3], style[4], style[5])
+    out = _over(out, rim, pixel, 0.25 * r, 0.25 * g, 0.25 * b)
+    out = _over(out, rim + 0.05, pixel, r, g, b)
+    face = rim + 0.2
+    out = _over(out, face, pixel, 0.97, 0.96, 0.9)
+    radius, angle = math.hypot(x, y + 0.04), math.atan2(y + 0.04, x)
+    step = math.pi / 6.0
+    part = (angle + 0.5 * step) % step - 0.5 * step
+    mark = max(abs(radius - 0.48) - 0.06, abs(radius * math.sin(part)) - 0.025)
+    out = _over(out, mark, pixel, 0.15, 0.15, 0.15)
+    long, short = 1.2 - 8.0 * turn, 2.6 - style[10] - 0.7 * turn
+    hands = min(
+        _line(x, y, 0.0, -0.04, 0.42 * math.cos(long), 0.42 * math.sin(long) - 0.04, 0.035),
+        _line(x, y, 0.0, -0.04, 0.26 * math.cos(short), 0.26 * math.sin(short) - 0.04, 0.05),
+    )
+    out = _over(out, hands, pixel, 0.05, 0.05, 0.08)
+    return _over(out, radius - 0.07, pixel, 0.8, 0.15, 0.1)
+
+
+@njit(cache=True, nogil=True)
+def _dog(
+    x: float, y: float, pixel: float, style: Floats, active: float, turn: float, time: float
+) -> Paint:
+    y = y - 0.05 * active * math.sin(16.0 * time)
+    t = _texture(x, y, style[6], style[7], style[8])
+    r, g, b = style[0] * t, style[1] * t, style[2] * t
+    drop = 0.2 * active
+    jaw = _ellipse(x, y, 0.0, -0.5 - drop, 0.34, 0.26)
+    head = _ellipse(x, y, 0.0, 0.16, 0.6, 0.62)
+    muzzle = _ellipse(x, y, 0.0, -0.34, 0.42, 0.36)
+    ears = _ellipse(abs(x) + 0.25 * (y - 0.2), y, 0.62, 0.14, 0.22, 0.6)
+    out = _over((0.0, 0.0, 0.0, 0.0), jaw, pixel, 0.35 * r, 0.3 * g, 0.3 * b)
+    tongue = _ellipse(x, y, 0.0, -0.5 - drop, 0.2, 0.2)
+    out = _over(out, max(tongue, jaw + 0.05), pixel, 0.92, 0.35, 0.4)
+    out = _over(out, head, pixel, 0.3 * r, 0.3 * g, 0.3 * b)
+    out = _over(out, head + 0.05, pixel, r, g, b)
+    blaze = max(_ellipse(x, y, 0.0, 0.3, 0.14, 0.5), head + 0.05)
+    out = _over(out, blaze, pixel, 0.95, 0.92, 0.86)
+    out = _over(out, muzzle, pixel, 0.45, 0.42, 0.38)
+    out = _over(out, muzzle + 0.05, pixel, 0.95, 0.92, 0.86)
+    out = _over(out, _ellipse(x, y, 0.0, -0.2, 0.17, 0.12), pixel, 0.06, 0.05, 0.06)
+    out = _over(out, _line(x, y, 0.0, -0.3, 0.0, -0.6, 0.03), pixel, 0.25, 0.2, 0.2)
+    out = _over(out, _circle(abs(x), y, 0.27, 0.2, 0.12), pixel, 0.99, 0.98, 0.95)
+    out = _over(out, _circle(abs(x), y, 0.26, 0.19, 0.085), pixel, 0.12, 0.07, 0.04)
+    out = _over(out, ears, pixel, 0.3 * style[3], 0.3 * style[4], 0.3 * style[5])
+    return _over(out, ears + 0.05, pixel, style[3], style[4], style[5])
 
 
 @njit(cache=True, nogil=True)
@@ -265,6 +353,35 @@ def _speech(
 
 
 @njit(cache=True, nogil=True)
+def _telephone(
+    x: float, y: float, pixel: float, style: Floats, active: float, turn: float, time: float
+) -> Paint:
+    t = _texture(x, y, style[6], style[7], style[8])
+    r, g, b = style[0] * t, style[1] * t, style[2] * t
+    y = y - 0.1
+    half = 0.82 - 0.36 * min(max((y + 0.7) / 0.9, 0.0), 1.0) ** 0.8
+    base = max(0.85 * (abs(x) - half), max(y - 0.24, -0.72 - y)) - 0.04
+    lift = 0.05 * active * (0.5 + 0.5 * math.sin(50.0 * time))
+    tilt = y - lift - 0.08 * active * x * math.sin(40.0 * time)
+    handle = _line(x, tilt, -0.66, 0.44, 0.66, 0.44, 0.12)
+    cups = _ellipse(abs(x), tilt, 0.7, 0.32, 0.25, 0.22)
+    fork = _box(abs(x), y, 0.32, 0.3, 0.07, 0.1)
+    out = _over((0.0, 0.0, 0.0, 0.0), fork, pixel, 0.75, 0.75, 0.78)
+    out = _over(out, base, pixel, 0.25 * r, 0.25 * g, 0.25 * b)
+    shade = 0.85 + 0.3 * y + 0.25 * math.exp(-(((x + 0.35) / 0.15) ** 2))
+    out = _over(out, base + 0.05, pixel, r * shade, g * shade, b * shade)
+    radius, angle = math.hypot(x, y + 0.26), math.atan2(y + 0.26, x) - 2.0 * turn
+    out = _over(out, radius - 0.38, pixel, 0.95, 0.93, 0.86)
+    step = math.pi / 5.0
+    part = (angle + 0.5 * step) % step - 0.5 * step
+    hole = math.hypot(radius * math.cos(part) - 0.28, radius * math.sin(part)) - 0.06
+    out = _over(out, hole, pixel, 0.12, 0.11, 0.12)
+    out = _over(out, radius - 0.15, pixel, style[3], style[4], style[5])
+    out = _over(out, min(handle, cups), pixel, 0.2 * r, 0.2 * g, 0.2 * b)
+    return _over(out, min(handle, cups) + 0.05, pixel, 0.8 * r, 0.8 * g, 0.8 * b)
+
+
+@njit(cache=True, nogil=True)
 def _water(
     x: float, y: float, pixel: float, style: Floats, active: float, turn: float, time: float
 ) -> Paint:
@@ -301,19 +418,27 @@ def _figure(
 ) -> Paint:
     """Colour and coverage of class `kind`, numbered as in the list of classes."""
     if kind == 0:
-        return _bell(x, y, pixel, style, active, turn, time)
+        return _accordion(x, y, pixel, style, active, turn, time)
     if kind == 1:
-        return _bird(x, y, pixel, style, active, turn, time)
+        return _bell(x, y, pixel, style, active, turn, time)
     if kind == 2:
-        return _drum(x, y, pixel, style, active, turn, time)
+        return _bird(x, y, pixel, style, active, turn, time)
     if kind == 3:
-        return _engine(x, y, pixel, style, active, turn, time)
+        return _clock(x, y, pixel, style, active, turn, time)
     if kind == 4:
-        return _knock(x, y, pixel, style, active, turn, time)
+        return _dog(x, y, pixel, style, active, turn, time)
     if kind == 5:
-        return _siren(x, y, pixel, style, active, turn, time)
+        return _drum(x, y, pixel, style, active, turn, time)
     if kind == 6:
+        return _engine(x, y, pixel, style, active, turn, time)
+    if kind == 7:
+        return _knock(x, y, pixel, style, active, turn, time)
+    if kind == 8:
+        return _siren(x, y, pixel, style, active, turn, time)
+    if kind == 9:
         return _speech(x, y, pixel, style, active, turn, time)
+    if kind == 10:
+        return _telephone(x, y, pixel, style, active, turn, time)
     return _water(x, y, pixel, style, active, turn, time)
 
 

@@ -17,13 +17,17 @@ Frames = npt.NDArray[np.uint8]
 # Looks of a class: hue and its spread (degrees), saturation, value, hue and saturation of the
 # second colour, texture, half width and half height (the unit is the object's radius).
 _LOOKS: dict[str, tuple[tuple[float, ...], tuple[float, float], int, tuple[float, float]]] = {
+    "accordion": ((350, 10, 0.7, 0.6), (40, 0.35), 0, (0.9, 0.63)),
     "bell": ((46, 7, 0.75, 0.95), (15, 0.7), 0, (0.92, 0.98)),
     "bird": ((150, 22, 0.65, 0.75), (170, 0.5), 2, (1.0, 0.88)),
+    "clock": ((178, 14, 0.65, 0.75), (48, 0.6), 0, (0.8, 0.93)),
+    "dog": ((28, 8, 0.5, 0.6), (22, 0.55), 4, (0.83, 0.82)),
     "drum": ((318, 16, 0.75, 0.75), (50, 0.4), 0, (0.96, 0.92)),
     "engine": ((225, 14, 0.28, 0.62), (28, 0.8), 0, (0.97, 0.97)),
     "knock": ((26, 7, 0.7, 0.55), (32, 0.15), 1, (0.66, 1.0)),
     "siren": ((0, 7, 0.9, 0.9), (52, 0.9), 0, (0.9, 0.9)),
     "speech": ((26, 6, 0.4, 0.9), (28, 0.7), 4, (0.86, 0.97)),
+    "telephone": ((268, 14, 0.5, 0.6), (30, 0.5), 0, (0.94, 0.7)),
     "water": ((204, 10, 0.75, 0.9), (195, 0.2), 1, (0.68, 0.98)),
 }
 assert tuple(_LOOKS) == CLASSES

@@ -20,7 +20,20 @@ from ambikit_learn.world.presets import Preset
 Floats = npt.NDArray[np.float64]
 
 LABEL_RATE = 10.0
-CLASSES = ("bell", "bird", "drum", "engine", "knock", "siren", "speech", "water")
+CLASSES = (
+    "accordion",
+    "bell",
+    "bird",
+    "clock",
+    "dog",
+    "drum",
+    "engine",
+    "knock",
+    "siren",
+    "speech",
+    "telephone",
+    "water",
+)
 INSTANCES = {"train": range(0, 50), "test": range(50, 70)}
 CLEARANCE = 0.4
 ATTEMPTS = 100

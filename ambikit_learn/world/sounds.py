@@ -140,6 +140,23 @@ def _period(gains: npt.ArrayLike, phases: npt.ArrayLike = 0.0) -> Signal:
     return np.fft.irfft(-1j * g, 2048).astype(np.float32) * 1024
 
 
+def _accordion(voice: Random, play: Random, n: int, sample_rate: float) -> Signal:
+    """Chords of reeds, two a note and a little out of tune, on a bellows that swells."""
+    root, beat = np.exp(voice.uniform(np.log(180), np.log(300))), voice.uniform(1.004, 1.012)
+    table = _period(1.0 / np.arange(1, 25) ** voice.uniform(0.6, 1.0), voice.uniform(0, 6.3, 24))
+    rate = voice.uniform(1.5, 3.0)
+    out = np.zeros(n, np.float32)
+    for start in _onsets(play, n, sample_rate, rate, 0.2):
+        stop = min(n, start + int(play.uniform(0.7, 1.0) / rate * sample_rate))
+        arch = np.sin(np.linspace(0, np.pi, stop - start, dtype=np.float32)).clip(0.0) ** 0.4
+        for step in play.choice([0, 3, 5, 7, 10, 12], 2, replace=False):
+            for tuning in (1.0, beat):
+                pitch = np.full(stop - start, root * 2 ** (step / 12) * tuning)
+                out[start:stop] += _wave(table, pitch, sample_rate) * arch
+    swell: Signal = 0.4 + 0.6 * _contour(play, n, sample_rate, 2.0)
+    return out * swell
+
+
 def _bell(voice: Random, play: Random, n: int, sample_rate: float) -> Signal:
     """Inharmonic partials of a church bell that die away."""
     nominal = np.exp(voice.uniform(np.log(300), np.log(900)))
@@ -166,6 +183,36 @@ def _bird(voice: Random, play: Random, n: int, sample_rate: float) -> Signal:
             chirp = np.sin(2 * np.pi * np.cumsum(frequency) / sample_rate) * window
             if at < n:
                 events.append((at, chirp.astype(np.float32)))
+    return _strike(n, events)
+
+
+def _clock(voice: Random, play: Random, n: int, sample_rate: float) -> Signal:
+    """Even ticks of small metal parts, every other one lower."""
+    frequencies, decays = voice.uniform(1800, 6000, 6), voice.uniform(0.004, 0.012, 6)
+    gains, fall = voice.uniform(0.3, 1.0, 6), voice.uniform(0.7, 0.85)
+    bodies = [_modes(f * frequencies, decays, gains, sample_rate) for f in (1.0, fall)]
+    onsets = _onsets(play, n, sample_rate, voice.uniform(3.0, 6.0), 0.01)
+    return _strike(n, [(at, bodies[k % 2]) for k, at in enumerate(onsets)])
+
+
+def _dog(voice: Random, play: Random, n: int, sample_rate: float) -> Signal:
+    """Barks: a hoarse voice whose pitch jumps up and falls, one to three in a row."""
+    pitch, rough = voice.uniform(220, 520), voice.uniform(0.3, 0.8)
+    harmonics = pitch * np.arange(1, int(4000 / pitch))
+    formant = voice.uniform(700, 1300)
+    peaks = 1.0 / (1 + ((harmonics - formant) / 350) ** 2)
+    table = _period(peaks + 0.2 / (1 + ((harmonics - 2.4 * formant) / 500) ** 2))
+    t = np.linspace(0, 1, int(voice.uniform(0.13, 0.24) * sample_rate), dtype=np.float32)
+    shape = np.minimum(t / 0.08, 1.0) * (1 - t) ** 1.5
+    bend = 0.8 + 0.5 * np.sin(np.pi * np.sqrt(t))
+    gap, events = voice.uniform(0.25, 0.4), []
+    for start in _onsets(play, n, sample_rate, voice.uniform(0.8, 1.3), 0.3):
+        for k in range(int(play.integers(1, 4))):
+            at = start + int(k * gap * sample_rate)
+            if at < n:
+                hoarse = 1 + rough * play.standard_normal(len(t), dtype=np.float32)
+                call = _wave(table, pitch * play.uniform(0.9, 1.1) * bend, sample_rate)
+                events.append((at, (call * hoarse * shape).astype(np.float32)))
     return _strike(n, events)
 
 
@@ -252,6 +299,22 @@ def _speech(voice: Random, play: Random, n: int, sample_rate: float) -> Signal:
     return out
 
 
+def _telephone(voice: Random, play: Random, n: int, sample_rate: float) -> Signal:
+    """Two small bells struck in turn by a hammer, in bursts."""
+    tones = voice.uniform(1100, 1900) * np.array([1.0, voice.uniform(1.15, 1.35)])
+    ratios, gains = np.array([1.0, 2.32, 4.25]), np.array([1.0, 0.5, 0.25])
+    decays = voice.uniform(0.08, 0.16) / np.sqrt(ratios)
+    bells = [_modes(tone * ratios, decays, gains, sample_rate) for tone in tones]
+    hammer, burst = voice.uniform(18.0, 28.0), voice.uniform(0.35, 0.7)
+    events = []
+    for start in _onsets(play, n, sample_rate, voice.uniform(0.9, 1.3), 0.1):
+        for k in range(int(burst * hammer)):
+            at = start + int(k * sample_rate / hammer)
+            if at < n:
+                events.append((at, bells[k % 2] * np.float32(play.uniform(0.8, 1.0))))
+    return _strike(n, events)
+
+
 def _water(voice: Random, play: Random, n: int, sample_rate: float) -> Signal:
     """Splashing noise that swells, and bubbles whose pitch rises."""
     noise = _shaped_noise(play, n, sample_rate, voice.uniform(400, 900), voice.uniform(2500, 6000))
@@ -266,13 +329,17 @@ def _water(voice: Random, play: Random, n: int, sample_rate: float) -> Signal:
 
 
 VOICES: dict[str, Voice] = {
+    "accordion": _accordion,
     "bell": _bell,
     "bird": _bird,
+    "clock": _clock,
+    "dog": _dog,
     "drum": _drum,
     "engine": _engine,
     "knock": _knock,
     "siren": _siren,
     "speech": _speech,
+    "telephone": _telephone,
     "water": _water,
 }
 assert tuple(VOICES) == CLASSES
