@@ -14,7 +14,6 @@ from typing import Any
 import jsonargparse
 from lightning.fabric.utilities.warnings import PossibleUserWarning
 from lightning.pytorch import Callback, Trainer
-from lightning.pytorch.callbacks import RichProgressBar
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.utilities.exceptions import SIGTERMException
@@ -22,7 +21,7 @@ from lightning.pytorch.utilities.exceptions import SIGTERMException
 from ambikit import InputError
 from ambikit_learn._files import replacing
 from ambikit_learn.models import save_run
-from ambikit_learn.training.callbacks import Checkpoints, Lines, MetricsTable, Throughput
+from ambikit_learn.training.callbacks import Bar, Checkpoints, Lines, MetricsTable, Throughput
 from ambikit_learn.training.data import AlignmentData
 from ambikit_learn.training.module import AlignmentModule
 
@@ -48,11 +47,16 @@ def fit_main(arguments: Sequence[str]) -> None:
     SystemExit
         With 143 if stopped by SIGTERM, after saving.
     """
-    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
+    for part in ("lightning.pytorch", "lightning.fabric"):
+        logging.getLogger(part).setLevel(logging.WARNING)
     with warnings.catch_warnings():
-        # Advice on worker counts and folders that exist, which resuming makes normal
+        # Advice on workers, and on what is meant here: going on in a folder, no validation
         warnings.simplefilter("ignore", PossibleUserWarning)
         warnings.filterwarnings("ignore", "Checkpoint directory .* exists and is not empty")
+        warnings.filterwarnings("ignore", "Total length of `list` across ranks is zero")
+        # Lightning's own use of old names, which is not the user's to mend
+        for category in (DeprecationWarning, FutureWarning):
+            warnings.filterwarnings("ignore", category=category, module="lightning")
         command = _Command(_expand(arguments))
         _refuse_other_settings(command)
         command.save_config()
@@ -100,7 +104,11 @@ class _Command(LightningCLI):
             auto_configure_optimizers=False,
             load_from_checkpoint_support=False,
             trainer_defaults=_trainer_defaults(),
-            parser_kwargs={"exit_on_error": False, "prog": "ambikit-learn fit"},
+            parser_kwargs={
+                "exit_on_error": False,
+                "allow_abbrev": False,
+                "prog": "ambikit-learn fit",
+            },
         )
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
@@ -117,7 +125,10 @@ class _Command(LightningCLI):
         try:
             self.config = parser.parse_args(args)
         except jsonargparse.ArgumentError as error:
-            raise InputError(" ".join(str(error).split())) from None
+            text = " ".join(str(error).split())
+            for short, option in _SHORT.items():
+                text = text.replace(option.removeprefix("--"), short)
+            raise InputError(f"{text}; fit --print_config shows every setting") from None
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
         """Return the trainer with what every run writes."""
@@ -127,8 +138,8 @@ class _Command(LightningCLI):
             Throughput(),
             Checkpoints(run / "checkpoints", self.config["checkpoint_every"]),
         ]
-        if settings["enable_progress_bar"]:
-            callbacks.append(RichProgressBar() if sys.stdout.isatty() else Lines())
+        if settings["enable_progress_bar"] is not False:
+            callbacks.append(Bar() if sys.stdout.isatty() else Lines())
         if settings["logger"] is None:
             kwargs["logger"] = [
                 MetricsTable(run / "metrics.csv"),
@@ -144,7 +155,7 @@ class _Command(LightningCLI):
         """Write the settings into the run folder."""
         if self.trainer.is_global_zero:
             with replacing(Path(self.trainer.default_root_dir) / "config.yaml") as path:
-                path.write_text(self.parser.dump(self.config, skip_none=False))
+                path.write_text(self.parser.dump(self.config))
 
 
 def _trainer_defaults() -> dict[str, Any]:
@@ -166,20 +177,19 @@ def _trainer_defaults() -> dict[str, Any]:
 
 
 def _expand(arguments: Sequence[str]) -> list[str]:
-    """Return the arguments with short options and names of packaged configurations spelt out."""
-    expanded: list[str] = []
-    run = "runs/run"
-    for argument in arguments:
+    """Spell out short options and packaged names, the configuration before its overrides."""
+    configs: list[str] = []
+    others: list[str] = []
+    rest = iter(arguments)
+    for argument in rest:
         option, equals, value = argument.partition("=")
-        expanded.append(_SHORT.get(option, option) + equals + value)
-    for i, argument in enumerate(expanded):
-        if argument in ("--config", "-c") and i + 1 < len(expanded):
-            expanded[i + 1] = _config(expanded[i + 1])
-            run = f"runs/{Path(expanded[i + 1]).stem}"
-        elif argument.startswith("--config="):
-            expanded[i] = "--config=" + _config(argument.removeprefix("--config="))
-            run = f"runs/{Path(expanded[i]).stem}"
-    return ["--trainer.default_root_dir", run, *expanded]
+        if option in ("--config", "-c"):
+            configs.append(_config(value if equals else next(rest, "")))
+        else:
+            others.append(_SHORT.get(option, option) + equals + value)
+    run = f"runs/{Path(configs[-1]).stem}" if configs else "runs/run"
+    files = [f"--config={path}" for path in configs]
+    return [f"--trainer.default_root_dir={run}", *files, *others]
 
 
 def _config(name: str) -> str:

@@ -23,7 +23,7 @@ Strategy = Literal["random", "objects", "mixed"]
 VALIDATION_VIEWS = 4
 """Viewpoints a clip in validation, whatever the training takes: retrieval among four."""
 
-_STATISTICS_BATCHES = 16
+_STATISTICS_CLIPS = 256
 
 
 class StreamBatches(Sampler[list[int]]):
@@ -210,9 +210,9 @@ class AlignmentData(LightningDataModule):
 
     def statistics_batches(self) -> Iterator[dict[str, Any]]:
         """Return the first batches of the stream, the same on every rank."""
-        batches = StreamBatches(
-            len(self.training_set), self.batch_size, _STATISTICS_BATCHES, seed=self.seed
-        )
+        size = len(self.training_set)
+        steps = max(min(size, _STATISTICS_CLIPS) // self.batch_size, 1)
+        batches = StreamBatches(size, self.batch_size, steps, seed=self.seed)
         return iter(
             DataLoader(
                 StreamDataset(self.training_set), batch_sampler=batches, num_workers=self.workers

@@ -1,0 +1,260 @@
+from __future__ import annotations
+
+import csv
+import json
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import yaml
+from lightning.pytorch import Trainer
+
+from ambikit import InputError
+from ambikit_learn.models import load_run
+from ambikit_learn.prepare import prepare
+from ambikit_learn.training import AlignmentData, AlignmentModule, fit_main
+from ambikit_learn.training.callbacks import MetricsTable
+from ambikit_learn.training.data import StreamBatches
+
+CONFIGS = Path(sys.modules["ambikit_learn"].__file__).parent / "configs"
+QUICK = [
+    "--data.batch_size=4",
+    "--data.workers=0",
+    "--trainer.accelerator=cpu",
+    "--trainer.log_every_n_steps=2",
+]
+SIX_STEPS = [
+    "--config=avc_foa_iv.yaml",
+    "--trainer.max_steps=6",
+    "--trainer.val_check_interval=3",
+    "--checkpoint_every=4",
+]
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory, new_clip_folder) -> Path:
+    """Six clips for training and two for testing, with boxes."""
+    root = tmp_path_factory.mktemp("training")
+    source = new_clip_folder(root / "source")
+    for i in range(8):
+        source.add(f"clip{i}", azimuth=45.0 * i - 170, elevation=5.0 * i - 20, duration=1.5)
+    (source.root / "train.txt").write_text("".join(f"clip{i}\n" for i in range(6)))
+    (source.root / "test.txt").write_text("clip6\nclip7\n")
+    prepare(source.root, root / "out", detector="file", frame_size=(80, 160), workers=0)
+    return root / "out"
+
+
+def run_fit(data: Path, run: Path, *arguments: str) -> None:
+    fit_main(["--data", str(data), "--out", str(run), *QUICK, *arguments])
+
+
+def rows(run: Path) -> list[dict[str, str]]:
+    with (run / "metrics.csv").open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def weights(run: Path) -> dict[str, torch.Tensor]:
+    return load_run(run).state_dict()
+
+
+# ---------------------------------------------------------------- the stream
+
+
+def test_stream_gives_every_clip_once_an_epoch():
+    positions = [p for batch in StreamBatches(10, 4, 5, seed=3) for p in batch]
+    for epoch in range(2):
+        clips = [p - 10 * epoch for p in positions[10 * epoch : 10 * epoch + 10]]
+        assert sorted(clips) == list(range(10))
+    assert positions[:10] != [p - 10 for p in positions[10:]]
+
+
+def test_stream_goes_on_and_divides_over_ranks():
+    whole = list(StreamBatches(10, 4, 7, seed=3))
+    assert list(StreamBatches(10, 4, 7, seed=3, start=4)) == whole[4:]
+    parts = [list(StreamBatches(10, 4, 7, seed=3, rank=r, ranks=2)) for r in range(2)]
+    assert [a + b for a, b in zip(*parts, strict=True)] == whole
+
+
+# ---------------------------------------------------------------- the command
+
+
+@pytest.fixture(scope="module")
+def finished(prepared, tmp_path_factory) -> Path:
+    """A correspondence run of six steps."""
+    run = tmp_path_factory.mktemp("runs") / "avc"
+    run_fit(prepared, run, *SIX_STEPS)
+    return run
+
+
+def test_a_run_leaves_everything_one_needs(finished):
+    model = load_run(finished)
+    assert model.front_end.fitted
+    assert model.net.settings["objective"] == "avc"
+    assert model.front_end.kind == "foa_iv"
+    assert yaml.safe_load((finished / "config.yaml").read_text())["data"]["batch_size"] == 4
+    assert (finished / "checkpoints" / "last.ckpt").is_file()
+    assert list((finished / "tensorboard").glob("events*"))
+    table = rows(finished)
+    assert {"train/loss", "val/loss", "val/ret4", "speed/clips_per_second", "speed/data_wait"} <= (
+        table[0].keys()
+    )
+    logged = [row for row in table if row["train/loss"]]
+    assert [int(row["step"]) for row in logged] == [1, 3, 5]
+    assert all(0 <= float(r["speed/data_wait"]) <= 1 for r in logged)
+    assert sum(bool(row["val/ret4"]) for row in table) == 2
+
+
+def test_the_same_command_again_trains_nothing_more(finished, prepared):
+    before = weights(finished)
+    run_fit(prepared, finished, *SIX_STEPS)
+    after = weights(finished)
+    assert all(torch.equal(before[name], after[name]) for name in before)
+
+
+def test_resuming_equals_going_through(finished, prepared, tmp_path):
+    run, through = tmp_path / "run", tmp_path / "through"
+    settings = ["--config=avc_foa_iv", "--model.schedule=constant", "--data.validation_clips=0"]
+    run_fit(prepared, run, *settings, "--trainer.max_steps=3")
+    run_fit(prepared, run, *settings, "--trainer.max_steps=6")
+    run_fit(prepared, through, *settings, "--trainer.max_steps=6")
+    ours, theirs = weights(run), weights(through)
+    for name in ours:
+        torch.testing.assert_close(ours[name], theirs[name])
+    state = torch.load(run / "checkpoints" / "last.ckpt", weights_only=True)
+    assert state["global_step"] == 6
+    steps = [int(row["step"]) for row in rows(run)]
+    assert steps == sorted(set(steps))
+
+
+def test_alignment_starts_from_the_encoders_of_correspondence(finished, prepared, tmp_path):
+    module = AlignmentModule("avsa", kind="foa_iv", initialise_from=str(finished))
+    source = load_run(finished)
+    for name in ("video", "audio"):
+        ours = getattr(module.model.net, name).state_dict()
+        theirs = getattr(source.net, name).state_dict()
+        assert all(torch.equal(ours[key], theirs[key]) for key in ours)
+    assert torch.equal(module.model.front_end.mean, source.front_end.mean)
+    assert module.model.front_end.fitted
+    with pytest.raises(InputError, match="kind 'foa_iv' there, 'logmel' here"):
+        AlignmentModule("avsa", initialise_from=str(finished))
+
+
+def test_other_settings_in_the_same_folder_are_refused(finished, prepared):
+    with pytest.raises(InputError, match=r"other settings \(model\.kind\)"):
+        run_fit(prepared, finished, "--config=avc_baseline")
+
+
+def test_sigterm_saves_and_the_same_command_goes_on(prepared, tmp_path):
+    run = tmp_path / "run"
+    arguments = ["--config", "avsa_beamform.yaml", "--data", str(prepared), "--out", str(run)]
+    arguments += [*QUICK, "--trainer.max_steps=500", "--trainer.log_every_n_steps=1"]
+    code = f"from ambikit_learn.training import fit_main; fit_main({arguments!r})"
+    process = subprocess.Popen(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    for line in process.stdout:
+        if line.startswith("step 3/"):
+            process.send_signal(signal.SIGTERM)
+            break
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 143, errors
+    assert "the same command goes on" in errors
+    state = torch.load(run / "checkpoints" / "last.ckpt", weights_only=True)
+    assert 3 <= state["global_step"] < 500
+    fit_main([*arguments, f"--trainer.max_steps={state['global_step'] + 2}"])
+    assert load_run(run).net.settings["objective"] == "avsa"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--model.learning_rat=1"], "learning_rat"),
+        (["--model.learning_rate=fast"], "learning_rate"),
+        (["--model.kind=mfcc"], "kind"),
+        (["--config", "avsa_nothing.yaml"], "avsa_foa_iv_yolo"),
+        (["--data.batch_size=0"], "batch_size must be at least 1"),
+    ],
+)
+def test_what_cannot_be_is_one_line(prepared, tmp_path, arguments, message):
+    with pytest.raises(InputError, match=message) as error:
+        run_fit(prepared, tmp_path / "run", *arguments)
+    assert "\n" not in str(error.value)
+    assert not (tmp_path / "run" / "checkpoints").exists()
+
+
+def test_data_that_are_missing_are_named(tmp_path):
+    with pytest.raises(FileNotFoundError, match="ambikit-learn prepare"):
+        fit_main(["--data", str(tmp_path / "nothing"), "--out", str(tmp_path / "run")])
+    with pytest.raises(InputError, match=r"--data"):
+        fit_main(["--out", str(tmp_path / "run")])
+
+
+def test_a_loss_that_is_not_finite_ends_the_run(prepared, tmp_path):
+    run = tmp_path / "run"
+    with pytest.raises(InputError, match=r"step \d+: lower --model.learning_rate"):
+        run_fit(prepared, run, "--model.learning_rate=1e30", "--model.warmup_steps=0")
+    assert not (run / "model.safetensors").exists()
+    assert not (run / "checkpoints" / "last.ckpt").exists()
+
+
+def test_print_config_shows_every_setting(capsys):
+    with pytest.raises(SystemExit) as stop:
+        fit_main(["--config", "avsa_foa_iv_yolo.yaml", "--print_config"])
+    assert stop.value.code == 0
+    shown = yaml.safe_load(capsys.readouterr().out)
+    assert shown["model"]["kind"] == "foa_iv"
+    assert shown["model"]["temperature"] == 0.07
+    assert shown["data"]["strategy"] == "objects"
+
+
+@pytest.mark.parametrize("name", sorted(path.name for path in CONFIGS.glob("*.yaml")))
+def test_every_packaged_variant_fits(name, prepared, tmp_path):
+    once = ["--trainer.max_steps=1", "--data.validation_clips=0", "--trainer.logger=false"]
+    run_fit(prepared, tmp_path / "run", "--config", name, *once)
+    config = json.loads((tmp_path / "run" / "config.json").read_text())
+    assert config["model"]["objective"] == name.split("_")[0]
+    assert config["model"]["audio_channels"] == (
+        1 if "beamform" in name else 7 if "foa_iv" in name else 4
+    )
+
+
+# ---------------------------------------------------------------- pieces
+
+
+def test_learning_rate_rises_then_falls_to_zero():
+    module = AlignmentModule(warmup_steps=10)
+    module.trainer = Trainer(max_steps=110, logger=False, enable_checkpointing=False)
+    factor = module._learning_rate_factor
+    assert [factor(0), factor(9), factor(10)] == pytest.approx([0.1, 1.0, 1.0])
+    assert factor(60) == pytest.approx(0.5)
+    assert factor(110) == pytest.approx(0.0)
+
+
+def test_metrics_table_goes_on_from_the_step_it_resumes_at(tmp_path):
+    table = MetricsTable(tmp_path / "metrics.csv")
+    for step in (0, 5, 10):
+        table.log_metrics({"loss": float(step)}, step)
+    table.save()
+    again = MetricsTable(tmp_path / "metrics.csv")
+    again.log_metrics({"loss": 50.0, "val": 1.0}, 5)
+    again.save()
+    assert [(r["step"], r["loss"], r["val"]) for r in rows(tmp_path)] == [
+        ("0", "0.0", ""),
+        ("5", "50.0", "1.0"),
+    ]
+
+
+def test_batches_do_not_depend_on_workers(prepared):
+    def first(workers: int) -> dict[str, torch.Tensor]:
+        data = AlignmentData(str(prepared), batch_size=4, workers=workers)
+        data.trainer = Trainer(max_steps=3, logger=False, enable_checkpointing=False)
+        return list(data.train_dataloader())[-1]
+
+    alone, two = first(0), first(2)
+    for name in ("video", "sound", "azimuth", "elevation"):
+        np.testing.assert_array_equal(alone[name], two[name])
