@@ -1,8 +1,14 @@
 from . import plot as plot
 from ._errors import InputError as InputError
+from .adaptive import beamform_adaptive as beamform_adaptive
+from .adaptive import beamform_spectra as beamform_spectra
+from .adaptive import covariance as covariance
+from .adaptive import lcmv_weights as lcmv_weights
+from .adaptive import mvdr_weights as mvdr_weights
 from .beamforming import beam_weights as beam_weights
 from .beamforming import beamform as beamform
 from .beamforming import steering_vector as steering_vector
+from .coherence import cross_pattern_coherence as cross_pattern_coherence
 from .conventions import channels_of_order as channels_of_order
 from .conventions import convert as convert
 from .conventions import order_of_channels as order_of_channels

@@ -60,35 +60,53 @@ class Framing:
 
     def rows(self, leading: tuple[int, ...]) -> FloatArray:
         """Return silence (..., rows, hop) for `add` to fill and `signal` to read."""
-        overlap = math.ceil(len(self.window) / self.hop)
-        return np.zeros((*leading, self.frames + overlap - 1, self.hop), self.window.dtype)
+        return np.zeros((*leading, self._row_count, self.hop), self.window.dtype)
 
     def add(self, spectra: ComplexArray, first: int, rows: FloatArray) -> None:
-        """Add the frames of spectra (..., bins, count), of which one is number `first`."""
-        last = first + spectra.shape[-1]
-        for begin, end in self._tiles(first, last, math.prod(spectra.shape[:-2])):
+        """Add the frames of spectra (..., bins, count), the first of them number `first`."""
+        end_of_all = first + spectra.shape[-1]
+        for begin, end in self._tiles(first, end_of_all, math.prod(spectra.shape[:-2])):
             tile = spectra[..., begin - first : end - first].swapaxes(-1, -2)
-            frames = scipy.fft.irfft(tile, len(self.window))
-            self._overlap_add(frames * self.window, begin, rows)
+            frames = scipy.fft.irfft(tile, len(self.window)) * self.window
+            for k in range(self._overlap):
+                piece = frames[..., k * self.hop : (k + 1) * self.hop]
+                rows[..., begin + k : end + k, : piece.shape[-1]] += piece
 
     def signal(self, rows: FloatArray) -> FloatArray:
         """Return the signal (..., samples) of rows to which all frames were added."""
-        rows /= np.maximum(self.weight(), np.finfo(rows.dtype).tiny)
+        tiny = np.finfo(rows.dtype).tiny
+        step = max(1, _TILE // self.hop)
+        for begin in range(0, self._row_count, step):
+            some = np.arange(begin, min(begin + step, self._row_count))
+            rows[..., some[0] : some[-1] + 1, :] /= np.maximum(self._weight(some), tiny)
         return rows.reshape(*rows.shape[:-2], -1)[..., self.lead : self.lead + self.samples]
 
-    def weight(self) -> FloatArray:
-        """Return the sum of the squared windows of all frames, (rows, hop)."""
-        rows = self.rows(())
-        squared = np.broadcast_to(self.window**2, (self.frames, len(self.window)))
-        self._overlap_add(squared, 0, rows)
-        return rows
+    def weights(self) -> FloatArray:
+        """Return what squared windows sum up to, wherever it differs within the signal."""
+        count, overlap = self._row_count, self._overlap
+        edges = np.union1d(np.arange(count)[:overlap], np.arange(count)[-overlap:])
+        sample = edges[:, None] * self.hop + np.arange(self.hop) - self.lead
+        weights: FloatArray = self._weight(edges)[(sample >= 0) & (sample < self.samples)]
+        return weights
 
-    def _overlap_add(self, frames: FloatArray, first: int, rows: FloatArray) -> None:
-        """Add frames (..., count, n_fft), hop by hop, to the rows they cover."""
-        last = first + frames.shape[-2]
-        for k, begin in enumerate(range(0, len(self.window), self.hop)):
-            piece = frames[..., begin : begin + self.hop]
-            rows[..., first + k : last + k, : piece.shape[-1]] += piece
+    @property
+    def _overlap(self) -> int:
+        """Rows that one frame covers, the last perhaps in part."""
+        return math.ceil(len(self.window) / self.hop)
+
+    @property
+    def _row_count(self) -> int:
+        """Rows that all frames cover."""
+        return self.frames + self._overlap - 1
+
+    def _weight(self, rows: FloatArray) -> FloatArray:
+        """Return the sum of squared windows (count, hop) over some rows, given by number."""
+        squared = np.zeros(self._overlap * self.hop, self.window.dtype)
+        squared[: len(self.window)] = self.window**2
+        frame = rows[:, None] - np.arange(self._overlap)
+        live = ((frame >= 0) & (frame < self.frames)).astype(self.window.dtype)
+        weight: FloatArray = live @ squared.reshape(self._overlap, self.hop)
+        return weight
 
     def _tiles(self, first: int, last: int, signals: int) -> list[tuple[int, int]]:
         """Divide frames first to last of so many signals into runs that fit a cache."""

@@ -130,7 +130,7 @@ def istft(
     n_fft = 2 * (values.shape[-2] - 1)
     framing = _framing(samples, n_fft, hop, window, True, values.real.dtype)
     _validate.frames_of(values, framing.frames, samples, framing.hop)
-    _validate.gapless(framing.weight().ravel()[framing.lead :][:samples], framing.hop)
+    _validate.gapless(framing.weights(), framing.hop)
     rows = framing.rows(values.shape[:-2])
     framing.add(values, 0, rows)
     return framing.signal(rows)
@@ -217,8 +217,8 @@ def spectral_normalized_intensity(
     gives zeros.
 
     Short averages do not see diffuseness: in a diffuse field of noise, one bin and frame gives a
-    length of 0.57 on average, ten independent ones give 0.21. Frames that overlap and bins under one
-    window are not independent: with the defaults here and in `stft` the length is 0.18.
+    length of 0.57 on average, ten independent ones give 0.21. Frames that overlap and bins under
+    one window are not independent: with the defaults here and in `stft` the length is 0.18.
 
     References
     ----------
@@ -247,7 +247,7 @@ def spectral_normalized_intensity(
         return ratio / np.maximum(_length(ratio), 1)
     intensity, energy = _intensity(values), _energy(values)
     if variant == "dcase":
-        w, v = _power(values[..., :1, :, :]), _power(values[..., 1:4, :, :])
+        w, v = total_power(values[..., :1, :, :]), total_power(values[..., 1:4, :, :])
         ratio = intensity / (_DCASE_FLOOR + w + v / 3)
     else:
         direction = _over(intensity, energy)
@@ -319,6 +319,12 @@ def moving_sum(x: FloatArray, frames: int, bins: int) -> FloatArray:
     return x
 
 
+def total_power(spectra: ComplexArray) -> FloatArray:
+    """Return the sum of the squared magnitudes of all channels, (..., 1, bins, frames)."""
+    power: FloatArray = (spectra.real**2 + spectra.imag**2).sum(axis=-3, keepdims=True)
+    return power
+
+
 def _framing(
     samples: int,
     n_fft: int,
@@ -348,15 +354,9 @@ def _intensity(spectra: ComplexArray) -> FloatArray:
     return out
 
 
-def _power(spectra: ComplexArray) -> FloatArray:
-    """Return the sum of the squared magnitudes of all channels, (..., 1, bins, frames)."""
-    power: FloatArray = (spectra.real**2 + spectra.imag**2).sum(axis=-3, keepdims=True)
-    return power
-
-
 def _energy(spectra: ComplexArray) -> FloatArray:
     """Return the energy density of the first order, (..., 1, bins, frames)."""
-    return _power(spectra[..., :4, :, :]) / 2
+    return total_power(spectra[..., :4, :, :]) / 2
 
 
 def _pooled_ratio(spectra: ComplexArray, frames: int, bins: int) -> FloatArray:
