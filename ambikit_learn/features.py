@@ -16,7 +16,7 @@ import torchaudio
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ambikit import InputError
+from ambikit import FEATURE_CHANNELS, InputError
 from ambikit.features import PRESETS as AMBIKIT_PRESETS
 
 Kind = Literal["logmel", "foa_iv"]
@@ -174,6 +174,12 @@ class FrontEnd(nn.Module):
         return powers + (3 if self.kind == "foa_iv" else 0)
 
     @property
+    def channel_names(self) -> tuple[str, ...]:
+        """What each feature channel is, seen from the crop: the front is x."""
+        powers = FEATURE_CHANNELS["logmel"] if self.alignment == "rotate" else (self.alignment,)
+        return powers + FEATURE_CHANNELS["foa_iv"][4:] if self.kind == "foa_iv" else powers
+
+    @property
     def settings(self) -> dict[str, Any]:
         """Arguments that build this front end again, plain enough for JSON."""
         return {
@@ -235,7 +241,7 @@ class FrontEnd(nn.Module):
     def covariance(self, sound: Tensor) -> Tensor:
         """Return mel(Re x xᴴ) of the sound (B, 4, n), the upper triangle: (B, 10, frames, mels)."""
         # Few clips at a time stay in the processor's cache
-        parts = sound.split(_CLIPS_AT_A_TIME)
+        parts = torch.split(sound, _CLIPS_AT_A_TIME)
         return torch.cat([self._pool_pairs(self.spectra(part)) for part in parts])
 
     def from_covariance(self, covariance: Tensor, azimuth: Tensor, elevation: Tensor) -> Tensor:

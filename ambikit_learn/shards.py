@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 import torch
@@ -113,9 +114,7 @@ class AlignmentDataset(Dataset[dict[str, Any]]):
         if not 0 <= index < len(self):
             raise IndexError(f"item {index} of {len(self)}")
         rng = np.random.default_rng([self.seed, self.epoch, index])
-        number, place = self._place(index, rng)
-        clip = self.clips.slice(number, 1).to_pylist()[0]
-        frame = int(place * (1 + math.floor((clip["duration"] - self.span) * self._rate + 1e-6)))
+        number, clip, frame = self._span(index, rng)
         item = self._read(clip, frame, rng)
         start = frame / self._rate
         return item | {"key": clip["key"], "clip": np.int64(number), "start": np.float64(start)}
@@ -124,6 +123,13 @@ class AlignmentDataset(Dataset[dict[str, Any]]):
     def _rate(self) -> float:
         """Frames per second."""
         return self.settings.frame_rate
+
+    def _span(self, index: int, rng: np.random.Generator) -> tuple[int, dict[str, Any], int]:
+        """Number and row of an item's clip, and the frame on which its span begins."""
+        number, place = self._place(index, rng)
+        clip = self.clips.slice(number, 1).to_pylist()[0]
+        choices = 1 + math.floor((clip["duration"] - self.span) * self._rate + 1e-6)
+        return number, clip, int(place * choices)
 
     def _place(self, index: int, rng: np.random.Generator) -> tuple[int, float]:
         """Clip of an item, and where in it the span lies, from 0 (first) to 1 (beyond the last)."""
@@ -180,6 +186,14 @@ class AlignmentDataset(Dataset[dict[str, Any]]):
         return decode_sound(_member(self.root, clip, "sound"), start, count, clip["gain"])
 
 
+class Scene(NamedTuple):
+    """A moment of a clip: equirectangular frame (H, W, 3), AmbiX sound (4, n), boxes."""
+
+    frame: npt.NDArray[np.uint8]
+    sound: Sound
+    boxes: Boxes
+
+
 class SpanDataset(AlignmentDataset):
     """The same few spans of every clip, for evaluation.
 
@@ -206,6 +220,13 @@ class SpanDataset(AlignmentDataset):
     def set_epoch(self, epoch: int) -> None:
         """Refuse: there is one epoch."""
         raise InputError("the spans of a SpanDataset are fixed: it has no epochs")
+
+    def scene(self, index: int) -> Scene:
+        """Read what a span shows as a whole, not through crops."""
+        _, clip, frame = self._span(index, np.random.default_rng())
+        boxes = boxes_at(_member(self.root, clip, "record"), frame / self._rate + self.span / 2)
+        frames = self._frames(clip, frame)
+        return Scene(frames[len(frames) // 2], self._sound(clip, frame), boxes)
 
     def _place(self, index: int, rng: np.random.Generator) -> tuple[int, float]:
         clip, number = divmod(index, self.spans)
