@@ -1,0 +1,140 @@
+"""Arrays of sound, their shapes, and arrays to write to."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from ambikit._errors import InputError
+from ambikit._typing import ArrayLike, ComplexArray, FloatArray
+
+
+def real(values: ArrayLike, name: str) -> FloatArray:
+    """Return `values` as a float32 or float64 array; integers and complex numbers are refused."""
+    x = np.asarray(values)
+    if x.dtype in (np.float32, np.float64):
+        return x
+    if x.dtype == np.float16:
+        return x.astype(np.float32)
+    if np.issubdtype(x.dtype, np.integer):
+        raise TypeError(
+            f"{name} holds integers ({x.dtype}): scale them to ±1 first, for example "
+            f"{name} / 32768.0 for 16-bit sound, or use ambikit.read"
+        )
+    raise TypeError(f"{name} must be real floats (float32 or float64), got {x.dtype}")
+
+
+def samples(signal: ArrayLike, name: str) -> FloatArray:
+    """Return a sound (..., samples) as floats."""
+    s = real(signal, name)
+    if s.ndim == 0:
+        raise InputError(f"{name} must be (..., samples), got a single number")
+    return s
+
+
+def ambisonic(
+    signals: ArrayLike, *, min_order: int = 0, max_order: int | None = None, name: str = "x"
+) -> tuple[FloatArray, int]:
+    """Return `signals` (..., channels, samples) as floats, with its Ambisonic order."""
+    x = real(signals, name)
+    if x.ndim < 2:
+        raise InputError(f"{name} must be (..., channels, samples), got shape {x.shape}")
+    channels = x.shape[-2]
+    order = math.isqrt(channels) - 1
+    if (order + 1) ** 2 != channels or order < min_order:
+        hint = ""
+        last = x.shape[-1]
+        if (math.isqrt(last)) ** 2 == last and 1 < last <= 64 and last < channels:
+            hint = f"; it looks channels-last: pass {name}.T"
+        raise InputError(
+            f"{name} has {channels} channels (shape {x.shape}), not (order + 1)**2 "
+            f"with order >= {min_order}{hint}"
+        )
+    last = x.shape[-1]
+    # 900 samples would pass as "order 29": tell a channels-last array from a high order
+    if order > 7 and math.isqrt(last) ** 2 == last and 1 < last <= 64:
+        raise InputError(
+            f"{name} has shape {x.shape}: that would be order {order}; it looks channels-last: "
+            f"pass {name}.T, (channels, samples)"
+        )
+    if max_order is not None and order > max_order:
+        raise InputError(
+            f"{name} is of order {order} ({channels} channels); this function takes at most order "
+            f"{max_order}: pass the first {(max_order + 1) ** 2} channels"
+        )
+    return x, order
+
+
+def one_signal(x: ArrayLike) -> tuple[FloatArray, int]:
+    """Return one finite Ambisonic signal (channels, samples) of order 1 or more, and its order."""
+    signal, n = ambisonic(x, min_order=1)
+    if signal.ndim != 2:
+        raise InputError(f"x must be one signal (channels, samples), got shape {signal.shape}")
+    if not np.isfinite(signal).all():
+        raise InputError("x holds NaN or infinity: cut or mend it first")
+    return signal, n
+
+
+def stayed_finite(averages: FloatArray, name: str = "x") -> None:
+    """Refuse a signal by its running averages, which carry any NaN and infinity on to the end."""
+    if not np.isfinite(averages).all():
+        raise InputError(f"{name} holds NaN or infinity: an average over time would never recover")
+
+
+def broadcast(**arrays: FloatArray) -> tuple[FloatArray, ...]:
+    """Return arrays broadcast against each other; the message names them."""
+    try:
+        return tuple(np.broadcast_arrays(*arrays.values()))
+    except ValueError:
+        shapes = ", ".join(f"{name} {a.shape}" for name, a in arrays.items())
+        raise InputError(f"these do not broadcast to one shape: {shapes}") from None
+
+
+def leading(a: FloatArray, b: tuple[int, ...], name_a: str, name_b: str) -> tuple[int, ...]:
+    """Return the shape that the leading dimensions of a (..., m, n) and of b broadcast to."""
+    try:
+        return np.broadcast_shapes(a.shape[:-2], b)
+    except ValueError as error:
+        raise InputError(
+            f"leading dimensions of {name_a} {a.shape[:-2]} and {name_b} {b} do not broadcast "
+            "against each other"
+        ) from error
+
+
+def at_most_1d(value: FloatArray, name: str, meaning: str) -> FloatArray:
+    """Return `value`, a number or a list of them with at least one."""
+    if value.ndim > 1 or value.size == 0:
+        raise InputError(f"{name} must be one number or 1-D ({meaning}), got shape {value.shape}")
+    return value
+
+
+def single(value: FloatArray, name: str) -> float:
+    """Return the one number of an array of no dimension."""
+    if value.ndim:
+        raise InputError(f"{name} must be one number, got shape {value.shape}")
+    return float(value)
+
+
+def numbers(values: ArrayLike, name: str) -> ComplexArray:
+    """Return finite floats or complex numbers; integers become float64."""
+    v = np.asarray(values)
+    if not np.issubdtype(v.dtype, np.number):
+        raise TypeError(f"{name} must be numbers, got {v.dtype}")
+    if not np.isfinite(v).all():
+        raise InputError(f"{name} holds NaN or infinity")
+    return v.astype(np.float64) if np.issubdtype(v.dtype, np.integer) else v
+
+
+def output(
+    out: FloatArray | None, shape: tuple[int, ...], dtype: np.dtype[np.generic]
+) -> FloatArray:
+    """Return `out` if it fits, or a new array."""
+    if out is None:
+        return np.empty(shape, dtype)
+    if not isinstance(out, np.ndarray) or out.shape != shape or out.dtype != dtype:
+        got = f"{out.dtype} {out.shape}" if isinstance(out, np.ndarray) else type(out).__name__
+        raise InputError(f"out must be a {dtype} array of shape {shape}, got {got}")
+    if not out.flags.writeable:
+        raise InputError("out is read-only: pass a writeable array")
+    return out

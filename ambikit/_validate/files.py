@@ -1,0 +1,82 @@
+"""Files, spans of time and pictures."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from ambikit._errors import InputError
+from ambikit._typing import ArrayLike, FloatArray
+from ambikit._validate.arrays import ambisonic, real
+from ambikit._validate.scalars import count, positive
+
+
+def input_file(path: str | os.PathLike[str]) -> Path:
+    """Return the path of a file that exists and holds something."""
+    p = Path(path)
+    if not p.exists():
+        raise FileNotFoundError(f"{p} does not exist: check the path (here is {Path.cwd()})")
+    if p.is_dir():
+        raise InputError(f"{p} is a folder: give one file in it")
+    if p.stat().st_size == 0:
+        raise InputError(f"{p} is empty (0 bytes): copy or download it again")
+    return p
+
+
+def span(
+    start: float, duration: float | None, length: int, rate: float, name: str
+) -> tuple[int, int]:
+    """Return the first and last-plus-one sample of a span of a file that has `length` samples."""
+    if not math.isfinite(start) or start < 0:
+        raise InputError(f"start must be a time of 0 s or later, got {start!r}")
+    first = round(start * rate)
+    last = length if duration is None else first + round(positive(duration, "duration", "s") * rate)
+    if first >= length or last > length:
+        end = "its end" if duration is None else f"{start + duration:g} s"
+        raise InputError(
+            f"{name} lasts {length / rate:.6g} s: a span from {start:g} s to {end} is outside it"
+        )
+    if last == first:
+        raise InputError(f"duration {duration!r} s is shorter than one sample at {rate:g} Hz")
+    return first, last
+
+
+def sound_to_write(x: ArrayLike, sample_rate: int) -> tuple[FloatArray, int]:
+    """Return one finite Ambisonic signal (channels, samples) and its rate, fit to be stored."""
+    planes, _ = ambisonic(x, min_order=1)
+    if planes.ndim != 2 or planes.shape[1] == 0:
+        raise InputError(f"x must be (channels, samples), one signal, got shape {planes.shape}")
+    if not np.isfinite(planes).all():
+        raise InputError("x holds NaN or infinity: no file is written")
+    return planes, count(sample_rate, "sample_rate")
+
+
+def frames(pictures: ArrayLike, name: str = "frames") -> npt.NDArray[np.uint8]:
+    """Return pictures (..., height, width, 3) of bytes."""
+    p = np.asarray(pictures)
+    if p.dtype != np.uint8:
+        raise TypeError(f"{name} must be uint8 (RGB, 0 to 255), got {p.dtype}")
+    if p.ndim < 3 or p.shape[-1] != 3 or 0 in p.shape[-3:]:
+        raise InputError(f"{name} must be (..., height, width, 3), got shape {p.shape}")
+    return p
+
+
+def frame_size(value: Sequence[int], name: str = "frame_size") -> tuple[int, int]:
+    """Return height and width in pixels, both even, as 4:2:0 video needs them."""
+    size = tuple(value)
+    if len(size) != 2 or any(not isinstance(s, int | np.integer) or s < 2 or s % 2 for s in size):
+        raise InputError(f"{name} must be (height, width), both even and positive, got {value!r}")
+    return int(size[0]), int(size[1])
+
+
+def picture_of_map(values: ArrayLike) -> FloatArray:
+    """Return a finite map (height, width)."""
+    m = real(values, "values")
+    if m.ndim != 2 or m.size == 0 or not np.isfinite(m).all():
+        raise InputError(f"values must be a finite map (height, width), got shape {m.shape}")
+    return m

@@ -1,0 +1,77 @@
+"""Numbers and names."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from ambikit._errors import InputError
+
+
+def order(value: int, name: str = "order") -> int:
+    """Return an Ambisonic order, a non-negative integer."""
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 0:
+        raise InputError(f"{name} must be a non-negative integer, got {value!r}")
+    return int(value)
+
+
+def natural(value: int, name: str) -> int:
+    """Return a non-negative integer."""
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 0:
+        raise InputError(f"{name} must be a non-negative integer, got {value!r}")
+    return int(value)
+
+
+def count(value: int, name: str) -> int:
+    """Return a positive integer."""
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
+        raise InputError(f"{name} must be a positive integer, got {value!r}")
+    return int(value)
+
+
+def even(value: int, name: str) -> int:
+    """Return a positive even integer."""
+    n = count(value, name)
+    if n % 2:
+        raise InputError(f"{name} must be even, got {value!r}")
+    return n
+
+
+def positive(value: float, name: str, unit: str = "") -> float:
+    """Return a positive finite number."""
+    v = float(value)
+    if not (math.isfinite(v) and v > 0):
+        raise InputError(f"{name} must be positive{unit and f' ({unit})'}, got {value!r}")
+    return v
+
+
+def finite(value: float, name: str) -> float:
+    """Return a finite number."""
+    v = float(value)
+    if not math.isfinite(v):
+        raise InputError(f"{name} must be a finite number, got {value!r}")
+    return v
+
+
+def within(value: float, low: float, high: float, name: str) -> float:
+    """Return a number from low to high."""
+    v = float(value)
+    if not low <= v <= high:
+        raise InputError(f"{name} must lie between {low:g} and {high:g}, got {value!r}")
+    return v
+
+
+def share(value: float, name: str) -> float:
+    """Return a number from 0 to 1."""
+    v = float(value)
+    if not 0.0 <= v <= 1.0:
+        raise InputError(f"{name} must lie between 0 and 1, got {value!r}")
+    return v
+
+
+def choice(value: str, options: tuple[str, ...], name: str) -> str:
+    """Return `value` if it is one of `options`."""
+    if value not in options:
+        raise InputError(f"unknown {name} {value!r}: choose one of {', '.join(options)}")
+    return value
