@@ -125,7 +125,7 @@ class AlignmentDataset(Dataset[dict[str, Any]]):
         return self.settings.frame_rate
 
     def _span(self, index: int, rng: np.random.Generator) -> tuple[int, dict[str, Any], int]:
-        """Number and row of an item's clip, and the frame on which its span begins."""
+        """Return number and row of an item's clip, and the frame on which its span begins."""
         number, place = self._place(index, rng)
         clip = self.clips.slice(number, 1).to_pylist()[0]
         choices = 1 + math.floor((clip["duration"] - self.span) * self._rate + 1e-6)
