@@ -11,9 +11,7 @@ from ambikit._errors import InputError
 
 def order(value: int, name: str = "order") -> int:
     """Return an Ambisonic order, a non-negative integer."""
-    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 0:
-        raise InputError(f"{name} must be a non-negative integer, got {value!r}")
-    return int(value)
+    return natural(value, name)
 
 
 def natural(value: int, name: str) -> int:
