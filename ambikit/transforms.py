@@ -352,10 +352,9 @@ def _matrix(
     ring = np.cos(turn)[:, None] * side + np.sin(turn)[:, None] * np.cross(axis, side)
 
     points = cosine[:, None, None] * axis + sine[:, None, None] * ring
-    stretch = 1 + amount * cosine
-    moved_cosine = (cosine + amount) / stretch
-    moved_sine = math.sqrt(1 - amount**2) * sine / stretch
-    moved = moved_cosine[:, None, None] * axis + moved_sine[:, None, None] * ring
+    # (cos t', sin t') but for the length, which the harmonics do not look at
+    moved_sine = math.sqrt(1 - amount**2) * sine
+    moved = (cosine + amount)[:, None, None] * axis + moved_sine[:, None, None] * ring
 
     weights = (gain(cosine) * weight / (2 * len(turn)))[:, None, None]
     decode = (weights * spherical_harmonics(points, order_in)).reshape(-1, (order_in + 1) ** 2)
