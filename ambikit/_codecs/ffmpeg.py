@@ -33,7 +33,11 @@ CODECS = {
 """Default codec by file extension."""
 
 _ENCODERS = {"opus": "libopus"}
-_BITS_PER_CHANNEL = 128_000
+# Stereo coding and noise substitution would spoil the phases between planes; the default search
+# for quantisers takes three times as long for the same error.
+_OPTIONS = {"aac": {"aac_coder": "fast", "aac_is": "0", "aac_ms": "0", "aac_pns": "0"}}
+# 128 kb/s for each plane at 48 kHz
+_BITS_PER_SAMPLE = 8 / 3
 _BLOCK = 1024
 # PyAV reaches no plane beyond the eighth (seen with PyAV 18: it reads wild memory).
 _PLANES = 8
@@ -94,7 +98,7 @@ def save(
     order = math.isqrt(len(x)) - 1
     if labels is None:
         labels = f"ambisonic {order}" if codec == "opus" else "4.0"
-    options = {"mapping_family": "2"} if labels.startswith("ambisonic") else {}
+    options = {"mapping_family": "2"} if labels.startswith("ambisonic") else _OPTIONS.get(codec, {})
     try:
         with av.open(str(path), "w") as container:
             stream = container.add_stream(
@@ -105,10 +109,12 @@ def save(
                 raise ValueError(f"layout {labels} has {stream.layout.nb_channels} channels")
             stream.format = _sample_format(stream.codec_context.codec)
             if codec in ("aac", "opus"):
-                stream.bit_rate = _BITS_PER_CHANNEL * len(x)
+                stream.bit_rate = round(_BITS_PER_SAMPLE * sample_rate * len(x))
             for packet in _packets(av, stream, x, sample_rate):
                 container.mux(packet)
     except (av.FFmpegError, ValueError) as error:
+        if isinstance(error, OSError):  # a full disk, which no other format mends
+            raise
         raise InputError(
             f"a {suffix} file cannot hold {len(x)} channels at {sample_rate} Hz as {codec} "
             f"({error}): choose another subtype, extension or sample rate"
