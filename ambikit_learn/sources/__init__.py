@@ -8,11 +8,16 @@ from pathlib import Path
 from ambikit import _validate
 from ambikit_learn.sources._clip import Clip, Source
 from ambikit_learn.sources.folder import Folder
+from ambikit_learn.sources.starss23 import STARSS23
 from ambikit_learn.sources.yt360 import YT360
 
-__all__ = ["SOURCES", "YT360", "Clip", "Folder", "Source", "open_source"]
+__all__ = ["SOURCES", "STARSS23", "YT360", "Clip", "Folder", "Source", "open_source"]
 
-SOURCES: dict[str, Callable[[Path], Source]] = {"folder": Folder, "yt360": YT360}
+SOURCES: dict[str, Callable[[Path], Source]] = {
+    "folder": Folder,
+    "starss23": STARSS23,
+    "yt360": YT360,
+}
 """Adapters by the name that a command line gives."""
 
 
@@ -22,7 +27,7 @@ def open_source(name: str, root: str | Path) -> Source:
     Parameters
     ----------
     name : str
-        Name of the adapter, a key of `SOURCES`: ``"yt360"`` or ``"folder"``.
+        Name of the adapter, a key of `SOURCES`: ``"yt360"``, ``"starss23"`` or ``"folder"``.
     root : path
         Folder of the data set.
 

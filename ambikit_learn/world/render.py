@@ -1,9 +1,7 @@
-"""Scenes written as clips, in the layout of YT-360 with boxes beside them."""
+"""Scenes written as clips, in the layout of a data set with boxes beside them."""
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import json
 import math
 from collections.abc import Generator
@@ -22,14 +20,14 @@ from ambikit_learn.detection.boxfile import write_boxes
 from ambikit_learn.media import write_video
 from ambikit_learn.workers import cores, map_in_order
 from ambikit_learn.world.acoustics import render_sound
+from ambikit_learn.world.layouts import LAYOUTS, Files, write_events, write_sound
 from ambikit_learn.world.pictures import boxes, render_frames
 from ambikit_learn.world.presets import PRESETS, Preset
-from ambikit_learn.world.scene import LABEL_RATE, sample_scene
-from ambikit_learn.world.sounds import Signal, perform
+from ambikit_learn.world.scene import CLASSES, LABEL_RATE, sample_scene
+from ambikit_learn.world.sounds import perform
 
 FORMAT = "ambikit-world/1"
 SETTINGS = "world.json"
-BIT_RATE = 384_000
 
 
 @dataclass(frozen=True)
@@ -43,6 +41,8 @@ class Settings:
     frame_size: tuple[int, int]
     frame_rate: float
     sample_rate: int
+    layout: str
+    sound: str
 
     def rules(self) -> Preset:
         """Return the preset by its name."""
@@ -53,10 +53,14 @@ class Settings:
         before, after = (math.floor(i * self.test_fraction) for i in (index, index + 1))
         return "test" if after > before else "train"
 
-    def key(self, index: int) -> str:
-        """Return an id of 11 characters, as YouTube has them, fixed by seed and index."""
-        digest = hashlib.blake2b(f"{self.seed}/{index}".encode(), digest_size=8).digest()
-        return base64.urlsafe_b64encode(digest).decode().rstrip("=")
+    def name(self, index: int) -> str:
+        """Return the name of a clip, fixed by seed and index."""
+        return LAYOUTS[self.layout].name(self.seed, index, self.split(index))
+
+    def files(self, index: int) -> Files:
+        """Return the paths of a clip below the data set's folder."""
+        layout = LAYOUTS[self.layout]
+        return layout.files(self.name(index), self.split(index), layout.sounds[self.sound])
 
 
 def render_world(
@@ -70,6 +74,8 @@ def render_world(
     frame_size: tuple[int, int] = (160, 320),
     frame_rate: float = 8.0,
     sample_rate: int = 24000,
+    layout: str = "yt360",
+    sound: str | None = None,
     workers: int | None = None,
 ) -> None:
     """Write a procedural data set whose every direction is known.
@@ -77,15 +83,13 @@ def render_world(
     Parameters
     ----------
     out : path
-        Folder for ``video/{ID}-0.mp4`` (H.264), ``audio/{ID}-0.m4a`` (AAC "5.1" in YouTube's order
-        of planes), ``boxes/{ID}-0.json``, ``train.txt``, ``test.txt`` and ``world.json``. Clips
-        that are there already are kept.
+        Folder for the data set and ``world.json``. Clips that are there already are kept.
     clips : int
         Number of clips. More may be asked for later: the first ones stay what they are.
     seed : int
         The same seed gives the same clips, whatever the number of workers.
-    preset : {"standard", "easy", "hard"}
-        How hard the scenes are.
+    preset : str
+        What the scenes are like, a key of `PRESETS`.
     duration : float
         Seconds a clip.
     test_fraction : float
@@ -94,6 +98,15 @@ def render_world(
         Height and width in pixels, both even.
     frame_rate, sample_rate : float, int
         In Hz.
+    layout : {"yt360", "starss23"}
+        The first: ``video/{ID}-0.mp4`` (H.264), ``audio/{ID}-0.m4a`` (AAC "5.1" in YouTube's order
+        of planes) or ``.opus``, ``boxes/{ID}-0.json``, ``train.txt`` and ``test.txt``. The second:
+        ``foa_dev/dev-{train,test}-world/fold{3,4}_roomNN_mix001.wav``, and by the same names
+        ``video_dev/….mp4``, ``metadata_dev/….csv`` with what sounds where at 10 Hz, and
+        ``boxes_dev/….json``.
+    sound : {"aac", "opus", "wav"}, optional
+        Codec, the first of the layout's own when not given: yt360 takes the first two, starss23
+        the last.
     workers : int, optional
         Processes; one a core when not given, 0 for none but this.
 
@@ -112,6 +125,8 @@ def render_world(
     ...     len(list(Path(folder, "video").iterdir()))
     1
     """
+    kind = LAYOUTS[_validate.choice(layout, tuple(LAYOUTS), "layout")]
+    codecs = tuple(kind.sounds)
     settings = Settings(
         _validate.choice(preset, tuple(PRESETS), "preset"),
         _validate.natural(seed, "seed"),
@@ -120,16 +135,20 @@ def render_world(
         _validate.frame_size(frame_size),
         _validate.positive(frame_rate, "frame_rate", "Hz"),
         _validate.count(sample_rate, "sample_rate"),
+        layout,
+        codecs[0] if sound is None else _validate.choice(sound, codecs, f"sound of {layout}"),
     )
     count = _validate.count(clips, "clips")
     processes = cores() if workers is None else _validate.natural(workers, "workers")
     folder = Path(out)
     _claim(folder, settings)
-    for split in ("train", "test"):
-        keys = [settings.key(i) for i in range(count) if settings.split(i) == split]
-        with replacing(folder / f"{split}.txt") as temporary:
-            temporary.write_text("".join(f"{key}\n" for key in keys), encoding="utf-8")
-    todo = [i for i in range(count) if not _boxes_of(folder, settings.key(i)).exists()]
+    if kind.lists is not None:
+        for split in ("train", "test"):
+            names = [settings.name(i) for i in range(count) if settings.split(i) == split]
+            with replacing(folder / f"{split}.txt") as temporary:
+                lines = "".join(f"{kind.lists(name)}\n" for name in names)
+                temporary.write_text(lines, encoding="utf-8")
+    todo = [i for i in range(count) if not (folder / settings.files(i).boxes).exists()]
     work = partial(_attempt, folder, settings)
     results = map_in_order(work, todo, workers=processes, lost=_lost)
     with closing(cast("Generator[Exception | None, None, None]", results)):
@@ -139,7 +158,7 @@ def render_world(
 
 
 def render_clip(folder: Path, settings: Settings, index: int) -> None:
-    """Write the files of one clip; the boxes come last, so a clip that has them is complete."""
+    """Write the files of one clip, or none; a clip that has boxes is complete."""
     scene = sample_scene(
         settings.rules(),
         seed=settings.seed,
@@ -149,22 +168,32 @@ def render_clip(folder: Path, settings: Settings, index: int) -> None:
     )
     rate = settings.sample_rate
     performances = [perform(scene, i, rate) for i in range(len(scene.objects))]
-    key = settings.key(index)
-    _write_sound(folder / "audio" / f"{key}-0.m4a", render_sound(scene, performances, rate), rate)
-    times = np.arange(max(1, round(scene.duration * settings.frame_rate))) / settings.frame_rate
-    frames = render_frames(scene, performances, times, settings.frame_size)
-    write_video(folder / "video" / f"{key}-0.mp4", frames, settings.frame_rate)
-    write_boxes(_boxes_of(folder, key), LABEL_RATE, boxes(scene, performances))
-
-
-def _boxes_of(folder: Path, key: str) -> Path:
-    return folder / "boxes" / f"{key}-0.json"
+    files = settings.files(index)
+    paths = [
+        folder / path for path in (files.sound, files.video, files.events, files.boxes) if path
+    ]
+    try:
+        for path in paths:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        write_sound(folder / files.sound, render_sound(scene, performances, rate), rate)
+        times = np.arange(max(1, round(scene.duration * settings.frame_rate)))
+        frames = render_frames(
+            scene, performances, times / settings.frame_rate, settings.frame_size
+        )
+        write_video(folder / files.video, frames, settings.frame_rate)
+        if files.events is not None:
+            write_events(folder / files.events, scene, performances)
+        write_boxes(folder / files.boxes, LABEL_RATE, boxes(scene, performances))
+    except BaseException:
+        for path in paths:
+            path.unlink(missing_ok=True)
+        raise
 
 
 def _claim(folder: Path, settings: Settings) -> None:
     """Write the settings beside the clips, or refuse a folder that has others."""
     path = folder / SETTINGS
-    asked = json.loads(json.dumps({"format": FORMAT, **asdict(settings)}))
+    asked = json.loads(json.dumps({"format": FORMAT, **asdict(settings), "classes": CLASSES}))
     if path.exists():
         try:
             found = json.loads(path.read_text(encoding="utf-8"))
@@ -196,20 +225,3 @@ def _attempt(folder: Path, settings: Settings, index: int) -> Exception | None:
 def _lost(index: int) -> Exception:
     """Return the error of a clip whose worker died."""
     return OSError(f"the process rendering clip {index} died: is there enough memory?")
-
-
-def _write_sound(path: Path, sound: Signal, sample_rate: int) -> None:
-    """Write AAC "5.1" with the planes where YouTube has them (FL=X, FR=Y, FC=W, BL=Z)."""
-    import av
-
-    planes = np.zeros((6, sound.shape[-1]), np.float32)
-    planes[[2, 1, 4, 0]] = sound
-    # Intensity stereo, mid/side and noise substitution would spoil the phases between planes.
-    options = {"aac_is": "0", "aac_ms": "0", "aac_pns": "0", "aac_coder": "fast"}
-    with replacing(path) as temporary, av.open(str(temporary), "w") as container:
-        stream = container.add_stream("aac", rate=sample_rate, layout="5.1", options=options)
-        stream.bit_rate = BIT_RATE
-        frame = av.AudioFrame.from_ndarray(planes, format="fltp", layout="5.1")
-        frame.sample_rate, frame.pts = sample_rate, 0
-        container.mux(stream.encode(frame))
-        container.mux(stream.encode(None))

@@ -113,5 +113,5 @@ def test_nothing_there(tmp_path, name, hint):
 
 
 def test_unknown_source(tmp_path):
-    with pytest.raises(InputError, match="unknown source 'youtube': choose one of folder, yt360"):
+    with pytest.raises(InputError, match="unknown source 'youtube': choose one of folder, starss23, yt360"):
         open_source("youtube", tmp_path)

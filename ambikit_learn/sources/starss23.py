@@ -1,0 +1,155 @@
+"""The layout of the STARSS23 data set: sound, video and labels of recordings in parallel trees."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+import ambikit
+from ambikit import InputError
+from ambikit_learn.sources._clip import Clip, distinct, existing
+
+SEGMENT = 10.0
+"""Seconds of a clip: recordings last for minutes, too long to be held as one."""
+
+
+@dataclass(frozen=True, eq=False)
+class Events:
+    """What sounds when and where, one entry an object and frame of 0.1 s.
+
+    Parameters
+    ----------
+    frame, kind, source : (N,) arrays of int
+        Frame from 0, number of the class, and which object of that class.
+    azimuth, elevation : (N,) arrays
+        In degrees.
+    distance : (N,) array
+        In metres; NaN in files of 2022, which have none.
+    """
+
+    frame: npt.NDArray[np.int64]
+    kind: npt.NDArray[np.int64]
+    source: npt.NDArray[np.int64]
+    azimuth: npt.NDArray[np.float64]
+    elevation: npt.NDArray[np.float64]
+    distance: npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class STARSS23:
+    """Recordings of real rooms with labelled directions, in segments of about 10 s.
+
+    ``ROOT/foa_dev/{PART}/{NAME}.wav`` is the sound, ``ROOT/video_dev/{PART}/{NAME}.mp4`` the
+    picture and ``ROOT/metadata_dev/{PART}/{NAME}.csv`` the labels (`read_events`). What is in a
+    part ``dev-test-…`` is for testing, all else for training. Boxes may lie in
+    ``ROOT/boxes_dev/{PART}/{NAME}.json``. Some recordings have no video: they are named
+    all the same.
+
+    Parameters
+    ----------
+    root : Path
+        Folder of the data set.
+
+    References
+    ----------
+    .. [1] K. Shimada et al., "STARSS23: An audio-visual dataset of spatial recordings of real
+       scenes with spatiotemporal annotations of sound events", NeurIPS 2023.
+    """
+
+    root: Path
+
+    def clips(self) -> Iterator[Clip]:
+        """Give all clips in the order of their names.
+
+        Raises
+        ------
+        InputError
+            There are none.
+        """
+        sounds = [p for p in self.root.glob("foa_dev/*/*.wav") if p.name[0] != "."]
+        if not sounds:
+            raise InputError(
+                f"{self.root} is not laid out like STARSS23: it needs foa_dev/dev-…/NAME.wav and "
+                "video_dev/dev-…/NAME.mp4"
+            )
+        return distinct([clip for sound in sounds for clip in self._segments(sound)])
+
+    def _segments(self, sound: Path) -> Iterator[Clip]:
+        """Cut a recording; the last segment takes what is left over."""
+        part, name = sound.parent.name, sound.stem
+        try:
+            seconds = ambikit.info(sound).duration
+        except InputError:
+            seconds = 0.0  # whoever reads it will say what is wrong with it
+        count = max(1, int(seconds / SEGMENT))
+        for i in range(count):
+            yield Clip(
+                key=f"{name}-{round(i * SEGMENT):03d}",
+                video=self.root / "video_dev" / part / f"{name}.mp4",
+                audio=sound,
+                start=i * SEGMENT,
+                duration=SEGMENT if i + 1 < count else None,
+                boxes=existing(self.root / "boxes_dev" / part / f"{name}.json"),
+                split="test" if part.startswith("dev-test") else "train",
+            )
+
+
+def read_events(path: str | Path) -> Events:
+    """Read the labels of a recording.
+
+    Parameters
+    ----------
+    path : path
+        CSV file of ``frame,class,source,azimuth,elevation[,distance]`` at 10 frames a second, with
+        degrees and centimetres.
+
+    Returns
+    -------
+    Events
+
+    Raises
+    ------
+    FileNotFoundError
+        There is no such file.
+    InputError
+        It holds something else.
+
+    Notes
+    -----
+    A file without lines is a recording in which nothing was labelled.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     _ = Path(folder, "a.csv").write_text("0,8,0,-90,10,250")
+    ...     events = read_events(Path(folder, "a.csv"))
+    >>> events.azimuth.tolist(), events.distance.tolist()
+    ([-90.0], [2.5])
+    """
+    file = Path(path)
+    if not file.is_file():
+        raise FileNotFoundError(f"{path}: no such file: give a file of metadata_dev")
+    try:
+        lines = file.read_text(encoding="utf-8").splitlines()
+        rows = [[int(cell) for cell in line.split(",")] for line in lines if line]
+        if {len(row) for row in rows} - {5, 6}:
+            raise ValueError("lines have 5 or 6 columns")
+    except ValueError as error:
+        raise InputError(
+            f"{path} holds no labels of STARSS23 ({error}): give a file of metadata_dev"
+        ) from None
+    table = np.array([(*row, -1)[:6] for row in rows], dtype=np.int64).reshape(-1, 6)
+    frame, kind, source, azimuth, elevation, distance = table.T
+    return Events(
+        frame,
+        kind,
+        source,
+        azimuth.astype(np.float64),
+        elevation.astype(np.float64),
+        np.where(distance < 0, np.nan, distance / 100.0),
+    )
