@@ -79,7 +79,9 @@ class Framing:
         for begin in range(0, self._row_count, step):
             some = np.arange(begin, min(begin + step, self._row_count))
             rows[..., some[0] : some[-1] + 1, :] /= np.maximum(self._weight(some), tiny)
-        return rows.reshape(*rows.shape[:-2], -1)[..., self.lead : self.lead + self.samples]
+        return rows.reshape(*rows.shape[:-2], self._row_count * self.hop)[
+            ..., self.lead : self.lead + self.samples
+        ]
 
     def weights(self) -> FloatArray:
         """Return what squared windows sum up to, wherever it differs within the signal."""

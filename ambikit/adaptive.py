@@ -337,7 +337,7 @@ def _framing(x: FloatArray, sample_rate: float, window_length: float) -> Framing
 
 def _runs(framing: Framing, signals: int) -> list[tuple[int, int]]:
     """Divide all frames into runs of a few megabytes."""
-    step = max(32, _RUN // (signals * len(framing.window)))
+    step = max(32, _RUN // max(1, signals * len(framing.window)))
     return [(t, min(t + step, framing.frames)) for t in range(0, framing.frames, step)]
 
 

@@ -126,7 +126,7 @@ def istft(
     True
     """
     values = _validate.spectra(spectra, channels=False)
-    samples = _validate.count(samples, "samples")
+    samples = _validate.natural(samples, "samples")
     n_fft = 2 * (values.shape[-2] - 1)
     framing = _framing(samples, n_fft, hop, window, True, values.real.dtype)
     _validate.frames_of(values, framing.frames, samples, framing.hop)

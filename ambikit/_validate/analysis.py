@@ -63,7 +63,7 @@ def frames_of(spectra_: ComplexArray, frames_: int, samples_: int, hop: int) -> 
 
 def gapless(weight: FloatArray, hop: int) -> None:
     """Refuse windows that leave samples with next to no weight."""
-    if weight.min() < 1e-3 * weight.max():
+    if weight.min(initial=np.inf) < 1e-3 * weight.max(initial=0.0):
         raise InputError(f"frames leave gaps: a hop of {hop} is too long for this window")
 
 

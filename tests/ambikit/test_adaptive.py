@@ -293,6 +293,13 @@ def test_silence_stays_silent():
     assert_array_equal(ambikit.beamform_adaptive(x, 16000, 0.0, post_filter="cropac"), 0)
 
 
+@pytest.mark.parametrize("shape", [(4, 0), (0, 4, 100), (4, 1)])
+def test_next_to_nothing(shape):
+    got = ambikit.beamform_adaptive(np.ones(shape), 8000, 0.0, post_filter="cropac")
+    assert got.shape == (*shape[:-2], shape[-1])
+    assert np.isfinite(got).all()
+
+
 foa = np.ones((4, 800))
 matrix = np.eye(4)
 

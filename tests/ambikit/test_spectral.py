@@ -252,6 +252,13 @@ def test_batch_is_a_loop():
         assert_allclose(back[place], ambikit.istft(one, 500), atol=1e-15)
 
 
+@pytest.mark.parametrize("shape", [(4, 0), (0, 4, 100), (4, 1)])
+def test_next_to_nothing(shape):
+    spectra = ambikit.stft(np.ones(shape))
+    assert_allclose(ambikit.istft(spectra, shape[-1]), np.ones(shape))
+    assert ambikit.spectral_diffuseness(spectra).shape == (*shape[:-2], *spectra.shape[-2:])
+
+
 def test_inputs_stay_as_they_are():
     x = noise(9, 4, 500)
     x.flags.writeable = False
