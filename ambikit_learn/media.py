@@ -16,6 +16,13 @@ import numpy.typing as npt
 
 from ambikit import InputError, _validate
 from ambikit_learn._files import replacing
+from ambikit_learn.projection import (
+    FrameLayout,
+    cubemap_to_equirectangular,
+    equirectangular_size,
+    one_eye,
+)
+from ambikit_learn.spherical import stated_layout
 
 Frames = npt.NDArray[np.uint8]
 
@@ -84,6 +91,36 @@ def probe(path: str | Path) -> MediaInfo:
         )
 
 
+def read_layout(path: str | Path) -> FrameLayout | None:
+    """Read what a video file states about its projection.
+
+    Parameters
+    ----------
+    path : path
+        Video file: mp4 or mov (boxes sv3d and st3d, or the XML of Spherical Video V1), mkv or webm.
+
+    Returns
+    -------
+    FrameLayout or None
+        None if it states nothing.
+
+    Raises
+    ------
+    FileNotFoundError
+        There is no such file.
+    InputError
+        The file is no video, or shows only a part of the sphere.
+    """
+    with _opened(path) as (container, stream):
+        frame = next(container.decode(stream), None)
+        if frame is None:
+            raise InputError(f"{path} holds no frames: fetch or make it again")
+        try:
+            return stated_layout(frame.side_data)
+        except InputError as error:
+            raise InputError(f"{path}: {error}") from None
+
+
 def read_frames(
     path: str | Path,
     *,
@@ -91,6 +128,7 @@ def read_frames(
     duration: float | None = None,
     rate: float | None = None,
     size: tuple[int, int] | None = None,
+    layout: FrameLayout | None = None,
 ) -> Frames:
     """Read the frames of a span of video.
 
@@ -108,6 +146,9 @@ def read_frames(
         does not begin later.
     size : (height, width), optional
         Scale to this size, smoothly; the video's own size when not given.
+    layout : FrameLayout, optional
+        How the frames show the sphere, such as `read_layout` says: cubemaps are converted to
+        equirectangular frames, and of two eyes the left one is taken. As they are when not given.
 
     Returns
     -------
@@ -137,9 +178,11 @@ def read_frames(
                 raise InputError(f"{path} does not say how long it is: give a duration")
             duration = end - start
         count = max(1, round(_validate.positive(duration, "duration", "seconds") * rate))
-        height, width = size or (stream.height, stream.width)
+        layout = layout or FrameLayout()
+        height, width = size or equirectangular_size(stream.height, stream.width, layout)
         out = np.empty((count, height, width, 3), np.uint8)
-        last = _fill(out, start + np.arange(count) / rate, _frames_from(container, stream, start))
+        times = start + np.arange(count) / rate
+        last = _fill(out, times, _frames_from(container, stream, start), layout)
     if last is None:
         raise InputError(f"{path} holds no frames from {start:.2f} s: fetch or make it again")
     if last + HELD < start + (count - 1) / rate:
@@ -350,15 +393,28 @@ def _scaled(frame: Any, height: int, width: int) -> Frames:
     return pixels
 
 
+def _equirectangular(frame: Any, layout: FrameLayout, size: tuple[int, int]) -> Frames:
+    """Pixels of a frame of some layout as an equirectangular one."""
+    if layout == FrameLayout():
+        return _scaled(frame, *size)
+    eye = one_eye(_scaled(frame, frame.height, frame.width), layout.stereo)
+    if layout.projection == "equirectangular":
+        return resize(eye, size)
+    return cubemap_to_equirectangular(eye, layout, size)
+
+
 def _fill(
-    out: Frames, times: npt.NDArray[np.float64], frames: Iterator[tuple[float, Any]]
+    out: Frames,
+    times: npt.NDArray[np.float64],
+    frames: Iterator[tuple[float, Any]],
+    layout: FrameLayout,
 ) -> float | None:
     """Put the frame that is shown at each time into `out`; return when the last one began."""
     _, height, width, _ = out.shape
 
     def put(begin: int, end: int, shown: Any) -> None:
         if end > begin:
-            out[begin:end] = _scaled(shown, height, width)
+            out[begin:end] = _equirectangular(shown, layout, (height, width))
 
     done, began, shown = 0, None, None
     for time, frame in frames:
