@@ -1,0 +1,98 @@
+"""What a user types, and the one line that a mistake gets."""
+
+from __future__ import annotations
+
+import shutil
+
+import pytest
+
+from ambikit_learn.cli import main
+
+
+def refuse(capfd, *arguments: str) -> str:
+    """Run a command that must fail, and return its one line."""
+    assert main(arguments) == 2
+    out, err = capfd.readouterr()
+    assert "Traceback" not in out + err
+    line = err.strip().splitlines()[-1]
+    assert line.startswith("ambikit-learn: ")
+    return line
+
+
+def test_help_names_every_command(capsys):
+    with pytest.raises(SystemExit) as stop:
+        main(["--help"])
+    assert stop.value.code == 0
+    text = capsys.readouterr().out
+    assert all(name in text for name in ("world", "prepare", "fit", "evaluate", "demo"))
+
+
+def test_missing_folder(capfd, tmp_path):
+    line = refuse(capfd, "prepare", str(tmp_path / "nowhere"), str(tmp_path / "out"))
+    assert "nowhere" in line
+
+
+def test_missing_weights(capfd, clip_folder, tmp_path):
+    clip_folder.add("a")
+    weights = tmp_path / "none.pt"
+    line = refuse(
+        capfd, "prepare", str(clip_folder.root), str(tmp_path / "out"), f"--detector=yolo:{weights}"
+    )
+    assert str(weights) in line
+    assert "weights" in line
+
+
+def test_unknown_detector_source_and_preset(capfd, clip_folder, tmp_path):
+    clip_folder.add("a")
+    folder, out = str(clip_folder.root), str(tmp_path / "out")
+    assert "file" in refuse(capfd, "prepare", folder, out, "--detector=flie")
+    assert "yt360" in refuse(capfd, "prepare", folder, out, "--source=yt36")
+    assert "standard" in refuse(capfd, "world", out, "--preset=mid")
+
+
+def test_data_that_was_not_prepared(capfd, tmp_path):
+    line = refuse(capfd, "fit", "--config=avc_foa_iv", f"--data={tmp_path}")
+    assert "ambikit-learn prepare" in line
+
+
+def test_unknown_configuration_and_key(capfd, tmp_path):
+    assert "avsa_foa_iv" in refuse(capfd, "fit", "--config=avsa", f"--data={tmp_path}")
+    line = refuse(capfd, "fit", "--config=avc_foa_iv", "--data=x", "--model.learning_rat=1")
+    assert "learning_rat" in line
+    assert "--print_config" in line
+
+
+def test_run_that_was_not_finished(capfd, tmp_path):
+    line = refuse(capfd, "evaluate", "avsa", f"--model={tmp_path}", "--data=x")
+    assert "fit" in line
+
+
+def test_bad_clips_are_told_and_the_others_go_on(capfd, clip_folder, tmp_path):
+    clip_folder.add("good")
+    clip_folder.add("silent")
+    clip_folder.path("audio", "silent").unlink()
+    clip_folder.add("cut")
+    cut = clip_folder.path("video", "cut")
+    cut.write_bytes(cut.read_bytes()[:2000])
+    code = main(["prepare", str(clip_folder.root), str(tmp_path / "out"), "--workers=0"])
+    out = capfd.readouterr().out
+    assert code == 0
+    assert "1 of 3 clips prepared" in out
+    assert out.count("left out: 1") == 2
+
+
+def test_demo_of_a_folder_without_clips(capfd, tmp_path):
+    (tmp_path / "empty").mkdir()
+    line = refuse(capfd, "demo", f"--out={tmp_path / 'out'}", f"--data={tmp_path / 'empty'}")
+    assert "empty" in line
+
+
+@pytest.mark.slow
+def test_demo_end_to_end(capfd, tmp_path):
+    assert main(["demo", f"--out={tmp_path}", "--minutes=0.2"]) == 0
+    out = capfd.readouterr().out
+    assert "AVSA" in out
+    for name in ("index.html", "scene.png", "crops.png", "training.png", "results.png"):
+        assert (tmp_path / name).stat().st_size > 1000
+    shutil.rmtree(tmp_path / "avsa")
+    assert main(["demo", f"--out={tmp_path}", "--minutes=0.2"]) == 0  # goes on from what is there
