@@ -18,6 +18,7 @@ import soundfile
 import ambikit
 from ambikit import InputError
 from ambikit_learn.manifest import Settings, read_manifest
+from ambikit_learn.members import decode_sound
 from ambikit_learn.prepare import Summary, prepare
 
 RATE = 24000
@@ -477,4 +478,9 @@ def test_real_clips(test_data, tmp_path):
     rows = rows_of(tmp_path / "out")
     assert rows["kqAZkf5Odyw-80"]["frames"] == 80
     assert rows["kqAZkf5Odyw-80"]["samples"] == 240000
+    for key, sample in read_shard(tmp_path / "out" / "shards" / "train-00000.tar").items():
+        found = decode_sound(sample["flac"], 0, rows[key]["samples"], rows[key]["gain"])
+        wanted, _ = ambikit.read(test_data / "yt360" / "audio" / f"{key}.m4a", sample_rate=RATE)
+        # YouTube's planes arrive as W, Y, Z, X, to 16 bits of the peak.
+        assert np.abs(found - wanted[:, : found.shape[1]]).max() < rows[key]["gain"] / 60000
     assert Settings.load(tmp_path / "out").frame_rate == 8.0
