@@ -19,7 +19,7 @@ from ambikit_learn.shards import SpanDataset
 from ambikit_learn.training import fit_main
 from ambikit_learn.world import render_world
 
-CLIP_SECONDS = 6.0
+CLIP_SECONDS = 2.0
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Budget:
         if not minutes > 0:
             raise InputError(f"minutes must be positive, got {minutes!r}")
         return cls(
-            clips=max(round(60 * minutes), 10),
+            clips=max(round(200 * minutes), 10),
             avc_steps=max(round(20 * minutes), 5),
             avsa_steps=max(round(60 * minutes), 5),
         )

@@ -127,6 +127,8 @@ class AlignmentData(LightningDataModule):
         Frames a crop, spread over the span.
     size : int
         Width and height of a crop, in pixels.
+    mirror : bool
+        Swap left and right of picture and sound together in half of the training items.
     workers : int
         Processes that load data, for each rank.
     seed : int
@@ -144,6 +146,7 @@ class AlignmentData(LightningDataModule):
         span: float = 1.0,
         frames: int = 3,
         size: int = 48,
+        mirror: bool = True,
         workers: int = 2,
         seed: int = 0,
         validation_clips: int = 256,
@@ -151,7 +154,7 @@ class AlignmentData(LightningDataModule):
         super().__init__()
         self.path, self.strategy, self.views = Path(path), strategy, views
         self.batch_size, self.workers, self.seed = batch_size, workers, seed
-        self.span, self.frames, self.size = span, frames, size
+        self.span, self.frames, self.size, self.mirror = span, frames, size, mirror
         self.validation_clips = validation_clips
         for name in ("views", "batch_size", "frames", "size"):
             if getattr(self, name) < 1:
@@ -165,7 +168,7 @@ class AlignmentData(LightningDataModule):
     @cached_property
     def training_set(self) -> AlignmentDataset:
         """The training split."""
-        return self._dataset("train", self.strategy, self.views)
+        return self._dataset("train", self.strategy, self.views, mirror=self.mirror)
 
     def train_dataloader(self) -> TimedLoader:
         """Return the loader from the present step on."""
@@ -219,7 +222,9 @@ class AlignmentData(LightningDataModule):
             )
         )
 
-    def _dataset(self, split: str, strategy: Strategy, views: int) -> AlignmentDataset:
+    def _dataset(
+        self, split: str, strategy: Strategy, views: int, *, mirror: bool = False
+    ) -> AlignmentDataset:
         return AlignmentDataset(
             self.path,
             split,
@@ -229,4 +234,5 @@ class AlignmentData(LightningDataModule):
             frames=self.frames,
             size=self.size,
             seed=self.seed,
+            mirror=mirror,
         )
