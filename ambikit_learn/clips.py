@@ -17,9 +17,11 @@ from ambikit import InputError
 from ambikit_learn.detection import Detector, load_detector, read_boxes
 from ambikit_learn.equirect import Boxes
 from ambikit_learn.manifest import Settings
-from ambikit_learn.media import probe, read_frames
+from ambikit_learn.media import probe, read_frames, read_layout
 from ambikit_learn.members import Frames, Sound, encode_frames, encode_sound
+from ambikit_learn.projection import FrameLayout, recognise
 from ambikit_learn.sources import Clip
+from ambikit_learn.spherical import PartialSphereError
 
 RECORD_FORMAT = "ambikit-clip/1"
 
@@ -35,8 +37,17 @@ below 2."""
 APART = 0.5
 """Seconds by which picture and sound may differ in length before it is noted."""
 
-NOTES = ("still picture", "Z is silent", "W only", "lengths differ")
-"""What is worth knowing of a clip and leaves it out only if the settings say so."""
+NOTES = (
+    "still picture",
+    "Z is silent",
+    "W only",
+    "lengths differ",
+    "cubemap",
+    "equi-angular cubemap",
+    "two eyes",
+)
+"""What is worth knowing of a clip and leaves it out only if the settings say so. Cubemaps are
+converted to equirectangular frames, and one of two eyes is kept."""
 
 _DETECTED_AT_ONCE = 8
 
@@ -78,6 +89,7 @@ class Material:
     """Picture and sound of a usable clip, of one length."""
 
     frames: Frames
+    layout: FrameLayout
     sound: Sound
     notes: tuple[str, ...]
 
@@ -111,7 +123,8 @@ def prepare_clip(clip: Clip, settings: Settings) -> Prepared | LeftOut:
     try:
         material = _examine(clip, settings)
         _refuse(settings.leave_out, material.notes)
-        name, boxes = _detect(clip, settings, len(material.frames) / settings.frame_rate)
+        duration = len(material.frames) / settings.frame_rate
+        name, boxes = _detect(clip, settings, duration, material.layout)
         return _packed(clip, settings, material, name, boxes)
     except _UnusableError as error:
         return LeftOut(error.reason, str(error))
@@ -166,6 +179,8 @@ def _or_left_out(reason: str) -> Iterator[None]:
         yield
     except FileNotFoundError as error:
         raise _UnusableError("missing file", str(error)) from None
+    except PartialSphereError as error:
+        raise _UnusableError("part of the sphere", str(error)) from None
     except (InputError, OSError) as error:
         raise _UnusableError(reason, str(error)) from None
 
@@ -181,33 +196,50 @@ def _examine(clip: Clip, settings: Settings) -> Material:
     """Read a clip's picture and sound to their common length; raise what makes it unusable."""
     if clip.split == "unlisted":
         raise _UnusableError("unlisted", "the data set's lists do not name this clip")
-    frames, sound = _picture(clip, settings), _sound(clip, settings)
+    (layout, frames), sound = _picture(clip, settings), _sound(clip, settings)
     seconds = len(frames) / settings.frame_rate, sound.shape[1] / settings.sample_rate
     count = math.floor(min(seconds) * settings.frame_rate)
     if count < SHORTEST * settings.frame_rate:
         raise _UnusableError("too short", f"{min(seconds):.2f} s of picture and sound")
     frames = frames[:count]
     sound = sound[:, : round(count / settings.frame_rate * settings.sample_rate)]
-    found = (_is_still(frames), *_absent(sound), abs(seconds[0] - seconds[1]) > APART)
-    return Material(
-        frames, sound, tuple(note for note, holds in zip(NOTES, found, strict=True) if holds)
+    found = (
+        _is_still(frames),
+        *_absent(sound),
+        abs(seconds[0] - seconds[1]) > APART,
+        layout.projection == "cubemap",
+        layout.projection == "eac",
+        layout.stereo != "mono",
     )
+    notes = tuple(note for note, holds in zip(NOTES, found, strict=True) if holds)
+    return Material(frames, layout, sound, notes)
 
 
-def _picture(clip: Clip, settings: Settings) -> Frames:
-    """Read the frames of a clip."""
+def _picture(clip: Clip, settings: Settings) -> tuple[FrameLayout, Frames]:
+    """Read the equirectangular frames of a clip, and the layout that its file has."""
     with _or_left_out("unreadable picture"):
         info = probe(clip.video)
     if clip.audio == clip.video and not info.has_audio:
         raise _UnusableError("no sound", f"{clip.video} has no sound track")
     with _or_left_out("truncated picture"):
-        return read_frames(
-            clip.video,
-            start=clip.start,
-            duration=clip.duration,
-            rate=settings.frame_rate,
-            size=settings.frame_size,
-        )
+        stated = read_layout(clip.video)
+
+    def read(layout: FrameLayout) -> Frames:
+        with _or_left_out("truncated picture"):
+            return read_frames(
+                clip.video,
+                start=clip.start,
+                duration=clip.duration,
+                rate=settings.frame_rate,
+                size=settings.frame_size,
+                layout=layout,
+            )
+
+    plain = FrameLayout()
+    frames = read(stated or plain)
+    layout = stated or recognise(_some(frames))
+    # Metadata seldom outlives a download: most cubemaps show only once they are seen.
+    return layout, read(layout) if stated is None and layout != plain else frames
 
 
 def _sound(clip: Clip, settings: Settings) -> Sound:
@@ -224,9 +256,15 @@ def _sound(clip: Clip, settings: Settings) -> Sound:
     return np.ascontiguousarray(sound[:4], dtype=np.float32)
 
 
+def _some(frames: Frames) -> Frames:
+    """Choose up to 16 frames, evenly spread."""
+    chosen: Frames = frames[np.unique(np.linspace(0, len(frames) - 1, 16).astype(int))]
+    return chosen
+
+
 def _is_still(frames: Frames) -> bool:
     """Tell whether nothing moves, looking at the green of up to 16 frames."""
-    chosen = frames[np.unique(np.linspace(0, len(frames) - 1, 16).astype(int)), :, :, 1]
+    chosen = _some(frames)[..., 1]
     count, height, width = chosen.shape
     blocks = chosen[:, : height // 4 * 4, : width // 4 * 4].reshape(
         count, height // 4, 4, width // 4, 4
@@ -248,7 +286,9 @@ def _detector(spec: str) -> Detector:
     return load_detector(spec)
 
 
-def _detect(clip: Clip, settings: Settings, duration: float) -> tuple[str, list[Boxes]]:
+def _detect(
+    clip: Clip, settings: Settings, duration: float, layout: FrameLayout
+) -> tuple[str, list[Boxes]]:
     """Name the detector and return the boxes at each multiple of the detection's interval."""
     rate = settings.detection_rate
     times = np.arange(math.ceil(duration * rate)) / rate
@@ -265,7 +305,11 @@ def _detect(clip: Clip, settings: Settings, duration: float) -> tuple[str, list[
         some = times[first : first + _DETECTED_AT_ONCE]
         with _or_left_out("truncated picture"):
             frames = read_frames(
-                clip.video, start=clip.start + some[0], duration=len(some) / rate, rate=rate
+                clip.video,
+                start=clip.start + some[0],
+                duration=len(some) / rate,
+                rate=rate,
+                layout=layout,
             )
         boxes.extend(detector.detect(frames))
     return detector.name, boxes

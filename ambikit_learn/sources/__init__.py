@@ -7,18 +7,50 @@ from pathlib import Path
 
 from ambikit import _validate
 from ambikit_learn.sources._clip import Clip, Source
+from ambikit_learn.sources._labelled import LabelledClip, LabelledSource
+from ambikit_learn.sources.eigenscape import EigenScape
 from ambikit_learn.sources.folder import Folder
+from ambikit_learn.sources.hmdb51 import HMDB51
+from ambikit_learn.sources.sphere360 import Sphere360
 from ambikit_learn.sources.starss23 import STARSS23
+from ambikit_learn.sources.tau2019 import TAU2019
+from ambikit_learn.sources.ucf101 import UCF101
 from ambikit_learn.sources.yt360 import YT360
 
-__all__ = ["SOURCES", "STARSS23", "YT360", "Clip", "Folder", "Source", "open_source"]
+__all__ = [
+    "HMDB51",
+    "LABELLED",
+    "SOURCES",
+    "STARSS23",
+    "TAU2019",
+    "UCF101",
+    "YT360",
+    "Clip",
+    "EigenScape",
+    "Folder",
+    "LabelledClip",
+    "LabelledSource",
+    "Source",
+    "Sphere360",
+    "open_labelled",
+    "open_source",
+]
 
 SOURCES: dict[str, Callable[[Path], Source]] = {
     "folder": Folder,
+    "sphere360": Sphere360,
     "starss23": STARSS23,
     "yt360": YT360,
 }
-"""Adapters by the name that a command line gives."""
+"""Adapters of 360° video with sound, by the name that a command line gives."""
+
+LABELLED: dict[str, Callable[[Path], LabelledSource]] = {
+    "eigenscape": EigenScape,
+    "hmdb51": HMDB51,
+    "tau2019": TAU2019,
+    "ucf101": UCF101,
+}
+"""Adapters of labelled video or sound for evaluation."""
 
 
 def open_source(name: str, root: str | Path) -> Source:
@@ -27,7 +59,7 @@ def open_source(name: str, root: str | Path) -> Source:
     Parameters
     ----------
     name : str
-        Name of the adapter, a key of `SOURCES`: ``"yt360"``, ``"starss23"`` or ``"folder"``.
+        Name of the adapter, a key of `SOURCES`.
     root : path
         Folder of the data set.
 
@@ -52,8 +84,48 @@ def open_source(name: str, root: str | Path) -> Source:
     ...     [(clip.key, clip.audio.name) for clip in open_source("folder", root).clips()]
     [('a', 'a.wav'), ('b', 'b.mov')]
     """
-    adapter = SOURCES[_validate.choice(name, tuple(SOURCES), "source")]
+    return SOURCES[_validate.choice(name, tuple(SOURCES), "source")](_folder(root))
+
+
+def open_labelled(name: str, root: str | Path) -> LabelledSource:
+    """Open a labelled data set on disk.
+
+    Parameters
+    ----------
+    name : str
+        Name of the adapter, a key of `LABELLED`.
+    root : path
+        Folder of the data set.
+
+    Returns
+    -------
+    LabelledSource
+        Its ``clips(fold)`` gives `LabelledClip` objects in an order that does not change, for folds
+        from 1 to ``folds``.
+
+    Raises
+    ------
+    InputError
+        No such adapter.
+    FileNotFoundError
+        No such folder.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as root:
+    ...     Path(root, "Beach.1.wav").touch()
+    ...     source = open_labelled("eigenscape", root)
+    ...     clips = list(source.clips(fold=2))
+    >>> source.folds, len(clips), clips[0].key, clips[-1].start
+    (4, 160, 'Beach_1_01', 570.0)
+    """
+    return LABELLED[_validate.choice(name, tuple(LABELLED), "labelled data set")](_folder(root))
+
+
+def _folder(root: str | Path) -> Path:
+    """Refuse a folder that is not there."""
     folder = Path(root)
     if not folder.is_dir():
         raise FileNotFoundError(f"{folder}: no such folder: give the folder of the data set")
-    return adapter(folder)
+    return folder

@@ -74,3 +74,10 @@ def distinct(clips: list[Clip]) -> Iterator[Clip]:
 def existing(path: Path) -> Path | None:
     """Return `path` if there is such a file."""
     return path if path.is_file() else None
+
+
+def by_stem(folder: Path, suffixes: tuple[str, ...]) -> dict[str, Path]:
+    """Files by name; of several with one name, that with the preferred suffix."""
+    found = [p for p in folder.glob("*") if p.suffix.lower() in suffixes and p.name[0] != "."]
+    found.sort(key=lambda p: -suffixes.index(p.suffix.lower()))
+    return {p.stem: p for p in found}

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ambikit import InputError
-from ambikit_learn.sources._clip import AUDIO, VIDEO, Clip, distinct, existing, key_of
+from ambikit_learn.sources._clip import AUDIO, VIDEO, Clip, by_stem, distinct, existing, key_of
+from ambikit_learn.sources._labelled import lines
 
 
 @dataclass(frozen=True)
@@ -16,9 +17,10 @@ class YT360:
 
     ``{ID}`` is the video's id and ``{T}`` the second at which the clip was cut; a name may also be
     an id alone. ``ROOT/train.txt`` and ``ROOT/test.txt`` list the ids of each split, one a line;
-    without lists all clips are for training, with them a clip in neither is ``"unlisted"``. Boxes
-    may lie in ``ROOT/boxes/{ID}-{T}.json``. The sound is always that of ``ROOT/audio``: the video
-    files carry a stereo mix.
+    without lists all clips are for training, with them a clip in neither is ``"unlisted"``. If
+    ``ROOT/segments.txt`` is there (lines ``{ID} {T},{T},…``), every clip that it lists is named,
+    whether its files are there or not. Boxes may lie in ``ROOT/boxes/{ID}-{T}.json``. The sound is
+    always that of ``ROOT/audio``: the video files carry a stereo mix.
 
     Parameters
     ----------
@@ -39,9 +41,9 @@ class YT360:
         Raises
         ------
         InputError
-            There are none.
+            There are none, or a line of ``segments.txt`` has another form.
         """
-        video, audio = _by_stem(self.root / "video", VIDEO), _by_stem(self.root / "audio", AUDIO)
+        video, audio = by_stem(self.root / "video", VIDEO), by_stem(self.root / "audio", AUDIO)
         if not video and not audio:
             raise InputError(
                 f"{self.root} is not laid out like YT-360: it needs video/ID-T.mp4 and "
@@ -61,16 +63,20 @@ class YT360:
                     boxes=existing(self.root / "boxes" / f"{stem}.json"),
                     split=_split(stem, splits),
                 )
-                for stem in video.keys() | audio.keys()
+                for stem in video.keys() | audio.keys() | set(self._segments())
             ]
         )
 
-
-def _by_stem(folder: Path, suffixes: tuple[str, ...]) -> dict[str, Path]:
-    """Files by name; of several with one name, that with the preferred suffix."""
-    found = [p for p in folder.glob("*") if p.suffix.lower() in suffixes and p.name[0] != "."]
-    found.sort(key=lambda p: -suffixes.index(p.suffix.lower()))
-    return {p.stem: p for p in found}
+    def _segments(self) -> Iterator[str]:
+        """Give the names that the list of segments demands."""
+        path = self.root / "segments.txt"
+        if not path.is_file():
+            return
+        for number, words in lines(path):
+            starts = words[1].split(",") if len(words) == 2 else [""]
+            if not all(start.isdigit() for start in starts):
+                raise InputError(f"{path}, line {number}: expected an id and seconds, 'ID 10,20'")
+            yield from (f"{words[0]}-{start}" for start in starts)
 
 
 def _split(stem: str, splits: dict[str, set[str]]) -> str:

@@ -72,6 +72,51 @@ def test_yt360_splits_by_id(tmp_path):
     }
 
 
+def test_yt360_names_every_listed_segment(tmp_path):
+    """The lists as released: ids of the splits, and `ID T,T,...` for all videos together."""
+    touch(tmp_path, "video/-a-b_c7-0.mp4", "audio/-a-b_c7-0.m4a", "video/extra-5.mp4")
+    (tmp_path / "train.txt").write_text("-a-b_c7-\n")
+    (tmp_path / "test.txt").write_text("zzzzzzzzzzz\n")
+    (tmp_path / "segments.txt").write_text("-a-b_c7- 10\nzzzzzzzzzzz 0,130\nneither-one 4\n")
+    found = clips("yt360", tmp_path)
+    assert {key: clip.split for key, clip in found.items()} == {
+        "-a-b_c7-0": "unlisted",
+        "-a-b_c7--10": "train",
+        "zzzzzzzzzzz-0": "test",
+        "zzzzzzzzzzz-130": "test",
+        "neither-one-4": "unlisted",
+        "extra-5": "unlisted",
+    }
+    assert found["zzzzzzzzzzz-130"].video == tmp_path / "video/zzzzzzzzzzz-130.mp4"
+    assert found["zzzzzzzzzzz-130"].audio == tmp_path / "audio/zzzzzzzzzzz-130.m4a"
+    (tmp_path / "segments.txt").write_text("a 1,2\nb 1;2\n")
+    with pytest.raises(InputError, match=r"segments\.txt, line 2: expected"):
+        clips("yt360", tmp_path)
+
+
+def test_sphere360(tmp_path):
+    touch(tmp_path, "media/a_b-c_10.webm", "media/x_0.mp4", "media/x_0.flac", "media/new_5.mp4")
+    lists = tmp_path / "dataset" / "split"
+    lists.mkdir(parents=True)
+    (lists.parent / "channels.csv").write_text("channel_id\nUC0123456789\n")
+    (lists / "train.txt").write_text("x_0\na_b-c_10\na_b-c_20\n")
+    (lists / "test.txt").write_text("_y_30\n")
+    media = tmp_path / "media"
+    assert list(open_source("sphere360", tmp_path).clips()) == [
+        Clip("_y_30", media / "_y_30.webm", media / "_y_30.webm", split="test"),
+        Clip("a_b-c_10", media / "a_b-c_10.webm", media / "a_b-c_10.webm"),
+        Clip("a_b-c_20", media / "a_b-c_20.webm", media / "a_b-c_20.webm"),
+        Clip("new_5", media / "new_5.mp4", media / "new_5.mp4", split="unlisted"),
+        Clip("x_0", media / "x_0.mp4", media / "x_0.flac"),
+    ]
+    (lists / "test.txt").write_text("x_0\nno-second\n")
+    with pytest.raises(InputError, match=r"test\.txt, line 2: 'no-second' is no ID_SECOND"):
+        clips("sphere360", tmp_path)
+    (lists / "train.txt").unlink()
+    with pytest.raises(FileNotFoundError, match=r"train\.txt: no such file: fetch the lists"):
+        clips("sphere360", tmp_path)
+
+
 def test_yt360_of_the_real_clips(test_data):
     found = clips("yt360", test_data / "yt360")
     assert list(found) == ["kqAZkf5Odyw-80", "redownloaded_from_YT"]
@@ -113,5 +158,5 @@ def test_nothing_there(tmp_path, name, hint):
 
 
 def test_unknown_source(tmp_path):
-    with pytest.raises(InputError, match="unknown source 'youtube': choose one of folder, starss23, yt360"):
+    with pytest.raises(InputError, match=r"unknown source 'youtube': choose one of folder"):
         open_source("youtube", tmp_path)

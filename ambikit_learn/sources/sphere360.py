@@ -1,0 +1,74 @@
+"""The layout of Sphere360: clips of YouTube videos by id and second, split by lists."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from ambikit import InputError
+from ambikit_learn.sources._clip import AUDIO, VIDEO, Clip, by_stem, distinct, existing, key_of
+from ambikit_learn.sources._labelled import lines
+
+
+@dataclass(frozen=True)
+class Sphere360:
+    """Clips of 10 s with first-order sound.
+
+    ``ROOT/dataset/split/train.txt`` and ``test.txt`` list the clips, ``{ID}_{SECOND}`` a line;
+    both holds for ids that have underscores. The media are not published: they lie in
+    ``ROOT/media/{ID}_{SECOND}.webm`` or another container, with their own sound, or with sound of
+    the same name beside them (``.flac``). Every clip that is listed is named, whether its media
+    are there or not; one that lies there and is not listed is ``"unlisted"``. Boxes may lie in
+    ``ROOT/boxes``. (``dataset/channels.csv`` lists channels of YouTube and says nothing of clips.)
+
+    Parameters
+    ----------
+    root : Path
+        Folder of the data set.
+
+    References
+    ----------
+    .. [1] H. Liu et al., "OmniAudio: Generating spatial audio from 360-degree video", ICML 2025.
+    """
+
+    root: Path
+
+    def clips(self) -> Iterator[Clip]:
+        """Give all clips in the order of their names.
+
+        Raises
+        ------
+        FileNotFoundError
+            A list is missing.
+        InputError
+            A line that names no clip.
+        """
+        splits = dict(self._listed())
+        media = self.root / "media"
+        video = by_stem(media, VIDEO)
+        audio = by_stem(media, tuple(suffix for suffix in AUDIO if suffix not in VIDEO))
+        return distinct([self._clip(stem, splits, video, audio) for stem in video.keys() | splits])
+
+    def _clip(
+        self, stem: str, splits: dict[str, str], video: dict[str, Path], audio: dict[str, Path]
+    ) -> Clip:
+        """Find what belongs to a name."""
+        picture = video.get(stem, self.root / "media" / f"{stem}.webm")
+        return Clip(
+            key=key_of(Path(stem)),
+            video=picture,
+            audio=audio.get(stem, picture),
+            boxes=existing(self.root / "boxes" / f"{stem}.json"),
+            split=splits.get(stem, "unlisted"),
+        )
+
+    def _listed(self) -> Iterator[tuple[str, str]]:
+        """Give each listed name and its split."""
+        for split in ("train", "test"):
+            path = self.root / "dataset" / "split" / f"{split}.txt"
+            for number, words in lines(path):
+                name, _, second = words[0].rpartition("_")
+                if not name or not second.isdigit() or len(words) > 1:
+                    raise InputError(f"{path}, line {number}: {' '.join(words)!r} is no ID_SECOND")
+                yield words[0], split
