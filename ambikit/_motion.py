@@ -60,9 +60,10 @@ def control_points(
     """Refine unit-vector keys (K, D) at positions (K,) along great circles.
 
     Returns control points (C, D) at most `chord` apart, or one a sample where those would be more,
-    and their rising positions (C,), from 0 or before to beyond the last sample. Outside the keys'
-    range the nearest key is held. Opposite keys leave the path open; it is taken counter-clockwise
-    about the third axis.
+    and their positions (C,), from 0 or before to beyond the last sample. They depend on the two
+    keys around them alone, not on which samples are asked for. Outside the keys' range the nearest
+    key is held. Opposite keys leave the path open; it is taken counter-clockwise about the third
+    axis.
     """
     if position[0] > 0:
         keys, position = np.concatenate([keys[:1], keys]), np.append(0.0, position)
@@ -78,20 +79,20 @@ def control_points(
 
     length = np.diff(position)
     parts = np.ceil(np.maximum(np.maximum(angle[:, 0] / chord, length / LONGEST), 1.0))
-    if parts.sum() < samples:
-        count = parts.astype(np.int64)
-        key = np.repeat(np.arange(len(count)), count)
-        fraction = (np.arange(len(key)) - (np.cumsum(count) - count)[key]) / count[key]
-    else:
-        each = np.arange(samples)
-        key = np.searchsorted(position, each, side="right") - 1
-        fraction = (each - position[key]) / length[key]
-    turned = fraction[:, None] * angle[key]
-    points = np.cos(turned) * here[key] + np.sin(turned) * tangent[key]
-    return (
-        np.concatenate([points, keys[-1:]]),
-        np.append(position[key] + fraction * length[key], position[-1]),
-    )
+    each = parts > length  # the key itself, then every sample up to the next
+    sample = np.ceil(position)
+    count = np.where(each, 1 + np.diff(sample), parts)
+    spacing = np.where(each, 1.0, length / parts)
+    low = np.clip(np.floor(-position[:-1] / spacing) - 1, 0, count).astype(np.int64)
+    high = np.clip(np.ceil((samples - position[:-1]) / spacing) + 2, low, count).astype(np.int64)
+
+    key = np.repeat(np.arange(len(count)), high - low)
+    step = np.arange(len(key)) + (high - np.cumsum(high - low))[key]
+    even = position[key] + step * spacing[key]
+    place = np.where(each[key] & (step > 0), sample[key] + step - 1, even)
+    key, place = np.append(key, len(count) - 1), np.append(place, position[-1])
+    turned = ((place - position[key]) / length[key])[:, None] * angle[key]
+    return np.cos(turned) * here[key] + np.sin(turned) * tangent[key], place
 
 
 def lines_between(position: FloatArray, samples: int) -> Lines:
