@@ -1,4 +1,4 @@
-"""Moving delay line with 1/r gain."""
+"""Sound along moving paths: fractional delay, and a weight for each channel."""
 
 from __future__ import annotations
 
@@ -26,33 +26,57 @@ def _filters() -> Signal:
 
 
 _FILTERS = _filters()
+BLOCK = 64
+"""Samples in which a delay changes so little that fading between its ends stands for it."""
+MARGIN = BLOCK + _TAPS
+"""Samples of silence that a signal needs at both ends."""
+_FADE = (np.arange(BLOCK) / BLOCK).astype(np.float32)
 
 
-# The sum over the taps may be reordered, so that it runs in vector registers.
-@njit(cache=True, nogil=True, fastmath={"reassoc", "contract"})
-def delay_line(signal: Signal, delay: Floats, gain: Floats, out: Signal) -> None:
-    """Delay `signal` (n,) by `delay` samples and scale by `gain`: keys (K,) spread over the span.
-
-    Between keys both are linear. Outside its span the signal is silent.
-    """
-    n = signal.shape[0]
-    keys = delay.shape[0]
-    step = (keys - 1) / (n - 1) if n > 1 else 0.0
-    for i in range(n):
-        key = i * step
-        k = min(int(key), max(keys - 2, 0))
-        m = min(k + 1, keys - 1)
-        w = key - k
-        g = gain[k] + w * (gain[m] - gain[k])
-        place = i - (delay[k] + w * (delay[m] - delay[k]))
-        whole = math.floor(place)
-        taps = _FILTERS[int((place - whole) * _PHASES + 0.5)]
-        first = whole - (_TAPS // 2 - 1)
+# A fixed number of steps and indices without a sign run in vector registers.
+@njit(cache=True, nogil=True, fastmath={"contract"})
+def _filter(signal: Signal, taps: Signal, out: Signal) -> None:
+    """Filter `signal` (BLOCK + taps) into `out` (BLOCK)."""
+    for i in range(BLOCK):
         total = np.float32(0.0)
-        if first >= 0 and first + _TAPS <= n:
-            for j in range(_TAPS):
-                total += taps[j] * signal[first + j]
-        else:
-            for j in range(max(0, -first), min(_TAPS, n - first)):
-                total += taps[j] * signal[first + j]
-        out[i] = g * total
+        for j in range(_TAPS):
+            total += taps[j] * signal[np.uint64(i + j)]
+        out[i] = total
+
+
+@njit(cache=True, nogil=True, fastmath={"contract"})
+def add_paths(signal: Signal, first: int, delays: Floats, weights: Floats, out: Signal) -> None:
+    """Add a signal to `out` (channels, n) along P paths.
+
+    `signal` holds silence, from `first` on the signal, and silence again: at least MARGIN, and
+    before it as much more as the longest delay. `delays` (P, K) in samples and `weights`
+    (P, K, channels) are keys spread over the span, linear between them.
+    """
+    n, keys = out.shape[1], delays.shape[1]
+    step = (keys - 1) / (n - 1) if n > 1 else 0.0
+    ends = np.empty((2, BLOCK), np.float32)
+    for path in range(delays.shape[0]):
+        for start in range(0, n, BLOCK):
+            for end in range(2):
+                key = (start + end * BLOCK) * step
+                k = min(int(key), max(keys - 2, 0))
+                m = min(k + 1, keys - 1)
+                delay = delays[path, k] + (key - k) * (delays[path, m] - delays[path, k])
+                whole = math.floor(-delay)
+                taps = _FILTERS[int((-delay - whole) * _PHASES + 0.5)]
+                place = first + start + int(whole) - (_TAPS // 2 - 1)
+                _filter(signal[place : place + BLOCK + _TAPS], taps, ends[end])
+            for i in range(BLOCK):
+                ends[0, i] += _FADE[i] * (ends[1, i] - ends[0, i])
+            key = start * step
+            k = min(int(key), max(keys - 2, 0))
+            m = min(k + 1, keys - 1)
+            for c in range(out.shape[0]):
+                slope = weights[path, m, c] - weights[path, k, c]
+                gain, rise = (
+                    np.float32(weights[path, k, c] + (key - k) * slope),
+                    np.float32(slope * step),
+                )
+                row = out[c, start : start + BLOCK]
+                for i in range(row.shape[0]):
+                    row[i] += (gain + rise * np.float32(i)) * ends[0, i]

@@ -2,23 +2,32 @@
 
 from __future__ import annotations
 
+import functools
+import math
 from collections.abc import Sequence
 from itertools import product
 
 import numpy as np
+import numpy.typing as npt
 from scipy import fft
 
 import ambikit
+from ambikit_learn.world.places import BANDS, PLACES, Peak
 from ambikit_learn.world.scene import FIELD, Floats, Room, Scene
 from ambikit_learn.world.sounds import Performance, Signal
 
+Spectrum = npt.NDArray[np.complex64]
+
 SPEED_OF_SOUND = 343.0
+# What the air takes up at 20 °C and 50% humidity, dB a metre by octave.
+AIR = np.array([0.0004, 0.0013, 0.0027, 0.0047, 0.0099, 0.0297, 0.105])
 KEY_RATE = 20.0
 PEAK = 0.7
-# Octave bands of the tail, and their decay times relative to the one asked for.
-BANDS = 125.0 * 2.0 ** np.arange(7)
-BAND_DECAY = np.array([1.15, 1.1, 1.0, 1.0, 0.9, 0.75, 0.6])
 TAIL_ONSET = 0.015
+# Half of a window of the tail's synthesis: shorter than the ear tells, long enough for 100 Hz.
+TAIL_HOP = 0.005
+# Sizes of transforms are multiples of this: fast ones, and few enough to keep what belongs to each.
+_GRAIN = 4096
 
 
 def render_sound(
@@ -51,10 +60,11 @@ def render_sound(
 
     Notes
     -----
-    Every path is delayed by its length (with Doppler shift), weakened by 1/length and encoded from
-    where it arrives. The tail is made once for each object in the world's frame from four
-    independent noises, the dipoles weakened by 1/√3, so that ⟨X² + Y² + Z²⟩ = ⟨W²⟩ as in a
-    diffuse field.
+    Every path is delayed by its length (with Doppler shift), weakened by 1/length, filtered by the
+    air and the walls that it meets, and encoded from where it arrives. The tail is one response of
+    the room to all objects, since what has been reflected many times comes from everywhere; it is
+    made in the world's frame from four independent noises, the dipoles weakened by 1/√3, so that
+    ⟨X² + Y² + Z²⟩ = ⟨W²⟩ as in a diffuse field.
 
     Examples
     --------
@@ -67,17 +77,21 @@ def render_sound(
     """
     n = round(scene.duration * sample_rate)
     rng = scene.generator(FIELD)
-    heard = [i for i, thing in enumerate(scene.objects) if thing.sounding]
+    response = diffuse_tail(scene.room.decay(), sample_rate, rng)
+    size = _GRAIN * -(-(n + response.shape[-1]) // _GRAIN)
     out = np.zeros((4, n), np.float32)
-    for i in heard:
-        out += _paths(scene, i, performances[i].signal, sample_rate, order)
+    dry = np.zeros(size // 2 + 1, np.complex64)
+    for i, (thing, played) in enumerate(zip(scene.objects, performances, strict=True)):
+        if thing.sounding:
+            spectrum = fft.rfft(np.float32(10 ** (thing.level / 20)) * played.signal, size)
+            _add_paths(scene, i, spectrum, size, sample_rate, order, out)
+            dry += spectrum
     around = np.zeros((4, n), np.float32)
     if tail:
-        levels = [10 ** (scene.objects[i].level / 20) for i in heard]
-        dry = [g * performances[i].signal for g, i in zip(levels, heard, strict=True)]
-        around += _reverberate(dry, scene.room, sample_rate, rng)
+        wet = np.float32(10 ** (-scene.room.direct_to_tail / 20)) * dry
+        around += fft.irfft(wet * fft.rfft(response, size), size)[:, :n]
     if ambience:
-        noise = diffuse_noise(n, sample_rate, rng)
+        noise = diffuse_noise(n, sample_rate, rng, PLACES[scene.ambience].ambience)
         loudness = np.sqrt(np.mean(np.square(out[0] + around[0])) / np.mean(np.square(noise[0])))
         around += np.float32(loudness * 10 ** (-scene.ambience_snr / 20)) * noise
     if tail or ambience:
@@ -87,7 +101,7 @@ def render_sound(
     return out * np.float32(PEAK / (np.sqrt(loudest) + 1e-9))
 
 
-def images(positions: Floats, room: Room, order: int) -> list[tuple[Floats, float]]:
+def images(positions: Floats, room: Room, order: int) -> tuple[Floats, npt.NDArray[np.int64]]:
     """Mirror images of a source in the walls.
 
     Parameters
@@ -100,8 +114,10 @@ def images(positions: Floats, room: Room, order: int) -> list[tuple[Floats, floa
 
     Returns
     -------
-    list of ((T, 3) ndarray, float)
-        Places of the images and the pressure left after their reflections, the source first.
+    places : (P, T, 3) ndarray
+        The images, the source first.
+    bounces : (P, 3) ndarray of int
+        How often side walls, ceiling and floor have reflected each.
 
     References
     ----------
@@ -109,28 +125,34 @@ def images(positions: Floats, room: Room, order: int) -> list[tuple[Floats, floa
        acoustics", J. Acoust. Soc. Am. 65(4), 1979.
     """
     far, near = np.array(room.walls[::2]), np.array(room.walls[1::2])
+    cells, bounces = _cells(order, room.kind.open_sky)
     length = far + near
-    pressure = room.reflection()
-    out = []
-    for cell in sorted(product(range(-order, order + 1), repeat=3), key=lambda c: np.abs(c).sum()):
-        m = np.array(cell)
-        bounces = int(np.abs(m).sum())
-        if bounces > order or (room.open_sky and (m[2] > 0 or m[2] < -1)):
-            continue
-        # Within the cell the room is the right way round, or mirrored where m is odd.
-        inside = positions + near
-        place = np.where(m % 2 == 0, inside, length - inside) + m * length - near
-        out.append((place, pressure**bounces))
-    return out
+    # Within a cell the room is the right way round, or mirrored where its number is odd.
+    inside = positions + near
+    mirrored = np.where(cells[:, None] % 2 == 0, inside, length - inside)
+    return mirrored + (cells * length)[:, None] - near, bounces
 
 
-def diffuse_tail(t60: float, sample_rate: float, rng: np.random.Generator) -> Signal:
+@functools.cache
+def _cells(order: int, open_sky: bool) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Return the mirrored rooms (P, 3) within `order` reflections, and those by (P, 3) surface."""
+    cells = np.array(list(product(range(-order, order + 1), repeat=3)))
+    sides, rises = np.abs(cells[:, :2]).sum(1), np.abs(cells[:, 2])
+    # An image in the upper cells has met the ceiling first, and then floor and ceiling in turn.
+    above = np.where(cells[:, 2] > 0, (rises + 1) // 2, rises // 2)
+    bounces = np.stack([sides, above, rises - above], axis=1)
+    kept = np.flatnonzero((sides + rises <= order) & ~(open_sky & (above > 0)))
+    kept = kept[np.argsort(bounces[kept].sum(1), kind="stable")]
+    return cells[kept], bounces[kept]
+
+
+def diffuse_tail(t60: npt.ArrayLike, sample_rate: float, rng: np.random.Generator) -> Signal:
     """Impulse response of a diffuse tail.
 
     Parameters
     ----------
-    t60 : float
-        Seconds to fall by 60 dB in the octaves of 0.5 and 1 kHz.
+    t60 : float or (7,) array_like
+        Seconds to fall by 60 dB, in the octaves from 125 Hz to 8 kHz.
     sample_rate : float
         Hz.
     rng : numpy.random.Generator
@@ -139,19 +161,25 @@ def diffuse_tail(t60: float, sample_rate: float, rng: np.random.Generator) -> Si
     -------
     (4, n) ndarray of float32
         AmbiX; W has unit energy.
+
+    Notes
+    -----
+    Independent noises in short-time spectra, each bin falling at its own rate; windows of a sine
+    that overlap by half keep their power constant.
     """
-    n = fft.next_fast_len(int(1.2 * BAND_DECAY.max() * t60 * sample_rate), real=True)
-    noise = fft.rfft(rng.standard_normal((4, n), dtype=np.float32))
-    octave = np.log2(np.maximum(fft.rfftfreq(n, 1 / sample_rate), 1.0) / BANDS[0])
-    high_pass = np.clip(octave + 1.0, 0.0, 1.0)
-    t = np.arange(n, dtype=np.float32) / np.float32(sample_rate)
-    out = np.zeros((4, n), np.float32)
-    for i, ratio in enumerate(BAND_DECAY):
-        # Neighbours share the power between their centres; the last bands reach to the ends.
-        away = np.clip(octave, 0, len(BANDS) - 1) - i
-        share = np.cos(np.pi / 2 * np.clip(np.abs(away), 0.0, 1.0)) * high_pass
-        decay = np.exp(-3 * np.log(10) / (ratio * t60) * t)
-        out += fft.irfft(noise * share.astype(np.float32), n) * decay
+    seconds = np.broadcast_to(np.asarray(t60, dtype=np.float64), BANDS.shape)
+    hop = round(TAIL_HOP * sample_rate)
+    frames = int(seconds.max() / TAIL_HOP) + 2
+    f = fft.rfftfreq(2 * hop, 1 / sample_rate)
+    rate = np.interp(np.log2(np.maximum(f, 1.0)), np.log2(BANDS), 3 * np.log(10) / seconds)
+    fall = np.exp(-TAIL_HOP * np.arange(frames)[:, None] * rate)
+    # Below 125 Hz the room has too few modes for a diffuse field.
+    fall *= np.clip(np.log2(np.maximum(f, 1.0) / BANDS[0]) + 1.0, 0.0, 1.0)
+    noise = _gaussian((4, frames, len(f)), rng)
+    window = np.sin(np.pi * (np.arange(2 * hop) + 0.5) / (2 * hop))
+    pieces = fft.irfft(noise * fall.astype(np.float32), 2 * hop) * window.astype(np.float32)
+    out: Signal = (pieces[:, 1:, :hop] + pieces[:, :-1, hop:]).reshape(4, -1)
+    t = np.arange(out.shape[-1], dtype=np.float32) / np.float32(sample_rate)
     out *= np.clip((t - TAIL_ONSET / 2) / (TAIL_ONSET / 2), 0.0, 1.0)
     out /= np.sqrt(np.sum(np.square(out[0])))
     out[1:] /= np.float32(np.sqrt(3.0))
@@ -159,7 +187,12 @@ def diffuse_tail(t60: float, sample_rate: float, rng: np.random.Generator) -> Si
 
 
 def diffuse_noise(
-    n: int, sample_rate: float, rng: np.random.Generator, *, directions: int = 64
+    n: int,
+    sample_rate: float,
+    rng: np.random.Generator,
+    peaks: Sequence[Peak],
+    *,
+    directions: int = 64,
 ) -> Signal:
     """Ambience of independent plane waves from all around, louder from some sides.
 
@@ -170,8 +203,10 @@ def diffuse_noise(
     sample_rate : float
         Hz.
     rng : numpy.random.Generator
+    peaks : sequence of (float, float, float)
+        What sounds: middle in Hz, width in octaves and level in dB, each from sides of its own.
     directions : int
-        Plane waves, spread evenly over the sphere, in each of two layers (low and high).
+        Plane waves, spread evenly over the sphere.
 
     Returns
     -------
@@ -182,54 +217,86 @@ def diffuse_noise(
     -----
     D independent Gaussian waves of weight g from directions u have the covariance Σ g² u uᵀ, and
     any four Gaussian noises mixed to that covariance are the same random process. So four noises
-    and a Cholesky factor stand for 64 waves at a sixteenth of the cost.
+    and a Cholesky factor a peak stand for all waves.
     """
-    steering = ambikit.spherical_harmonics(ambikit.fibonacci_sphere(directions), 1)
+    steering = _steering(directions)
     f = fft.rfftfreq(n, 1 / sample_rate)
+    octave = np.log2(np.maximum(f, 20.0))
+    noise = _gaussian((4, len(f)), rng)
     spectrum = np.zeros((4, len(f)), np.complex64)
-    for low, high in ((60.0, rng.uniform(200, 500)), (400.0, rng.uniform(1500, 6000))):
+    for middle, width, level in peaks:
         weight = 10 ** (rng.uniform(-4.0, 4.0, directions) / 20)
         factor = np.linalg.cholesky((steering.T * weight**2) @ steering / directions)
-        shape = 1.0 / ((1 + (low / (f + 1.0)) ** 2) * np.sqrt(1 + (f / high) ** 2))
-        shape *= rng.uniform(0.3, 1.0) / np.sqrt(np.mean(np.square(shape)))
-        noise = fft.rfft(rng.standard_normal((4, n), dtype=np.float32))
+        away = (octave - np.log2(middle) - rng.uniform(-0.1, 0.1)) / width
+        gain = 10 ** ((level + rng.uniform(-1.5, 1.5)) / 20)
+        shape = gain * (np.exp(-0.5 * away**2) + 0.1 / (1.0 + np.abs(away)))
         spectrum += (factor.astype(np.float32) @ noise) * shape.astype(np.float32)
     return fft.irfft(spectrum, n)
 
 
-def _paths(scene: Scene, number: int, signal: Signal, sample_rate: float, order: int) -> Signal:
-    """Return the direct sound and the echoes of an object."""
-    from ambikit_learn._kernels.world_sound import delay_line
+def _add_paths(
+    scene: Scene,
+    number: int,
+    spectrum: Spectrum,
+    size: int,
+    sample_rate: float,
+    order: int,
+    out: Signal,
+) -> None:
+    """Add the direct sound and the echoes of an object, whose spectrum is given, to the field."""
+    from ambikit_learn._kernels.world_sound import MARGIN, add_paths
 
-    thing = scene.objects[number]
-    n = len(signal)
-    still = not any(thing.path.velocity) and thing.path.spin == 0.0
+    n = out.shape[-1]
+    path = scene.objects[number].path
+    still = not any(path.velocity) and path.spin == 0.0
     keys = np.zeros(1) if still else np.linspace(0, n - 1, 2 + round(KEY_RATE * scene.duration))
-    positions = thing.path.at(keys / sample_rate - scene.duration / 2)
+    positions = path.at(keys / sample_rate - scene.duration / 2)
     mean_distance = np.linalg.norm(positions, axis=-1).mean()
-    out = np.zeros((4, n), np.float32)
-    for place, pressure in images(positions, scene.room, order):
-        azimuth, elevation, distance = scene.places(place)
-        gain = 10 ** (thing.level / 20) * pressure * mean_distance / distance
-        delay = distance / SPEED_OF_SOUND * sample_rate
-        arriving = np.empty(n, np.float32)
-        delay_line(signal, delay, gain, arriving)
-        if still:
-            out += ambikit.encode(arriving, azimuth[0], elevation[0])
-        else:
-            out += ambikit.encode(arriving, np.unwrap(azimuth), elevation)
-    return out
+    places, bounces = images(positions, scene.room, order)
+    azimuth, elevation, distance = scene.places(places)
+    delay = distance / SPEED_OF_SOUND * sample_rate
+    weights = ambikit.steering_vector(azimuth, elevation) * (mean_distance / distance)[..., None]
+    first = MARGIN + int(delay.max()) + 1
+    bands, reflection = _bands(size, sample_rate), scene.room.reflection()
+    kinds, kind = np.unique(bounces, axis=0, return_inverse=True)
+    for i, times in enumerate(kinds):
+        alike = np.flatnonzero(kind == i)
+        gain = 10 ** (-AIR * distance[alike].mean() / 20)
+        gain *= np.prod(reflection ** times[:, None], axis=0)
+        arriving = fft.irfft(spectrum * (gain.astype(np.float32) @ bands), size)[:n]
+        padded = np.pad(arriving, (first, MARGIN))
+        add_paths(padded, first, delay[alike], weights[alike], out)
 
 
-def _reverberate(
-    signals: Sequence[Signal], room: Room, sample_rate: float, rng: np.random.Generator
-) -> Signal:
-    """Return the tails of all signals, each through a response of its own."""
-    n = len(signals[0])
-    tails = [diffuse_tail(room.t60, sample_rate, rng) for _ in signals]
-    size = fft.next_fast_len(n + tails[0].shape[-1], real=True)
-    spectrum = np.zeros((4, size // 2 + 1), np.complex64)
-    for signal, tail in zip(signals, tails, strict=True):
-        spectrum += fft.rfft(signal, size) * fft.rfft(tail, size)
-    wet: Signal = fft.irfft(spectrum, size)[:, :n]
-    return wet * np.float32(10 ** (-room.direct_to_tail / 20))
+def _gaussian(shape: tuple[int, ...], rng: np.random.Generator) -> Spectrum:
+    """Return complex normal numbers: a stretch of a long store, begun and turned at random."""
+    count = math.prod(shape)
+    store = _store()
+    if count > len(store) // 2:
+        return rng.standard_normal((*shape, 2), dtype=np.float32).view(np.complex64)[..., 0]
+    begin = int(rng.integers(len(store) - count))
+    turn = np.exp(2j * np.pi * rng.random()).astype(np.complex64)
+    noise: Spectrum = store[begin : begin + count] * turn
+    return noise.reshape(shape)
+
+
+@functools.cache
+def _store() -> Spectrum:
+    return np.random.default_rng(0).standard_normal(2**21, dtype=np.float32).view(np.complex64)
+
+
+@functools.lru_cache(maxsize=16)
+def _bands(size: int, sample_rate: float) -> Signal:
+    """Weight of each octave band in each bin of a spectrum; between centres the two share it."""
+    octave = np.log2(np.maximum(fft.rfftfreq(size, 1 / sample_rate), 1.0) / BANDS[0])
+    place = np.clip(octave, 0, len(BANDS) - 1)
+    away = np.abs(place - np.arange(len(BANDS))[:, None])
+    weights: Signal = np.maximum(1.0 - away, 0.0).astype(np.float32)
+    return weights
+
+
+@functools.lru_cache(maxsize=4)
+def _steering(directions: int) -> Floats:
+    """Steering vectors (D, 4) of an even grid."""
+    vectors: Floats = ambikit.spherical_harmonics(ambikit.fibonacci_sphere(directions), 1)
+    return vectors

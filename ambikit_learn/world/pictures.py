@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ambikit_learn.world.places import TEXTURES
 from ambikit_learn.world.scene import CLASSES, LABEL_RATE, SURFACES, Floats, Instance, Scene
 from ambikit_learn.world.sounds import ACTIVITY_RATE, Performance
 
@@ -140,21 +141,19 @@ def render_room(scene: Scene, size: tuple[int, int], *, fine: int = 2) -> npt.ND
     rng = scene.generator(SURFACES)
     room = scene.room
     walls = np.array(room.walls)
-    if room.open_sky:
-        wall = rng.choice([(4, 105, 0.5, 0.55), (5, 40, 0.15, 0.75), (1, 14, 0.5, 0.65)])
-        floor = rng.choice([(9, 95, 0.5, 0.55), (10, 35, 0.1, 0.7)])
+    if room.kind.open_sky:
         height, side = np.deg2rad(rng.uniform(25, 60)), rng.uniform(-np.pi, np.pi)
         lamp = [np.cos(height) * np.cos(side), np.cos(height) * np.sin(side), np.sin(height)]
     else:
-        wall = rng.choice([(0, 45, 0.12, 0.85), (1, 14, 0.45, 0.65), (2, 200, 0.2, 0.85)])
-        if rng.random() < 0.4:
-            wall = rng.choice([(3, 30, 0.4, 0.6), (0, 110, 0.15, 0.8), (0, 210, 0.2, 0.75)])
-        floor = rng.choice([(6, 30, 0.5, 0.6), (7, 30, 0.08, 0.75), (8, 350, 0.4, 0.5)])
         lamp = [*(rng.uniform(-0.5, 0.5, 2) * [walls[0], walls[2]]), walls[4] - 0.05]
-    ceiling = (0, 40, 0.05, 0.92)
-    layers = [wall, ceiling, floor]
+    surfaces = room.kind.surfaces
     shift = rng.uniform([-12, -0.04, -0.06], [12, 0.04, 0.06], (3, 3))
-    colours = np.array([_rgb(*(np.array(c[1:]) + d)) for c, d in zip(layers, shift, strict=True)])
+    colours = np.array(
+        [
+            _rgb(surface.hue + d[0], surface.saturation + d[1], surface.value + d[2])
+            for surface, d in zip(surfaces, shift, strict=True)
+        ]
+    )
     windows = np.stack([rng.uniform(-0.6, 0.6, 4), rng.uniform(0.5, 1.0, 4)], axis=-1)
     windows *= (rng.random(4) < 0.45)[:, None]
     frame = np.empty((*size, 3), np.float32)
@@ -162,8 +161,8 @@ def render_room(scene: Scene, size: tuple[int, int], *, fine: int = 2) -> npt.ND
         frame,
         scene.heading,
         walls,
-        room.open_sky,
-        np.array([int(c[0]) for c in layers]),
+        room.kind.open_sky,
+        np.array([TEXTURES.index(surface.material) for surface in surfaces]),
         colours,
         np.array(lamp, dtype=np.float64),
         windows,

@@ -11,7 +11,8 @@ class Preset:
 
     `silent_twin`: odds that a silent object is of a sounding object's class; `sounding_pair`: that
     two sounding objects are of one class; `pulsing`: that a silent object moves as if it sounded;
-    `motion`: odds of still, orbiting, passing by; `spacing`: least angle between two objects.
+    `motion`: odds of still, orbiting, passing by; `spacing`: least angle between two objects;
+    `place_heard`: the ambience is that of the place that is seen, and not of any other.
     """
 
     objects: tuple[int, int] = (3, 4)
@@ -28,6 +29,7 @@ class Preset:
     level_spread: float = 6.0
     ambience_snr: tuple[float, float] = (5.0, 30.0)
     open_sky: float = 0.3
+    place_heard: bool = False
 
 
 PRESETS = {
@@ -53,4 +55,7 @@ PRESETS = {
         level_spread=8.0,
         ambience_snr=(0.0, 15.0),
     ),
+    # Picture and ambience share the place: whether they belong together is easy to tell without
+    # any direction.
+    "scenes": Preset(ambience_snr=(0.0, 15.0), place_heard=True),
 }

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ambikit import InputError
+from ambikit_learn.world.places import PLACES, REFERENCE, Place
 from ambikit_learn.world.presets import Preset
 
 Floats = npt.NDArray[np.float64]
@@ -36,6 +37,8 @@ CLASSES = (
 )
 INSTANCES = {"train": range(0, 50), "test": range(50, 70)}
 CLEARANCE = 0.4
+# Low notes ring on, but not for ever: in real rooms more than the walls takes them up.
+LONGEST_DECAY = 1.3
 ATTEMPTS = 100
 # First number after the seed of every random stream, so that no two streams meet.
 _SCENE, _LOOKS, _VOICE, PERFORMANCE, FIELD, SURFACES = range(6)
@@ -102,24 +105,59 @@ class Room:
     """Shoebox round the camera.
 
     `walls` are the distances to +x, −x, +y, −y, +z, −z in metres; `t60` in seconds at 0.5-1 kHz;
-    `direct_to_tail` in dB. Under the open sky there is no ceiling and no echo from it.
+    `direct_to_tail` in dB; `place` is a key of `PLACES`, which says what the walls are made of.
+    Under the open sky there is no ceiling and no echo from it.
     """
 
     walls: tuple[float, float, float, float, float, float]
     t60: float
     direct_to_tail: float
-    open_sky: bool
+    place: str
 
-    def reflection(self) -> float:
-        """Return the pressure that a wall sends back, 0 to 1, by Eyring's formula for `t60`."""
+    def __post_init__(self) -> None:
+        if not (min(self.walls) > 0.0 and self.t60 > 0.0):
+            raise InputError(
+                f"no room has its walls at {self.walls} m and a reverberation time of {self.t60} s:"
+                " all must be positive"
+            )
+
+    @property
+    def kind(self) -> Place:
+        """What sort of place it is."""
+        return PLACES[self.place]
+
+    def reflection(self) -> Floats:
+        """Return the pressure that side walls, ceiling and floor send back by octave, (3, 7).
+
+        The materials are made more or less absorbing, all by the same power of 1 − α, so that
+        Millington's ``T60 = 0.161 V / −Σ S ln(1 − α)`` gives `t60` at 0.5-1 kHz.
+        """
+        exponents, total = self._absorption()
+        scale = 0.161 * self._volume / (self.t60 * total[REFERENCE].mean())
+        pressure: Floats = np.exp(-0.5 * scale * exponents)
+        return pressure
+
+    def decay(self) -> Floats:
+        """Return the reverberation time in each octave, (7,) seconds."""
+        _, total = self._absorption()
+        seconds: Floats = self.t60 * total[REFERENCE].mean() / total
+        return np.minimum(seconds, LONGEST_DECAY * self.t60)
+
+    def _absorption(self) -> tuple[Floats, Floats]:
+        """Return −ln(1 − α) of the surfaces by octave, and its sum weighted by their areas."""
         x, y, z = np.add(self.walls[::2], self.walls[1::2])
-        surface = 2.0 * (x * y + y * z + z * x)
-        return float(np.exp(-0.5 * 0.161 * x * y * z / (surface * self.t60)))
+        areas = np.array([2.0 * z * (x + y), 0.0 if self.kind.open_sky else x * y, x * y])
+        exponents = np.array([surface.exponent() for surface in self.kind.surfaces])
+        return exponents, areas @ exponents
+
+    @property
+    def _volume(self) -> float:
+        return float(np.prod(np.add(self.walls[::2], self.walls[1::2])))
 
 
 @dataclass(frozen=True)
 class Scene:
-    """Everything that decides a clip."""
+    """Everything that decides a clip; `ambience` is the place whose sound is all around."""
 
     seed: int
     index: int
@@ -127,6 +165,7 @@ class Scene:
     heading: float
     room: Room
     objects: tuple[Object, ...]
+    ambience: str
     ambience_snr: float
 
     def generator(self, stream: int, number: int = 0) -> np.random.Generator:
@@ -211,6 +250,7 @@ def sample_scene(preset: Preset, *, seed: int, index: int, split: str, duration:
         for instance, (path, size), loud in zip(instances, placed, sounding, strict=True)
     )
     room = _room_around(objects, preset, duration, rng)
+    elsewhere = str(rng.choice(list(PLACES)))
     return Scene(
         seed,
         index,
@@ -218,6 +258,7 @@ def sample_scene(preset: Preset, *, seed: int, index: int, split: str, duration:
         float(rng.uniform(-np.pi, np.pi)),
         room,
         objects,
+        room.place if preset.place_heard else elsewhere,
         float(rng.uniform(*preset.ambience_snr)),
     )
 
@@ -302,12 +343,15 @@ def _room_around(
             for thing in objects
         ],
     )
-    margin = CLEARANCE + rng.uniform(0.0, 3.0, (3, 2)) * [[1.0], [1.0], [0.3]]
+    outdoors = bool(rng.random() < preset.open_sky)
+    place = str(rng.choice([name for name, p in PLACES.items() if p.open_sky == outdoors]))
+    size = PLACES[place].room * np.array([[1.0], [1.0], [0.3]])
+    margin = CLEARANCE + rng.uniform(0.0, 3.0, (3, 2)) * size
     least = np.array([[1.5, 1.5], [1.5, 1.5], [0.9, 1.2]])
     walls = np.maximum(reach, least) + margin
     return Room(
         tuple(map(float, walls.ravel())),  # type: ignore[arg-type]
         float(rng.uniform(*preset.t60)),
-        float(rng.uniform(*preset.direct_to_tail)),
-        bool(rng.random() < preset.open_sky),
+        float(rng.uniform(*preset.direct_to_tail)) + PLACES[place].dryness,
+        place,
     )

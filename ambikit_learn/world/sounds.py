@@ -7,6 +7,7 @@ generators draw what stays with the individual (pitch, timbre, tempo) and what i
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -48,7 +49,8 @@ def perform(scene: Scene, number: int, sample_rate: float) -> Performance:
     Returns
     -------
     Performance
-        The same each time; a silent object that only moves gets one too.
+        The same each time. A silent object that only moves gets one too, one that does neither
+        gets silence.
 
     Examples
     --------
@@ -57,9 +59,12 @@ def perform(scene: Scene, number: int, sample_rate: float) -> Performance:
     >>> perform(scene, 0, 24000).signal.shape
     (24000,)
     """
-    instance = scene.objects[number].instance
+    thing, n = scene.objects[number], round(scene.duration * sample_rate)
+    if not (thing.sounding or thing.pulsing):
+        still = np.zeros(math.ceil(scene.duration * ACTIVITY_RATE), np.float32)
+        return Performance(np.zeros(n, np.float32), still)
+    instance = thing.instance
     individual, performance = instance.voice(), scene.generator(PERFORMANCE, number)
-    n = round(scene.duration * sample_rate)
     signal = VOICES[instance.label](individual, performance, n, sample_rate)
     signal -= signal.mean()
     signal /= np.sqrt(np.mean(np.square(signal))) + 1e-9
@@ -96,11 +101,19 @@ def _strike(n: int, events: list[tuple[int, Signal]]) -> Signal:
 
 
 def _modes(
-    frequencies: npt.ArrayLike, decays: npt.ArrayLike, gains: npt.ArrayLike, sample_rate: float
+    frequencies: npt.ArrayLike,
+    decays: npt.ArrayLike,
+    gains: npt.ArrayLike,
+    n: int,
+    sample_rate: float,
 ) -> Signal:
-    """Return a sum of decaying sinusoids, as of a struck body; decays to 1/e in seconds."""
+    """Return a sum of decaying sinusoids, as of a struck body; decays to 1/e in seconds.
+
+    It ends when it has died away, or after `n` samples.
+    """
     f, d, g = (np.asarray(a, dtype=np.float32)[:, None] for a in (frequencies, decays, gains))
-    t = np.arange(int(5.0 * d.max() * sample_rate), dtype=np.float32) / np.float32(sample_rate)
+    count = min(n, int(5.0 * d.max() * sample_rate))
+    t = np.arange(count, dtype=np.float32) / np.float32(sample_rate)
     keep = f < 0.45 * sample_rate
     tones: Signal = np.where(keep, g, 0) * np.sin(2 * np.pi * f * t) * np.exp(-t / d)
     total: Signal = tones.sum(axis=0, dtype=np.float32)
@@ -162,7 +175,7 @@ def _bell(voice: Random, play: Random, n: int, sample_rate: float) -> Signal:
     nominal = np.exp(voice.uniform(np.log(300), np.log(900)))
     ratios = np.array([0.5, 1.0, 1.19, 1.56, 2.0, 2.66, 3.01, 4.1]) * voice.normal(1, 0.01, 8)
     decays = voice.uniform(0.35, 0.7) / np.sqrt(ratios)
-    body = _modes(nominal * ratios, decays, voice.uniform(0.3, 1.0, 8), sample_rate)
+    body = _modes(nominal * ratios, decays, voice.uniform(0.3, 1.0, 8), n, sample_rate)
     onsets = _onsets(play, n, sample_rate, voice.uniform(0.9, 2.0), 0.25)
     return _strike(n, [(at, body * np.float32(play.uniform(0.5, 1.0))) for at in onsets])
 
@@ -190,7 +203,7 @@ def _clock(voice: Random, play: Random, n: int, sample_rate: float) -> Signal:
     """Even ticks of small metal parts, every other one lower."""
     frequencies, decays = voice.uniform(1800, 6000, 6), voice.uniform(0.004, 0.012, 6)
     gains, fall = voice.uniform(0.3, 1.0, 6), voice.uniform(0.7, 0.85)
-    bodies = [_modes(f * frequencies, decays, gains, sample_rate) for f in (1.0, fall)]
+    bodies = [_modes(f * frequencies, decays, gains, n, sample_rate) for f in (1.0, fall)]
     onsets = _onsets(play, n, sample_rate, voice.uniform(3.0, 6.0), 0.01)
     return _strike(n, [(at, bodies[k % 2]) for k, at in enumerate(onsets)])
 
@@ -245,7 +258,9 @@ def _engine(voice: Random, play: Random, n: int, sample_rate: float) -> Signal:
 def _knock(voice: Random, play: Random, n: int, sample_rate: float) -> Signal:
     """Wood that is knocked on a few times in a row."""
     frequencies = voice.uniform(180, 1600, 7)
-    body = _modes(frequencies, voice.uniform(0.01, 0.035, 7), voice.uniform(0.3, 1, 7), sample_rate)
+    body = _modes(
+        frequencies, voice.uniform(0.01, 0.035, 7), voice.uniform(0.3, 1, 7), n, sample_rate
+    )
     body[: len(body) // 20] += 0.5 * voice.standard_normal(len(body) // 20, dtype=np.float32)
     tempo, events = voice.uniform(4.5, 8.0), []
     for start in _onsets(play, n, sample_rate, voice.uniform(0.6, 1.1), 0.3):
@@ -304,7 +319,7 @@ def _telephone(voice: Random, play: Random, n: int, sample_rate: float) -> Signa
     tones = voice.uniform(1100, 1900) * np.array([1.0, voice.uniform(1.15, 1.35)])
     ratios, gains = np.array([1.0, 2.32, 4.25]), np.array([1.0, 0.5, 0.25])
     decays = voice.uniform(0.08, 0.16) / np.sqrt(ratios)
-    bells = [_modes(tone * ratios, decays, gains, sample_rate) for tone in tones]
+    bells = [_modes(tone * ratios, decays, gains, n, sample_rate) for tone in tones]
     hammer, burst = voice.uniform(18.0, 28.0), voice.uniform(0.35, 0.7)
     events = []
     for start in _onsets(play, n, sample_rate, voice.uniform(0.9, 1.3), 0.1):

@@ -16,6 +16,7 @@ from ambikit_learn.sources import open_source
 from ambikit_learn.world import CLASSES, PRESETS, Scene, render_world, sample_scene
 from ambikit_learn.world.acoustics import diffuse_noise, diffuse_tail, images, render_sound
 from ambikit_learn.world.pictures import boxes, render_frames, render_room
+from ambikit_learn.world.places import PLACES
 from ambikit_learn.world.presets import Preset
 from ambikit_learn.world.scene import Instance, Object, Room
 from ambikit_learn.world.scene import Path as Way
@@ -52,8 +53,8 @@ def one_object(label: str, azimuth: float, elevation: float, **changes: object) 
     heading = 0.7
     place = 2.0 * vector(azimuth + np.rad2deg(heading), elevation)
     thing = Object(Instance(0, label, 0), Way(tuple(place)), 0.42, True, True, 0.0)
-    room = Room((4.0, 5.0, 3.5, 4.5, 2.6, 2.4), 0.4, 6.0, open_sky=False)
-    scene = Scene(0, 0, 1.0, heading, room, (thing,), 10.0)
+    room = Room((4.0, 5.0, 3.5, 4.5, 2.6, 2.4), 0.4, 6.0, "hall")
+    scene = Scene(0, 0, 1.0, heading, room, (thing,), "office", 10.0)
     return replace(scene, **changes)  # type: ignore[arg-type]
 
 
@@ -166,61 +167,127 @@ def test_levels_of_tail_and_ambience_are_those_of_the_scene() -> None:
 
 
 def test_ambience_has_no_direction() -> None:
-    x = diffuse_noise(10 * RATE, RATE, np.random.default_rng(3)).astype(float)
+    x = diffuse_noise(10 * RATE, RATE, np.random.default_rng(3), PLACES["hall"].ambience).astype(
+        float
+    )
     energy = np.square(x).sum(-1)
-    assert energy[1:].sum() / energy[0] == pytest.approx(1.0, abs=1e-2)
+    assert energy[1:].sum() / energy[0] == pytest.approx(1.0, abs=0.03)
     covariance = x @ x.T / energy[0]
     assert np.linalg.norm(covariance[0, 1:]) < 0.15
     assert np.diag(covariance)[1:] == pytest.approx([1 / 3] * 3, abs=0.08)
 
 
 def test_images_are_the_source_mirrored_in_the_walls() -> None:
-    room = Room((3.0, 2.0, 4.0, 1.5, 1.2, 1.7), 0.3, 6.0, open_sky=False)
-    source = np.array([1.0, -0.5, 0.3])
+    room = Room((3.0, 2.0, 4.0, 1.5, 1.2, 1.7), 0.3, 6.0, "office")
+    source = (1.0, -0.5, 0.3)
+    Bounced = dict[tuple[float, ...], tuple[int, ...]]
 
-    def mirrored(place: tuple[float, ...]) -> set[tuple[float, ...]]:
-        out = set()
-        for side, wall in enumerate(room.walls):
-            image = list(place)
-            image[side // 2] = 2 * (wall if side % 2 == 0 else -wall) - place[side // 2]
-            out.add(tuple(np.round(image, 9)))
+    def mirrored(known: Bounced) -> Bounced:
+        out = {}
+        for place, bounces in known.items():
+            for side, wall in enumerate(room.walls):
+                image, surface = list(place), [0, 0, 0]
+                image[side // 2] = 2 * (wall if side % 2 == 0 else -wall) - place[side // 2]
+                surface[max(0, side - 3)] = 1
+                out[tuple(np.round(image, 9))] = tuple(np.add(bounces, surface))
         return out
 
-    first = mirrored(tuple(source))
-    second = {image for place in first for image in mirrored(place)} - {tuple(source)}
-    found = images(source[None], room, 2)
-    places = {tuple(np.round(place[0], 9)): pressure for place, pressure in found}
-    assert places.keys() == {tuple(source)} | first | second
-    beta = room.reflection()
-    assert places[tuple(source)] == 1.0
-    assert all(places[p] == pytest.approx(beta) for p in first)
-    assert all(places[p] == pytest.approx(beta**2) for p in second)
-    outdoors = images(source[None], replace(room, open_sky=True), 2)
-    assert all(place[0, 2] < 1.2 for place, _ in outdoors)
-    assert len([p for _, p in outdoors if p == beta]) == 5
+    first = mirrored({source: (0, 0, 0)})
+    expected = mirrored(first) | first | {source: (0, 0, 0)}
+    places, bounces = images(np.array([source]), room, 2)
+    found = {
+        tuple(np.round(place[0], 9)): tuple(b) for place, b in zip(places, bounces, strict=True)
+    }
+    assert found == expected
+    assert len(places) == len(expected) == 25
+    assert tuple(bounces[0]) == (0, 0, 0)
+    outdoors, bounces = images(np.array([source]), replace(room, place="street"), 2)
+    assert (outdoors[:, 0, 2] < 1.2).all()
+    assert len(outdoors) == 1 + 5 + 12
+    assert not bounces[:, 1].any()
 
 
-def test_reflection_follows_eyring() -> None:
-    room = Room((2.5, 2.5, 2.0, 2.0, 1.5, 1.5), 0.5, 6.0, open_sky=False)
+def test_echoes_arrive_as_in_pyroomacoustics() -> None:
+    """Times and places of all images up to the third order, against an independent program."""
+    pra = pytest.importorskip("pyroomacoustics")
+    walls = (3.0, 2.0, 4.0, 1.5, 1.2, 1.7)
+    near, size = np.array(walls[1::2]), np.add(walls[::2], walls[1::2])
+    source = np.array([1.0, -0.5, 0.3])
+    room = pra.ShoeBox(size, fs=RATE, materials=pra.Material(0.2), max_order=3)
+    room.add_source(source + near)
+    room.add_microphone(near)
+    room.image_source_model()
+    theirs = room.sources[0].images.T - near
+    ours, _ = images(source[None], Room(walls, 0.3, 6.0, "office"), 3)
+    assert len(ours) == len(theirs)
+    order = [np.lexsort(np.round(places, 6).T) for places in (ours[:, 0], theirs)]
+    np.testing.assert_allclose(ours[order[0], 0], theirs[order[1]], atol=1e-5)
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_materials_give_the_reverberation_time_that_is_asked_for(place: str) -> None:
+    room = Room((2.5, 2.5, 2.0, 2.0, 1.5, 1.5), 0.5, 6.0, place)
     absorbed = 1 - room.reflection() ** 2
-    volume, surface = 60.0, 94.0
-    assert 0.161 * volume / (-surface * np.log(1 - absorbed)) == pytest.approx(0.5)
+    assert absorbed.shape == (3, 7)
+    assert ((absorbed > 0) & (absorbed < 1)).all()
+    volume, areas = 60.0, np.array([54.0, 0.0 if room.kind.open_sky else 20.0, 20.0])
+    seconds = 0.161 * volume / -(areas @ np.log(1 - absorbed))
+    assert 1 / np.mean(1 / seconds[2:4]) == pytest.approx(0.5)
+    np.testing.assert_allclose(room.decay(), np.minimum(seconds, 1.3 * 0.5))
+
+
+def test_walls_and_air_colour_the_echoes() -> None:
+    """A wall of a few metres of air and of carpet keeps the lows that it is said to keep."""
+    scene = one_object("bell", 30.0, 0.0)
+    impulse = np.zeros(RATE, np.float32)
+    impulse[1000] = 1.0
+    steady = [Performance(impulse, np.ones(100, np.float32))]
+    # The floor is near and all else far, so that its echo stands alone.
+    walls = (9.0, 9.0, 9.0, 9.0, 9.0, 1.5)
+    for place in ("office", "bathroom"):
+        there = replace(scene, room=Room(walls, 0.9, 6.0, place))
+        direct, both = (
+            render_sound(there, steady, RATE, order=order, tail=False, ambience=False)
+            for order in (0, 1)
+        )
+        length = np.hypot(2.0, 3.0)
+        middle = 1000 + round(length / 343 * RATE)
+        f = np.fft.rfftfreq(4096, 1 / RATE)
+        echo, source = (
+            np.abs(np.fft.rfft(x[0, at - 50 : at + 50], 4096))
+            for x, at in ((both, middle), (both, 1000 + round(2.0 / 343 * RATE)))
+        )
+        ratio = np.interp([1000.0, 4000.0], f, echo / source) * length / 2.0
+        air = 10 ** (-np.array([0.0047, 0.0297]) * (length - 2.0) / 20)
+        np.testing.assert_allclose(ratio, there.room.reflection()[2, [3, 5]] * air, rtol=0.03)
+        assert not np.allclose(direct, both)
 
 
 @pytest.mark.kernel
-def test_delay_line_delays_by_fractions_and_shifts_pitch() -> None:
-    from ambikit_learn._kernels.world_sound import delay_line
+def test_paths_delay_by_fractions_shift_pitch_and_weigh_channels() -> None:
+    from ambikit_learn._kernels.world_sound import MARGIN, add_paths
 
-    n = 1200
+    n, first = 1200, 100 + MARGIN
     t = np.arange(n)
-    tone = np.sin(0.7 * t).astype(np.float32)
-    out = np.empty(n, np.float32)
-    delay_line(tone, np.array([57.3]), np.array([0.5]), out)
-    np.testing.assert_allclose(out[80:1180], 0.5 * np.sin(0.7 * (t - 57.3))[80:1180], atol=2e-3)
-    assert np.abs(out[:48]).max() == 0.0
-    delay_line(tone, np.array([80.0, 20.0]), np.array([1.0, 1.0]), out)
-    late = 80.0 - 60.0 * t / (n - 1)
-    np.testing.assert_allclose(out[100:1160], np.sin(0.7 * (t - late))[100:1160], atol=3e-3)
+    tone = np.pad(np.sin(0.7 * t).astype(np.float32), (first, MARGIN))
+    out = np.zeros((2, n), np.float32)
+    add_paths(tone, first, np.array([[57.3]]), np.array([[[0.5, -0.25]]]), out)
+    np.testing.assert_allclose(out[0, 80:], 0.5 * np.sin(0.7 * (t - 57.3))[80:], atol=2e-3)
+    np.testing.assert_array_equal(out[1], -0.5 * out[0])
+    assert np.abs(out[:, :48]).max() == 0.0
+
+    out = np.zeros((2, n), np.float32)
+    keys = np.array([[80.0, 80.0, 78.5], [10.0, 10.0, 10.0]])  # 0.86 m/s at 24 kHz
+    weights = np.zeros((2, 3, 2))
+    weights[0, :, 0] = [0.0, 1.0, 1.0]
+    weights[1, :, 1] = 1.0
+    add_paths(tone, first, keys, weights, out)
+    late = np.interp(t, [0, 599.5, 1199], [80, 80, 78.5])
+    rise = np.interp(t, [0, 599.5, 1199], [0, 1, 1])
+    # Where the motion sets in, a block bends what is meant to be a corner.
+    smooth = (t > 100) & (np.abs(t - 600) > 64)
+    np.testing.assert_allclose(out[0, smooth], (rise * np.sin(0.7 * (t - late)))[smooth], atol=3e-3)
+    np.testing.assert_allclose(out[1, 30:], np.sin(0.7 * (t - 10))[30:], atol=2e-3)
 
 
 @pytest.mark.kernel
@@ -398,7 +465,7 @@ def test_files_are_read_back_and_the_sound_points_to_the_object(tmp_path: Path) 
             towards = np.array([w @ xx, w @ y, w @ z])
             label = vector(np.mean(sounding[0]["azimuth"]), np.mean(sounding[0]["elevation"]))
             if np.ptp(sounding[0]["azimuth"]) < 5:
-                assert degrees_between(towards, label) < 12.0
+                assert degrees_between(towards, label) < 15.0
                 checked += 1
     assert checked >= 2
 
