@@ -22,7 +22,7 @@ from ambikit_learn.projection import (
     equirectangular_size,
     one_eye,
 )
-from ambikit_learn.spherical import stated_layout
+from ambikit_learn.spherical import PartialSphereError, stated_layout
 
 Frames = npt.NDArray[np.uint8]
 
@@ -108,8 +108,10 @@ def read_layout(path: str | Path) -> FrameLayout | None:
     ------
     FileNotFoundError
         There is no such file.
+    PartialSphereError
+        The file shows only a part of the sphere.
     InputError
-        The file is no video, or shows only a part of the sphere.
+        The file is no video.
     """
     with _opened(path) as (container, stream):
         frame = next(container.decode(stream), None)
@@ -117,8 +119,8 @@ def read_layout(path: str | Path) -> FrameLayout | None:
             raise InputError(f"{path} holds no frames: fetch or make it again")
         try:
             return stated_layout(frame.side_data)
-        except InputError as error:
-            raise InputError(f"{path}: {error}") from None
+        except PartialSphereError as error:
+            raise PartialSphereError(f"{path}: {error}") from None
 
 
 def read_frames(

@@ -121,7 +121,8 @@ def prepare(
         Clips of the source to a shard. A run that is killed loses at most its current shard.
     leave_out : sequence of str
         Which of the notes leave a clip out: ``"still picture"``, ``"Z is silent"``,
-        ``"W only"``, ``"lengths differ"``.
+        ``"W only"``, ``"lengths differ"``; and of those that are converted ``"cubemap"``,
+        ``"equi-angular cubemap"``, ``"two eyes"``.
     workers : int, optional
         Processes, by default one a core; 0 works in this one.
     check : bool

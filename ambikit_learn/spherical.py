@@ -11,6 +11,11 @@ from typing import Any
 from ambikit import InputError
 from ambikit_learn.projection import FrameLayout
 
+
+class PartialSphereError(InputError):
+    """The picture does not cover the sphere, or cannot be cut to one that does."""
+
+
 # enum AVSphericalProjection and enum AVStereo3DType of libavutil.
 _PROJECTIONS = {0: "equirectangular", 1: "cubemap"}
 _PARTIAL = {
@@ -40,7 +45,7 @@ def stated_layout(side_data: Any) -> FrameLayout | None:
 
     Raises
     ------
-    InputError
+    PartialSphereError
         The picture does not cover the sphere, or two eyes share it in a way that cannot be cut.
 
     Notes
@@ -59,7 +64,7 @@ def stated_layout(side_data: Any) -> FrameLayout | None:
     if mapping is not None:
         kind, *_, padding = _MAPPING.unpack_from(bytes(mapping))
         if kind not in _PROJECTIONS:
-            raise InputError(
+            raise PartialSphereError(
                 f"the file states {_PARTIAL.get(kind, f'projection {kind}')}: "
                 "convert it to an equirectangular picture of the whole sphere"
             )
@@ -67,7 +72,7 @@ def stated_layout(side_data: Any) -> FrameLayout | None:
     if eyes is not None:
         (arrangement,) = struct.unpack_from("=i", bytes(eyes))
         if arrangement not in _STEREO:
-            raise InputError(
+            raise PartialSphereError(
                 f"the file states two eyes in arrangement {arrangement} of FFmpeg's: "
                 "convert it to top-bottom, left-right or one eye"
             )
