@@ -17,6 +17,7 @@ from .directions import fibonacci_sphere as fibonacci_sphere
 from .directions import icosphere as icosphere
 from .directions import vector_to_angles as vector_to_angles
 from .encoding import encode as encode
+from .encoding import encode_diffuse as encode_diffuse
 from .features import FEATURE_CHANNELS as FEATURE_CHANNELS
 from .features import beamform_covariance as beamform_covariance
 from .features import features_from_covariance as features_from_covariance

@@ -1,11 +1,15 @@
-"""Encoding: sources at directions become Ambisonic signals."""
+"""Encoding: sources at points, over parts of the sphere, or all round become Ambisonic signals."""
 
 from __future__ import annotations
 
-import numpy as np
+import math
 
-from ambikit import _motion, _validate
+import numpy as np
+from numpy.polynomial import legendre
+
+from ambikit import _mixing, _motion, _validate
 from ambikit._typing import ArrayLike, FloatArray
+from ambikit.conventions import degrees_and_indices
 from ambikit.directions import angles_to_vector
 from ambikit.harmonics import spherical_harmonics
 
@@ -18,10 +22,12 @@ def encode(
     elevation: ArrayLike = 0.0,
     *,
     order: int = 1,
+    spread: float = 0.0,
     degrees: bool = False,
     out: FloatArray | None = None,
+    times: ArrayLike | None = None,
 ) -> FloatArray:
-    """Encode a source at a direction, still or moving, as an Ambisonic plane wave.
+    r"""Encode a source at a direction, still or moving, as an Ambisonic plane wave.
 
     Parameters
     ----------
@@ -33,10 +39,15 @@ def encode(
         last at the last sample, the others evenly between.
     order : int, optional
         Ambisonic order.
+    spread : float, optional
+        Angle across the source, 0 to 360°, in radians: the sound comes from all of a cap of the
+        sphere at once. 0 is a point; a source that is 360° wide has no direction left.
     degrees : bool, optional
         Take the angles in degrees.
     out : ndarray, shape (..., (order + 1)**2, samples), optional
         Array to write to, of the dtype of `signal`.
+    times : array_like, shape (keys,), optional
+        Times of the keys in samples, rising. Outside their range the nearest key holds.
 
     Returns
     -------
@@ -47,7 +58,8 @@ def encode(
     Raises
     ------
     InputError
-        If angles are not finite, elevations lie beyond ±90°, or shapes do not fit.
+        If angles are not finite or out of range, shapes do not fit, or `times` is given without
+        keys.
     TypeError
         If `signal` is not real floating point.
 
@@ -58,7 +70,21 @@ def encode(
     counter-clockwise. Gains change along straight lines between points at most 0.02 / order radians
     apart, so nothing clicks, and the wave stays within 5e-5 of its amplitude of the circle.
 
+    A spread source is the mean of the plane waves from its cap, all with the same sound. Of the
+    harmonics of degree n this leaves the share
+
+    .. math:: g_n = \frac{1}{1 - c} \int_c^1 P_n(t)\, dt, \qquad c = \cos(\text{spread} / 2) :
+
+    W stays what it is, and the higher degrees fade the sooner. At order 1, X, Y and Z keep
+    (1 + c) / 2. Nothing is decorrelated: see `encode_diffuse` for that.
+
     NaN in `signal` stays in its sample.
+
+    References
+    ----------
+    .. [1] J. Daniel, "Représentation de champs acoustiques, application à la transmission et à la
+           reproduction de scènes sonores complexes dans un contexte multimédia", thesis, Université
+           Paris 6, 2000.
 
     Examples
     --------
@@ -78,57 +104,143 @@ def encode(
            [ 1., -1.],
            [ 0.,  0.],
            [ 0.,  0.]], dtype=float32)
+
+    From the whole left half of the sphere:
+
+    >>> ambikit.encode([1.0], 90, spread=180, degrees=True).ravel().round(12)
+    array([1. , 0.5, 0. , 0. ])
     """
     s = _validate.samples(signal, "signal")
     order = _validate.order(order)
     az, el = _validate.direction(azimuth, elevation, degrees=degrees)
     _validate.at_most_1d(az, "azimuth and elevation", "keys along time")
+    shares = _cap(_validate.spread(spread, degrees=degrees), order)[degrees_and_indices(order)[0]]
+    position = None if times is None else _validate.key_times(times, az.size)
     out = _validate.output(out, (*s.shape[:-1], (order + 1) ** 2, s.shape[-1]), s.dtype)
     if az.size == 1:
-        gains = spherical_harmonics(angles_to_vector(az, el).reshape(3), order).astype(s.dtype)
-        for begin in range(0, s.shape[-1], _TILE):
-            tile = slice(begin, begin + _TILE)
-            np.multiply(s[..., None, tile], gains[:, None], out=out[..., tile])
+        wave = spherical_harmonics(angles_to_vector(az, el).reshape(3), order)
+        gains = (shares * wave)[:, None]
+        _mixing.mix(s[..., None, :], gains, _mixing.one_block(*gains.shape), out)
     else:
-        _encode_moving(s, angles_to_vector(az, el), order, out)
+        if position is None:
+            position = _motion.key_positions(az.size, s.shape[-1])
+        _encode_moving(s, angles_to_vector(az, el), position, shares, out)
     return out
 
 
-def _encode_moving(signal: FloatArray, keys: FloatArray, order: int, out: FloatArray) -> None:
-    """Encode along direction keys (K, 3)."""
-    samples = signal.shape[-1]
+def encode_diffuse(
+    signal: ArrayLike, *, order: int = 1, length: int = 2048, seed: int = 0
+) -> FloatArray:
+    r"""Encode a sound as a diffuse field: from all directions alike, and decorrelated.
+
+    Parameters
+    ----------
+    signal : array_like, shape (..., samples)
+        Sound of the field, float32 or float64.
+    order : int, optional
+        Ambisonic order.
+    length : int, optional
+        Samples over which the sound is smeared, at least 4 for each channel. Longer ones
+        decorrelate lower frequencies, and blur attacks: the default is 43 ms at 48 kHz.
+    seed : int, optional
+        Fields of different seeds are independent of each other.
+
+    Returns
+    -------
+    ndarray, shape (..., (order + 1)**2, samples)
+        AmbiX signals (ACN, SN3D); float32 stays float32. The tail of the last samples is cut off.
+
+    Raises
+    ------
+    InputError
+        If `signal` is a single number, holds NaN or infinity, or a number is out of range.
+    TypeError
+        If `signal` is not real floating point.
+
+    Notes
+    -----
+    Each channel is the sound through a filter of its own: noise of random phase and equal magnitude
+    at all frequencies, made orthogonal to the others. The energies of the filters are those of a
+    diffuse field in SN3D, so that
+
+    .. math:: \sum_t h_n^m(t)\, h_{n'}^{m'}(t)
+              = \frac{\delta_{n n'} \delta_{m m'}}{2 n + 1}
+
+    holds exactly. This is the covariance of the channels for white sound, and no rotation changes
+    it. W keeps the power of the sound.
+
+    References
+    ----------
+    .. [1] G. S. Kendall, "The decorrelation of audio signals and its impact on spatial imagery",
+           Computer Music Journal 19 (1995), 71-87.
+    .. [2] J. Merimaa and V. Pulkki, "Spatial impulse response rendering I: analysis and synthesis",
+           J. Audio Eng. Soc. 53 (2005), 1115-1127.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import ambikit
+    >>> click = np.eye(1, 2048).ravel()
+    >>> x = ambikit.encode_diffuse(click)
+    >>> (x @ x.T).round(6) + 0.0
+    array([[1.      , 0.      , 0.      , 0.      ],
+           [0.      , 0.333333, 0.      , 0.      ],
+           [0.      , 0.      , 0.333333, 0.      ],
+           [0.      , 0.      , 0.      , 0.333333]])
+    """
+    s = _validate.all_finite(_validate.samples(signal, "signal"), "signal")
+    order = _validate.order(order)
+    length = _validate.at_least(length, 4 * (order + 1) ** 2, "length")
+    filters = _diffusers(order, length, _validate.natural(seed, "seed"))
+    return _convolve(s, filters.astype(s.dtype))
+
+
+def _cap(spread: float, order: int) -> FloatArray:
+    """Return the mean of P_n, n from 0 to order, over a cap of that angle across."""
+    height = 2.0 * math.sin(spread / 4.0) ** 2
+    node, weight = legendre.leggauss(order // 2 + 1)  # exact for polynomials of that degree
+    return np.asarray(weight / 2.0 @ legendre.legvander(1.0 - height * (1.0 - node) / 2.0, order))
+
+
+def _diffusers(order: int, length: int, seed: int) -> FloatArray:
+    """Return orthogonal filters (channels, length) of flat spectra and diffuse energies."""
+    import scipy.fft
+
+    degree, _ = degrees_and_indices(order)
+    random = np.random.default_rng(seed)
+    phase = random.uniform(0.0, 2.0 * np.pi, (len(degree), length // 2 + 1))
+    noise = scipy.fft.irfft(np.exp(1j * phase), length)
+    # the nearest orthonormal rows, which favour none of them
+    left, _, right = np.linalg.svd(noise, full_matrices=False)
+    filters: FloatArray = left @ right / np.sqrt(2.0 * degree[:, None] + 1.0)
+    return filters
+
+
+def _convolve(signal: FloatArray, filters: FloatArray) -> FloatArray:
+    """Return signal (..., n) through filters (C, m), (..., C, n), block by block."""
+    import scipy.fft
+
+    samples, tail = signal.shape[-1], filters.shape[-1] - 1
+    size = scipy.fft.next_fast_len(max(4 * tail, _TILE), real=True)
+    spectra = scipy.fft.rfft(filters, size)
+    out = np.zeros((*signal.shape[:-1], len(filters), samples), signal.dtype)
+    for index in np.ndindex(signal.shape[:-1]):
+        for begin in range(0, samples, size - tail):
+            block = scipy.fft.rfft(signal[index][begin : begin + size - tail], size)
+            part = out[index][:, begin : begin + size]
+            part += scipy.fft.irfft(block * spectra, size)[:, : part.shape[-1]]
+    return out
+
+
+def _encode_moving(
+    signal: FloatArray, keys: FloatArray, position: FloatArray, shares: FloatArray, out: FloatArray
+) -> None:
+    """Encode along direction keys (K, 3) at positions (K,), each channel times its share (C,)."""
+    samples, order = signal.shape[-1], math.isqrt(len(shares)) - 1
     points, position = _motion.control_points(
-        keys, _motion.key_positions(len(keys), samples), samples, _motion.CHORD / max(order, 1)
+        keys, position, samples, _motion.CHORD / max(order, 1)
     )
-    gains = spherical_harmonics(points, order).astype(signal.dtype)
+    gains = (shares * spherical_harmonics(points, order))[..., None]
     lines = _motion.lines_between(position, samples)
-    fill = _moving_compiled if out.size > _motion.KERNEL_PAYS else _moving_numpy
-    fill(signal, lines, gains, out)
-
-
-def _moving_numpy(
-    signal: FloatArray, lines: _motion.Lines, gains: FloatArray, out: FloatArray
-) -> None:
-    """Fill out (..., C, n) with signal (..., n) times the gains (K, C) along the lines."""
-    key, fraction = lines.per_sample(signal.dtype)
-    here = gains[key].T
-    np.multiply(signal[..., None, :], here + fraction * (gains[key + 1].T - here), out=out)
-
-
-def _moving_compiled(
-    signal: FloatArray, lines: _motion.Lines, gains: FloatArray, out: FloatArray
-) -> None:
-    """Do the same as `_moving_numpy` in a kernel."""
-    from ambikit._kernels import encoding as kernels
-
-    ramp = np.empty(lines.longest(), signal.dtype)
-    target = out if out.flags.c_contiguous else np.empty(out.shape, out.dtype)
-    kernels.moving(
-        np.ascontiguousarray(signal).reshape(-1, signal.shape[-1]),
-        *lines,
-        np.ascontiguousarray(gains),
-        ramp,
-        target.reshape(-1, *out.shape[-2:]),
-    )
-    if target is not out:
-        out[...] = target
+    blocks = _mixing.one_block(*gains.shape[1:])
+    _mixing.mix_moving(signal[..., None, :], lines, gains, blocks, out)

@@ -13,6 +13,7 @@ from ambikit._validate.analysis import pooling_settings as pooling_settings
 from ambikit._validate.analysis import rate as rate
 from ambikit._validate.analysis import spectra as spectra
 from ambikit._validate.analysis import window as window
+from ambikit._validate.arrays import all_finite as all_finite
 from ambikit._validate.arrays import ambisonic as ambisonic
 from ambikit._validate.arrays import at_most_1d as at_most_1d
 from ambikit._validate.arrays import broadcast as broadcast
@@ -49,9 +50,11 @@ from ambikit._validate.geometry import keys_of_matrices as keys_of_matrices
 from ambikit._validate.geometry import map_of as map_of
 from ambikit._validate.geometry import rotation as rotation
 from ambikit._validate.geometry import separation as separation
+from ambikit._validate.geometry import spread as spread
 from ambikit._validate.geometry import unused as unused
 from ambikit._validate.geometry import vectors as vectors
 from ambikit._validate.geometry import width as width
+from ambikit._validate.scalars import at_least as at_least
 from ambikit._validate.scalars import choice as choice
 from ambikit._validate.scalars import count as count
 from ambikit._validate.scalars import even as even

@@ -71,9 +71,14 @@ def one_signal(x: ArrayLike) -> tuple[FloatArray, int]:
     signal, n = ambisonic(x, min_order=1)
     if signal.ndim != 2:
         raise InputError(f"x must be one signal (channels, samples), got shape {signal.shape}")
-    if not np.isfinite(signal).all():
-        raise InputError("x holds NaN or infinity: cut or mend it first")
-    return signal, n
+    return all_finite(signal, "x"), n
+
+
+def all_finite(values: FloatArray, name: str) -> FloatArray:
+    """Return `values`, none of which is NaN or infinite."""
+    if not np.isfinite(values).all():
+        raise InputError(f"{name} holds NaN or infinity: cut or mend it first")
+    return values
 
 
 def stayed_finite(averages: FloatArray, name: str = "x") -> None:

@@ -105,6 +105,14 @@ def width(value: float, *, degrees: bool) -> float:
     return a
 
 
+def spread(value: float, *, degrees: bool) -> float:
+    """Return an angle across a source, in radians."""
+    a = single(angle(value, "spread", degrees=degrees), "spread")
+    if not 0 <= a <= 2 * np.pi:
+        raise InputError(f"spread must be an angle from 0° to 360°, got {value!r}")
+    return a
+
+
 def map_of(
     values: FloatArray, azimuth: FloatArray, elevation_: FloatArray
 ) -> tuple[FloatArray, FloatArray]:

@@ -28,6 +28,14 @@ def count(value: int, name: str) -> int:
     return int(value)
 
 
+def at_least(value: int, low: int, name: str) -> int:
+    """Return an integer of `low` or more."""
+    n = count(value, name)
+    if n < low:
+        raise InputError(f"{name} must be {low} or more, got {value!r}")
+    return n
+
+
 def even(value: int, name: str) -> int:
     """Return a positive even integer."""
     n = count(value, name)
