@@ -30,6 +30,7 @@ class SmallConvNet(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return (N, dim) of planes (N, channels, H, W)."""
-        x = self.convolutions(x)
+        # Channels last is the faster order for convolutions, on CPUs and tensor cores
+        x = self.convolutions(x.contiguous(memory_format=torch.channels_last))
         out: Tensor = self.project(torch.cat([x.amax((2, 3)), x.mean((2, 3))], 1))
         return out

@@ -36,6 +36,7 @@ class Checkpoints(ModelCheckpoint):
     def __init__(self, folder: Path, every: int) -> None:
         super().__init__(
             folder,
+            filename="{step}",
             every_n_train_steps=every,
             monitor="step",
             mode="max",
