@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import chain
 from pathlib import Path
@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from ambikit import InputError, _validate
 from ambikit_learn._files import replacing
+from ambikit_learn.mesh import mesh_layout
 from ambikit_learn.projection import (
     FrameLayout,
     cubemap_to_equirectangular,
@@ -98,6 +99,7 @@ def read_layout(path: str | Path) -> FrameLayout | None:
     ----------
     path : path
         Video file: mp4 or mov (boxes sv3d and st3d, or the XML of Spherical Video V1), mkv or webm.
+        A projection mesh, as YouTube writes, is recognised if it is an equi-angular cubemap's.
 
     Returns
     -------
@@ -118,7 +120,8 @@ def read_layout(path: str | Path) -> FrameLayout | None:
         if frame is None:
             raise InputError(f"{path} holds no frames: fetch or make it again")
         try:
-            return stated_layout(frame.side_data)
+            stated, mesh = stated_layout(frame.side_data), mesh_layout(Path(path))
+            return replace(mesh, stereo=stated.stereo) if mesh and stated else mesh or stated
         except PartialSphereError as error:
             raise PartialSphereError(f"{path}: {error}") from None
 

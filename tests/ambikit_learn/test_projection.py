@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import struct
+import zlib
 from fractions import Fraction
 
 import av
@@ -17,6 +18,7 @@ from ambikit_learn.equirect import direction_to_pixel, pixel_to_direction
 from ambikit_learn.manifest import read_manifest
 from ambikit_learn.media import read_frames, read_layout, resize, write_video
 from ambikit_learn.members import decode_frames
+from ambikit_learn.mesh import mesh_layout
 from ambikit_learn.prepare import prepare
 from ambikit_learn.projection import (
     EAC_PADDING,
@@ -306,6 +308,128 @@ class TestMetadata:
         insert_boxes(video, spherical_boxes((b"equi", quarter)))
         with pytest.raises(PartialSphereError, match=r"a\.mp4: the file states a part of an equi"):
             read_layout(video)
+
+
+def eac_vertices(padding=2, height=1080, width=1920):
+    """Points (x, y, z, u, v) of an equi-angular cubemap, in the axes of OpenGL."""
+    found = []
+    for i, row in enumerate(ROWS["eac"]):
+        for j, (name, turns) in enumerate(row):
+            rays = np.rot90(rays_of(name, np.linspace(-1, 1, 9) * np.pi / 4), turns)
+            s, t = np.meshgrid(np.linspace(0, 1, 9), np.linspace(0, 1, 9))
+            u = (padding + (width - 2 * padding) * (j + s) / 3) / width
+            v = (padding + (height / 2 - 2 * padding) * t + i * height / 2) / height
+            x, y, z = np.moveaxis(rays, -1, 0)
+            found.append(np.stack([-y, z, -x, u, 1 - v], axis=-1).reshape(-1, 5))
+    return np.concatenate(found)
+
+
+def rays_of(name, angles):
+    """Directions (n, n, 3) of a camera at angles to the right and downwards."""
+    right, down = np.meshgrid(np.tan(angles), np.tan(angles))
+    rays = np.stack([np.ones_like(right), -right, -down], axis=-1)
+    yaw, pitch = CAMERAS[name]
+    turned = Rotation.from_euler("ZY", [yaw, pitch], degrees=True).apply(rays.reshape(-1, 3))
+    return (turned / np.linalg.norm(turned, axis=1, keepdims=True)).reshape(rays.shape)
+
+
+def fisheye_vertices():
+    """Points of one fisheye picture of 180°, as in VR180."""
+    angle, turn = np.meshgrid(np.linspace(0, np.pi / 2, 9), np.linspace(0, 2 * np.pi, 17))
+    x, y = np.sin(angle) * np.cos(turn), np.sin(angle) * np.sin(turn)
+    r = angle / np.pi
+    u, v = 0.5 + r * np.cos(turn), 0.5 + r * np.sin(turn)
+    return np.stack([x, y, -np.cos(angle), u, v], axis=-1).reshape(-1, 5)
+
+
+def mesh_payload(vertices, deflated):
+    """Payload of a box mshp, by the words of the specification, one bit at a time."""
+    coordinates, places = np.unique(vertices.astype(">f4").ravel(), return_inverse=True)
+    places = places.reshape(-1, 5)
+    bits = int(np.ceil(np.log2(2 * len(coordinates))))
+    last, digits = [0] * 5, ""
+    for vertex in places.tolist():
+        for column, index in enumerate(vertex):
+            n = index - last[column]
+            digits += format(2 * n if n >= 0 else -2 * n - 1, f"0{bits}b")
+            last[column] = index
+    digits += "1" * (-len(digits) % 8)
+    packed = bytes(int(digits[i : i + 8], 2) for i in range(0, len(digits), 8))
+    counts = [struct.pack(">I", n) for n in (len(coordinates), len(places), 0)]
+    data = box(b"mesh", counts[0] + coordinates.tobytes() + counts[1] + packed + counts[2])
+    if deflated:
+        coder = zlib.compressobj(wbits=-15)
+        data = coder.compress(data) + coder.flush()
+    return bytes(4) + b"crc-" + (b"dfl8" if deflated else b"raw ") + data
+
+
+def element(name, payload, *, sized=True):
+    """Element of Matroska; without a size it goes on to the end."""
+    size = struct.pack(">Q", len(payload) | 1 << 56) if sized else b"\xff"
+    return bytes.fromhex(name) + size + payload
+
+
+def matroska(payload):
+    """The part of a Matroska file that says how its second track is projected."""
+    projection = element("7670", element("7671", b"\3") + element("7672", payload))
+    tracks = element("ae", element("d7", b"\1")) + element("ae", element("e0", projection))
+    segment = element("ec", bytes(7)) + element("1654ae6b", tracks)
+    return element("1a45dfa3", b"webm") + element("18538067", segment, sized=False)
+
+
+class TestMesh:
+    """YouTube's files say by a mesh how they are projected, which FFmpeg passes over."""
+
+    @pytest.fixture
+    def video(self, tmp_path):
+        path = tmp_path / "a.mp4"
+        write_video(path, np.full((5, 64, 96, 3), 90, np.uint8), 25.0)
+        return path
+
+    @pytest.mark.parametrize("name", [b"mshp", b"ytmp"])
+    @pytest.mark.parametrize("deflated", [False, True])
+    def test_of_an_equi_angular_cubemap(self, video, name, deflated):
+        payload = mesh_payload(eac_vertices(), deflated)
+        insert_boxes(video, spherical_boxes((name, payload[4:])))
+        assert read_layout(video) == EAC
+
+    def test_of_two_eyes(self, video):
+        payload = mesh_payload(eac_vertices(), True)
+        insert_boxes(video, spherical_boxes((b"mshp", payload[4:]), stereo=2))
+        assert read_layout(video) == FrameLayout("eac", "left-right", EAC_PADDING)
+
+    def test_of_another_projection_is_refused(self, video):
+        payload = mesh_payload(fisheye_vertices(), True)
+        insert_boxes(video, spherical_boxes((b"mshp", payload[4:])))
+        with pytest.raises(PartialSphereError, match="no equi-angular cubemap"):
+            read_layout(video)
+
+    @pytest.mark.parametrize("keep", [11, 40, 2000])
+    def test_that_is_cut_short_is_refused(self, video, keep):
+        payload = mesh_payload(eac_vertices(), False)[:keep]
+        insert_boxes(video, spherical_boxes((b"mshp", payload[4:])))
+        with pytest.raises(PartialSphereError, match="mesh is damaged"):
+            read_layout(video)
+
+    def test_in_matroska(self, tmp_path):
+        path = tmp_path / "a.webm"
+        path.write_bytes(matroska(mesh_payload(eac_vertices(), True)))
+        assert mesh_layout(path) == EAC
+        path.write_bytes(matroska(bytes(20)))  # private data of an equirectangular projection
+        assert mesh_layout(path) is None
+        whole = matroska(mesh_payload(eac_vertices(), False))
+        for end in range(whole.index(b"raw ")):
+            path.write_bytes(whole[:end])
+            assert mesh_layout(path) is None
+        path.write_bytes(whole[:-500])
+        with pytest.raises(PartialSphereError, match="mesh is damaged"):
+            mesh_layout(path)
+
+    def test_that_is_not_there(self, video, test_data):
+        assert mesh_layout(video) is None
+        remux(video, video.with_suffix(".mkv"))
+        assert mesh_layout(video.with_suffix(".mkv")) is None
+        assert mesh_layout(test_data / "yt360/video/kqAZkf5Odyw-80.mp4") is None
 
 
 class TestFrames:
