@@ -199,14 +199,7 @@ def foa_features(
     settings = _settings(preset, overrides)
     _validate.choice(kind, tuple(FEATURE_CHANNELS), "kind")
     signal = _signal(x, sample_rate, settings)
-    pooled = _pool(signal, settings)
-    levels = _decibels(pooled[:, :4], settings.top_db)
-    if kind == "logmel":
-        out = levels
-    elif settings.intensity == "bounded":
-        out = np.concatenate([levels, _ratio(pooled[:, 4:7], pooled[:, 7:], settings.average)], 1)
-    else:
-        out = np.concatenate([levels, pooled[:, 4:7]], 1)
+    out = from_pooled(pool(signal, settings, 0, signal.shape[-1] // settings.hop), kind, settings)
     return out.reshape(*np.shape(x)[:-2], *out.shape[1:])
 
 
@@ -253,8 +246,9 @@ def mel_covariance(
     signal = _signal(x, sample_rate, settings)
     first, second = _PAIRS
     matrix = settings.filters.matrix
-    out = np.empty((len(signal), 10, signal.shape[-1] // settings.hop, settings.n_mels), np.float32)
-    for clip, frames, spectra in _tiles(signal, settings):
+    count = signal.shape[-1] // settings.hop
+    out = np.empty((len(signal), 10, count, settings.n_mels), np.float32)
+    for clip, frames, spectra in _tiles(signal, settings, 0, count):
         parts = spectra.real[first] * spectra.real[second]
         parts += spectra.imag[first] * spectra.imag[second]
         np.matmul(parts, matrix, out=out[clip, :, frames])
@@ -419,42 +413,66 @@ def _signal(x: ArrayLike, sample_rate: float, settings: FeatureSettings) -> Floa
 
 
 def _tiles(
-    signal: FloatArray, settings: FeatureSettings
+    signal: FloatArray, settings: FeatureSettings, first: int, last: int
 ) -> Iterator[tuple[int, slice, ComplexArray]]:
-    """Yield (clip, frames, spectra (4, frames, bins)) of signals (B, 4, n), few frames at once."""
+    """Yield (clip, frames, spectra (4, frames, bins)) of signals (B, 4, n), few frames at once.
+
+    Of the frames first to last, of which `frames` is a slice, each centred at its number times the
+    hop.
+    """
     from scipy import fft
 
-    n_fft, hop, half = settings.n_fft, settings.hop, settings.n_fft // 2
+    n_fft, hop = settings.n_fft, settings.hop
     window = np.zeros(n_fft, np.float32)
     begin = (n_fft - settings.window_length) // 2
     turn = 2 * np.pi * np.arange(settings.window_length) / settings.window_length
     window[begin : begin + settings.window_length] = 0.5 - 0.5 * np.cos(turn)
-    count = signal.shape[-1] // hop
     tile = max(1, _TILE // (4 * n_fft))
     scratch = np.empty((4, tile, n_fft), np.float32)
     for clip in range(len(signal)):
-        padded = np.pad(signal[clip], ((0, 0), (half, half)), mode="reflect")
-        frames = np.lib.stride_tricks.sliding_window_view(padded, n_fft, axis=-1)[:, ::hop]
-        for start in range(0, count, tile):
-            taken = slice(start, min(start + tile, count))
-            windowed = scratch[:, : taken.stop - start]
-            np.multiply(frames[:, taken], window, out=windowed)
-            yield clip, taken, fft.rfft(windowed, axis=-1)
+        for start in range(first, last, tile):
+            stop = min(start + tile, last)
+            begin = start * hop - n_fft // 2
+            span = _reflected(signal[clip], begin, begin + (stop - 1 - start) * hop + n_fft)
+            frames = np.lib.stride_tricks.sliding_window_view(span, n_fft, axis=-1)[:, ::hop]
+            windowed = np.multiply(frames, window, out=scratch[:, : stop - start])
+            yield clip, slice(start - first, stop - first), fft.rfft(windowed, axis=-1)
 
 
-def _pool(signal: FloatArray, settings: FeatureSettings) -> FloatArray:
-    """Return the 8 rows of `_kernels.features.pool` for signals (B, 4, n): (B, 8, frames, mels)."""
-    count = signal.shape[-1] // settings.hop
-    out = np.empty((len(signal), 8, count, settings.n_mels), np.float32)
-    fill = _pool_compiled if len(signal) * count > _KERNEL_PAYS else _pool_numpy
-    fill(signal, settings, out)
+def _reflected(signal: FloatArray, begin: int, end: int) -> FloatArray:
+    """Return signal[:, begin:end]; beyond its first and last sample the signal is reflected."""
+    last = signal.shape[-1] - 1
+    if begin >= 0 and end <= last + 1:
+        return signal[:, begin:end]
+    return signal[:, last - np.abs(last - np.abs(np.arange(begin, end)))]
+
+
+def pool(signal: FloatArray, settings: FeatureSettings, first: int, last: int) -> FloatArray:
+    """Return the 8 rows of `_kernels.features.pool`, (B, 8, last - first, mels).
+
+    Of signals (B, 4, n) and the frames first to last.
+    """
+    out = np.empty((len(signal), 8, last - first, settings.n_mels), np.float32)
+    fill = _pool_compiled if len(signal) * (last - first) > _KERNEL_PAYS else _pool_numpy
+    fill(signal, settings, first, out)
     return out
 
 
-def _pool_numpy(signal: FloatArray, settings: FeatureSettings, out: FloatArray) -> None:
+def from_pooled(pooled: FloatArray, kind: str, settings: FeatureSettings) -> FloatArray:
+    """Return features (B, 7 or 4, frames, mels) of the rows of `pool`."""
+    levels = _decibels(pooled[:, :4], settings.top_db)
+    if kind == "logmel":
+        return levels
+    intensity = pooled[:, 4:7]
+    if settings.intensity == "bounded":
+        intensity = _ratio(intensity, pooled[:, 7:], settings.average)
+    return np.concatenate([levels, intensity], axis=1)
+
+
+def _pool_numpy(signal: FloatArray, settings: FeatureSettings, first: int, out: FloatArray) -> None:
     """Fill out with levels, intensity and energy density, pooled by a matrix product."""
     matrix = settings.filters.matrix
-    for clip, frames, spectra in _tiles(signal, settings):
+    for clip, frames, spectra in _tiles(signal, settings, first, first + out.shape[2]):
         re, im = spectra.real, spectra.imag
         power = re**2 + im**2
         towards = [3, 1, 2]
@@ -470,17 +488,19 @@ def _pool_numpy(signal: FloatArray, settings: FeatureSettings, out: FloatArray) 
         np.matmul(rows, matrix, out=out[clip, :, frames])
 
 
-def _pool_compiled(signal: FloatArray, settings: FeatureSettings, out: FloatArray) -> None:
+def _pool_compiled(
+    signal: FloatArray, settings: FeatureSettings, first: int, out: FloatArray
+) -> None:
     """Do the same as `_pool_numpy` in a kernel."""
     from ambikit._kernels import features as kernels
 
-    _, first, last, weights = settings.filters
+    _, low, high, weights = settings.filters
     variant = _INTENSITIES.index(settings.intensity)
     bins = np.empty((settings.n_fft // 2 + 1, 8), np.float32)
-    for clip, frames, spectra in _tiles(signal, settings):
+    for clip, frames, spectra in _tiles(signal, settings, first, first + out.shape[2]):
         parts = spectra.view(np.float32)
         kernels.pool(
-            parts, settings.power == 1, variant, first, last, weights, bins, out[clip, :, frames]
+            parts, settings.power == 1, variant, low, high, weights, bins, out[clip, :, frames]
         )
 
 

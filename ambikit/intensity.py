@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from ambikit import _motion, _validate
@@ -108,21 +110,21 @@ def normalized_intensity(
     array([0., 0., 1.])
     """
     foa, newest = _arguments(x, sample_rate, time_constant)
+    state = at_rest(foa)
     out = np.empty((*foa.shape[:-2], 3, foa.shape[-1]), foa.dtype)
     if foa.size > _motion.KERNEL_PAYS:
         from ambikit._kernels import intensity as kernels
 
-        state, scratch = _workspace(foa)
         kernels.normalized_intensity(
             foa.reshape(-1, *foa.shape[-2:]),
             newest,
             state,
-            scratch,
+            np.empty((4, _TILE)),
             out.reshape(-1, *out.shape[-2:]),
         )
         _validate.stayed_finite(state)
     else:
-        average, bound = _averages(foa, newest)
+        average, bound = _averages(foa, newest, state)
         out[...] = average / np.where(bound > 0, bound, 1.0)
     return out
 
@@ -179,17 +181,30 @@ def diffuseness(x: ArrayLike, sample_rate: float, *, time_constant: float = 0.05
     1.0
     """
     foa, newest = _arguments(x, sample_rate, time_constant)
+    return diffuseness_after(at_rest(foa), foa, newest)
+
+
+def at_rest(foa: FloatArray) -> FloatArray:
+    """Return the averages before the first sample of signals (..., 4, n): zeros (B, 4)."""
+    return np.zeros((math.prod(foa.shape[:-2]), 4))
+
+
+def diffuseness_after(state: FloatArray, foa: FloatArray, newest: float) -> FloatArray:
+    """Return the diffuseness (..., n) of signals (..., 4, n), and leave their averages in state."""
     out = np.empty((*foa.shape[:-2], foa.shape[-1]), foa.dtype)
     if foa.size > _motion.KERNEL_PAYS:
         from ambikit._kernels import intensity as kernels
 
-        state, scratch = _workspace(foa)
         kernels.diffuseness(
-            foa.reshape(-1, *foa.shape[-2:]), newest, state, scratch, out.reshape(-1, out.shape[-1])
+            foa.reshape(-1, *foa.shape[-2:]),
+            newest,
+            state,
+            np.empty((4, _TILE)),
+            out.reshape(-1, out.shape[-1]),
         )
         _validate.stayed_finite(state)
     else:
-        average, bound = _averages(foa, newest)
+        average, bound = _averages(foa, newest, state)
         size = np.linalg.norm(average, axis=-2)
         bound = bound[..., 0, :]
         out[...] = np.where(bound > 0, 1.0 - size / np.where(bound > 0, bound, 1.0), 1.0)
@@ -203,12 +218,7 @@ def _arguments(x: ArrayLike, sample_rate: float, time_constant: float) -> tuple[
     return np.ascontiguousarray(signals[..., :4, :]), newest
 
 
-def _workspace(foa: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Return the kernels' state (B, 4), at rest, and scratch (4, tile)."""
-    return np.zeros((foa.size // (4 * foa.shape[-1]), 4)), np.empty((4, _TILE))
-
-
-def _averages(foa: FloatArray, newest: float) -> tuple[FloatArray, FloatArray]:
+def _averages(foa: FloatArray, newest: float, state: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Return averaged intensity (..., 3, n) and energy density (..., 1, n), no less than its size.
 
     What the kernels do, in numpy.
@@ -216,7 +226,10 @@ def _averages(foa: FloatArray, newest: float) -> tuple[FloatArray, FloatArray]:
     wide = foa.astype(np.float64)
     energy = 0.5 * np.sum(wide**2, axis=-2, keepdims=True)
     both = _accumulate(newest * np.concatenate([intensity(wide), energy], axis=-2), 1.0 - newest)
-    _validate.stayed_finite(both[..., -1:])
+    before = state.reshape(*foa.shape[:-2], 4, 1)
+    both += before * (1.0 - newest) ** np.arange(1.0, foa.shape[-1] + 1)
+    before[...] = np.concatenate([before, both], axis=-1)[..., -1:]
+    _validate.stayed_finite(state)
     average = both[..., :3, :]
     return average, np.maximum(both[..., 3:, :], np.linalg.norm(average, axis=-2, keepdims=True))
 

@@ -142,8 +142,8 @@ def test_kernel_and_numpy_path_agree(preset: str, power: int) -> None:
     settings = features._settings(preset, {**SMALL, "power": power})
     signal = np.stack([scene(240), np.zeros((4, 240), np.float32)])
     rows = [np.full((2, 8, 10, 6), np.nan, np.float32) for _ in range(2)]
-    features._pool_numpy(signal, settings, rows[0])
-    features._pool_compiled(signal, settings, rows[1])
+    features._pool_numpy(signal, settings, 0, rows[0])
+    features._pool_compiled(signal, settings, 0, rows[1])
     np.testing.assert_allclose(rows[0], rows[1], rtol=1e-5, atol=1e-5 * np.abs(rows[0]).max())
 
 
