@@ -186,7 +186,8 @@ def _samples(
     layout: FrameLayout, height: int, width: int, out_height: int, out_width: int
 ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
     """Places (out_height, out_width, n) in a cubemap at which an equirectangular pixel samples."""
-    n = int(np.clip(round(width * 4 / 3 / out_width), 1, _FINEST))
+    # A bilinear sample covers two pixels of the frame, which is 4/3 of its width around.
+    n = int(np.clip(np.ceil(width * 4 / 3 / out_width / 2), 1, _FINEST))
     u = (np.arange(out_width * n) + 0.5) / (out_width * n)
     v = (np.arange(out_height * n) + 0.5) / (out_height * n)
     azimuth, elevation = pixel_to_direction(*np.meshgrid(u, v))
