@@ -8,13 +8,11 @@ from collections.abc import Callable
 import numpy as np
 from numpy.polynomial import legendre
 
-from ambikit import _validate
+from ambikit import _mixing, _validate
 from ambikit._typing import ArrayLike, FloatArray
 from ambikit.conventions import degrees_and_indices
 from ambikit.directions import angles_to_vector
 from ambikit.harmonics import spherical_harmonics
-
-_TILE = 16384
 
 
 def steering_vector(
@@ -168,13 +166,11 @@ def beamform(
     x, order = _validate.ambisonic(x)
     az, el = _validate.direction(azimuth, elevation, degrees=degrees)
     _validate.at_most_1d(az, "azimuth and elevation", "directions")
-    weights = beam_weights(pattern, az, el, order=order).astype(x.dtype)
+    weights = np.atleast_2d(beam_weights(pattern, az, el, order=order))
     shape = (*x.shape[:-2], *az.shape, x.shape[-1])
     out = _validate.output(out, shape, x.dtype)
     beams = out if az.ndim else out[..., None, :]
-    for begin in range(0, x.shape[-1], _TILE):
-        tile = slice(begin, begin + _TILE)
-        np.matmul(np.atleast_2d(weights), x[..., tile], out=beams[..., tile])
+    _mixing.mix(x, weights, _mixing.one_block(*weights.shape), beams)
     return out
 
 

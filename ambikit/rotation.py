@@ -6,20 +6,18 @@ from the front to the left. Head tracking is the inverse.
 
 from __future__ import annotations
 
-import math
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ambikit import _motion, _validate
+from ambikit import _mixing, _motion, _validate
 from ambikit._typing import ArrayLike, FloatArray
 from ambikit.harmonics import spherical_harmonics
 
 if TYPE_CHECKING:
     from scipy.spatial.transform import Rotation
 
-_TILE = 16384
 _YZX = np.array([1, 2, 0])
 """ACN order of the axes x, y, z at degree 1."""
 
@@ -287,15 +285,8 @@ def _block_matrices(r: FloatArray, order: int) -> FloatArray:
 
 
 def _rotate_fixed(x: FloatArray, rotation: FloatArray, order: int, out: FloatArray) -> None:
-    """Fill out with x under one rotation, degree by degree and tile by tile."""
-    matrix = _block_matrices(rotation, order).astype(x.dtype)
-    for begin in range(0, x.shape[-1], _TILE):
-        tile = slice(begin, begin + _TILE)
-        if out is not x:
-            out[..., :1, tile] = x[..., :1, tile]
-        for degree in range(1, order + 1):
-            block = slice(degree**2, (degree + 1) ** 2)
-            np.matmul(matrix[block, block], x[..., block, tile], out=out[..., block, tile])
+    """Fill out with x under one rotation."""
+    _mixing.mix(x, _block_matrices(rotation, order), _mixing.degree_blocks(order), out)
 
 
 def _rotate_moving(
@@ -306,40 +297,9 @@ def _rotate_moving(
     # a quaternion turns by half the angle of its rotation
     chord = _motion.CHORD / (2 * max(order, 1))
     points, position = _motion.control_points(_quaternions(keys), position, samples, chord)
-    matrices = _block_matrices(_from_quaternions(points), order).astype(x.dtype)
+    matrices = _block_matrices(_from_quaternions(points), order)
     lines = _motion.lines_between(position, samples)
-    fill = _moving_compiled if out.size > _motion.KERNEL_PAYS else _moving_numpy
-    fill(x, lines, matrices, out)
-
-
-def _moving_numpy(
-    x: FloatArray, lines: _motion.Lines, matrices: FloatArray, out: FloatArray
-) -> None:
-    """Fill out (..., C, n) with x (..., C, n) times the matrices (K, C, C) along the lines."""
-    key, fraction = lines.per_sample(x.dtype)
-    here = matrices[key]
-    matrix = here + fraction[:, None, None] * (matrices[key + 1] - here)
-    out[...] = np.einsum("tij,...jt->...it", matrix, x)
-
-
-def _moving_compiled(
-    x: FloatArray, lines: _motion.Lines, matrices: FloatArray, out: FloatArray
-) -> None:
-    """Do the same as `_moving_numpy` in a kernel."""
-    from ambikit._kernels import rotation as kernels
-
-    channels, samples = x.shape[-2:]
-    scratch = np.empty((2 * math.isqrt(channels), lines.longest()), x.dtype)
-    target = out if out.flags.c_contiguous else np.empty(out.shape, out.dtype)
-    kernels.moving(
-        np.ascontiguousarray(x).reshape(-1, channels, samples),
-        *lines,
-        matrices,
-        scratch,
-        target.reshape(-1, channels, samples),
-    )
-    if target is not out:
-        out[...] = target
+    _mixing.mix_moving(x, lines, matrices, _mixing.degree_blocks(order), out)
 
 
 def _quaternions(matrices: FloatArray) -> FloatArray:

@@ -1,0 +1,167 @@
+"""Mixing channels with matrices that stand still or move.
+
+Sound is longer than the caches. A plain store first reads the memory that it is about to overwrite;
+these kernels work on tiles that stay in the cache and write each result past it, once.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from llvmlite import ir
+from numba import njit, types
+from numba.core import cgutils
+from numba.extending import intrinsic, overload
+
+LINE = 64
+"""Bytes in a line of the cache."""
+
+
+def to_line(target: Any, begin: int) -> int:
+    """Return how many numbers lie between target[begin] and the next line of the cache."""
+    return int(-(target.ctypes.data // target.itemsize + begin) % (LINE // target.itemsize))
+
+
+def write_past_caches(source: Any, first: int, target: Any, begin: int, count: int) -> None:
+    """Copy source[first : first + count] to target[begin:], both flat."""
+    target[begin : begin + count] = source[first : first + count]
+
+
+@intrinsic
+def _address(typing: Any, array: Any) -> Any:
+    """Return where an array begins, without counting a reference as `array.ctypes` does.
+
+    Counting is atomic, and every atomic instruction waits for what was written past the caches.
+    """
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        data = context.make_array(array)(context, builder, arguments[0]).data
+        return builder.ptrtoint(data, context.get_value_type(types.intp))
+
+    return types.intp(array), generate
+
+
+@intrinsic
+def _write_lines(typing: Any, target: Any, source: Any, lines: Any) -> Any:
+    """Copy whole lines between addresses; the target is aligned to lines."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        line = ir.VectorType(ir.IntType(32), LINE // 4)
+        targets, sources = (builder.inttoptr(a, line.as_pointer()) for a in arguments[:2])
+        hint = builder.module.add_metadata([ir.IntType(32)(1)])
+        with cgutils.for_range(builder, arguments[2]) as loop:
+            load = builder.load(builder.gep(sources, [loop.index]))
+            load.align = 4
+            store = builder.store(load, builder.gep(targets, [loop.index]))
+            store.align = LINE
+            store.set_metadata("nontemporal", hint)
+        return context.get_dummy_value()
+
+    return types.void(types.intp, types.intp, types.intp), generate
+
+
+@overload(to_line)
+def _to_line(target: Any, begin: Any) -> Any:
+    size = target.dtype.bitwidth // 8
+
+    def implementation(target: Any, begin: Any) -> int:
+        return -(_address(target) // size + begin) % (LINE // size)
+
+    return implementation
+
+
+@overload(write_past_caches)
+def _write_past_caches(source: Any, first: Any, target: Any, begin: Any, count: Any) -> Any:
+    size = target.dtype.bitwidth // 8
+
+    def implementation(source: Any, first: Any, target: Any, begin: Any, count: Any) -> None:
+        head = min(count, -(_address(target) // size + begin) % (LINE // size))
+        lines = (count - head) * size // LINE
+        for i in range(head):
+            target[begin + i] = source[first + i]
+        begin_address = _address(target) + (begin + head) * size
+        _write_lines(begin_address, _address(source) + (first + head) * size, lines)
+        for i in range(head + lines * (LINE // size), count):
+            target[begin + i] = source[first + i]
+
+    return implementation
+
+
+@njit(cache=True, nogil=True, fastmath={"contract"})
+def still(x: Any, matrix: Any, blocks: Any, scratch: Any, out: Any) -> None:
+    """Fill out (B, R, n) with matrix (R, C) times x (B, C, n); out may be x itself.
+
+    Outside of blocks (any, 4), of first and last row, first and last column, the matrix is 0.
+    scratch (R, tile).
+    """
+    rows, samples = out.shape[1:]
+    tile = scratch.shape[1]
+    results, target = scratch.reshape(-1), out.reshape(-1)
+    for b in range(x.shape[0]):
+        begin, end = 0, min(to_line(target, b * rows * samples), samples)
+        while begin < samples:
+            for k in range(blocks.shape[0]):
+                for row in range(blocks[k, 0], blocks[k, 1]):
+                    total = scratch[row, : end - begin]
+                    for column in range(blocks[k, 2], blocks[k, 3]):
+                        gain = matrix[row, column]
+                        source = x[b, column, begin:end]
+                        if column == blocks[k, 2]:
+                            for i in range(end - begin):
+                                total[i] = gain * source[i]
+                        else:
+                            for i in range(end - begin):
+                                total[i] += gain * source[i]
+            for row in range(rows):
+                place = (b * rows + row) * samples + begin
+                write_past_caches(results, row * tile, target, place, end - begin)
+            begin, end = end, min(end + tile, samples)
+
+
+@njit(cache=True, nogil=True, fastmath={"contract"})
+def moving(
+    x: Any,
+    start: Any,
+    control: Any,
+    first: Any,
+    slope: Any,
+    matrices: Any,
+    blocks: Any,
+    scratch: Any,
+    out: Any,
+) -> None:
+    """Do the same with matrices (K, R, C) along lines; scratch (1 + R, tile)."""
+    rows, samples = out.shape[1:]
+    tile = scratch.shape[1]
+    results, target = scratch.reshape(-1), out.reshape(-1)
+    for b in range(x.shape[0]):
+        line = 0
+        begin, end = 0, min(to_line(target, b * rows * samples), samples)
+        while begin < samples:
+            at = begin
+            while at < end:
+                length = min(end, start[line + 1]) - at
+                here, there = matrices[control[line]], matrices[control[line] + 1]
+                ramp = scratch[0, :length]
+                for i in range(length):
+                    ramp[i] = first[line] + (at - start[line] + i) * slope[line]
+                for k in range(blocks.shape[0]):
+                    for row in range(blocks[k, 0], blocks[k, 1]):
+                        total = scratch[1 + row, at - begin : at - begin + length]
+                        for column in range(blocks[k, 2], blocks[k, 3]):
+                            gain = here[row, column]
+                            change = there[row, column] - gain
+                            source = x[b, column, at : at + length]
+                            if column == blocks[k, 2]:
+                                for i in range(length):
+                                    total[i] = source[i] * (gain + ramp[i] * change)
+                            else:
+                                for i in range(length):
+                                    total[i] += source[i] * (gain + ramp[i] * change)
+                at += length
+                if at == start[line + 1]:
+                    line += 1
+            for row in range(rows):
+                place = (b * rows + row) * samples + begin
+                write_past_caches(results, (1 + row) * tile, target, place, end - begin)
+            begin, end = end, min(end + tile, samples)

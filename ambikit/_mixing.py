@@ -1,0 +1,128 @@
+"""Channels times matrices: what encoding, rotation and beamforming come down to.
+
+Matrices (R, C) are 0 outside of some blocks, each given by its first and last row and its first and
+last column. Outputs (..., R, n) may be the inputs (..., C, n) themselves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ambikit import _motion
+from ambikit._typing import FloatArray
+
+CACHES = 1 << 22
+"""Values above which sound outgrows the caches, so that a kernel that writes past them wins."""
+
+_TILE = 16384
+_KERNEL_TILE = 512
+_SPAN = 1 << 20
+"""Values of a span that is made contiguous for a kernel, where the whole is not."""
+
+Blocks = npt.NDArray[np.int64]
+
+
+def one_block(rows: int, columns: int) -> Blocks:
+    """Return the blocks of a full matrix."""
+    return np.array([[0, rows, 0, columns]])
+
+
+def degree_blocks(order: int) -> Blocks:
+    """Return the blocks of matrices that mix the channels of each degree."""
+    low = np.arange(order + 1) ** 2
+    high = np.arange(1, order + 2) ** 2
+    return np.stack([low, high, low, high], axis=1)
+
+
+def mix(x: FloatArray, matrix: FloatArray, blocks: Blocks, out: FloatArray) -> None:
+    """Fill out (..., R, n) with matrix (R, C) times x (..., C, n)."""
+    fill = _mix_compiled if max(x.size, out.size) > CACHES else _mix_numpy
+    fill(x, np.ascontiguousarray(matrix, x.dtype), blocks, out)
+
+
+def mix_moving(
+    x: FloatArray, lines: _motion.Lines, matrices: FloatArray, blocks: Blocks, out: FloatArray
+) -> None:
+    """Fill out (..., R, n) with matrices (K, R, C) along the lines times x (..., C, n).
+
+    Blocks have an odd number of columns.
+    """
+    fill = _moving_compiled if out.size > _motion.KERNEL_PAYS else _moving_numpy
+    fill(x, lines, np.ascontiguousarray(matrices, x.dtype), blocks, out)
+
+
+def _mix_numpy(x: FloatArray, matrix: FloatArray, blocks: Blocks, out: FloatArray) -> None:
+    """Mix block by block, and tile by tile."""
+    for begin in range(0, x.shape[-1], _TILE):
+        tile = slice(begin, begin + _TILE)
+        for top, bottom, left, right in blocks:
+            part = matrix[top:bottom, left:right]
+            np.matmul(part, x[..., left:right, tile], out=out[..., top:bottom, tile])
+
+
+def _mix_compiled(x: FloatArray, matrix: FloatArray, blocks: Blocks, out: FloatArray) -> None:
+    """Do the same in a kernel."""
+    from ambikit._kernels import mixing as kernels
+
+    scratch = np.empty((len(matrix), _KERNEL_TILE), x.dtype)
+    tiles = np.append(np.arange(0, x.shape[-1], _TILE), x.shape[-1])
+    for _, piece, target in _contiguous(x, tiles, out):
+        kernels.still(piece, matrix, blocks, scratch, target)
+
+
+def _moving_numpy(
+    x: FloatArray, lines: _motion.Lines, matrices: FloatArray, blocks: Blocks, out: FloatArray
+) -> None:
+    """Mix with a matrix for each sample."""
+    key, fraction = lines.per_sample(x.dtype)
+    for top, bottom, left, right in blocks:
+        part = matrices[:, top:bottom, left:right]
+        here = part[key]
+        matrix = here + fraction[:, None, None] * (part[key + 1] - here)
+        out[..., top:bottom, :] = np.einsum("tij,...jt->...it", matrix, x[..., left:right, :])
+
+
+def _moving_compiled(
+    x: FloatArray, lines: _motion.Lines, matrices: FloatArray, blocks: Blocks, out: FloatArray
+) -> None:
+    """Do the same in a kernel."""
+    from ambikit._kernels import mixing as kernels
+
+    start, *course = lines
+    scratch = np.empty((1 + matrices.shape[1], _KERNEL_TILE), x.dtype)
+    for some, piece, target in _contiguous(x, start, out):
+        begin = start[some.start : some.stop + 1] - start[some.start]
+        course_of_some = [values[some] for values in course]
+        kernels.moving(piece, begin, *course_of_some, matrices, blocks, scratch, target)
+
+
+def _contiguous(
+    x: FloatArray, start: npt.NDArray[Any], out: FloatArray
+) -> Iterator[tuple[slice, FloatArray, FloatArray]]:
+    """Yield runs of lines, their input (B, C, n) and where to write their output (B, R, n).
+
+    Contiguous arrays are one run; of others, a few samples are copied at a time.
+    """
+    last = len(start) - 1
+    samples = x.shape[-1]
+    whole = x.flags.c_contiguous and out.flags.c_contiguous
+    reach = samples if whole else _SPAN * samples // max(x.size, out.size, 1)
+    first = 0
+    while first < last:
+        end = max(first + 1, int(np.searchsorted(start, start[first] + reach, side="right")) - 1)
+        span = slice(start[first], start[end])
+        piece = np.ascontiguousarray(x[..., span])
+        target = out if whole else np.empty((*out.shape[:-1], piece.shape[-1]), out.dtype)
+        yield slice(first, end), _batch(piece), _batch(target)
+        if not whole:
+            out[..., span] = target
+        first = end
+
+
+def _batch(x: FloatArray) -> FloatArray:
+    """Return (B, channels, n)."""
+    return x.reshape(-1, *x.shape[-2:])
