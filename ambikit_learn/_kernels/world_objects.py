@@ -443,8 +443,27 @@ def _figure(
 
 
 @njit(cache=True, nogil=True)
+def _span(
+    height: int, width: int, azimuth: float, elevation: float, reach: float
+) -> tuple[int, int, int, int]:
+    """Rows and columns of an equirectangular frame within an angle of a direction.
+
+    The columns may go on beyond the seam, on either side.
+    """
+    top = max(0, int((0.5 - (elevation + reach) / math.pi) * height))
+    bottom = min(height, int((0.5 - (elevation - reach) / math.pi) * height) + 2)
+    half = width // 2
+    if abs(elevation) + reach < 0.5 * math.pi:
+        span = math.asin(min(1.0, math.sin(reach) / math.cos(elevation)))
+        half = min(half, int(span / (2.0 * math.pi) * width) + 2)
+    first = int((0.5 - azimuth / (2.0 * math.pi)) * width) - half
+    return top, bottom, first, min(first + 2 * half + 1, first + width)
+
+
+@njit(cache=True, nogil=True)
 def paint_objects(
     frame: Frame,
+    axes: Floats,
     kinds: Integers,
     azimuth: Floats,
     elevation: Floats,
@@ -456,38 +475,47 @@ def paint_objects(
 ) -> None:
     """Paint N objects over `frame` (H, W, 3) float32 in 0 to 1, in place.
 
-    `azimuth`, `elevation`, `radius` (radians), `kinds`, `active` and `turn` are (N,); `styles` is
-    (N, 11): main colour, second colour, texture, its frequency and contrast, aspect, detail.
+    The frame is a view whose forward, leftward and upward vectors are the rows of `axes` (3, 3),
+    the last two as long as half of the view on the plane that touches the sphere; or all of the
+    sphere if `axes` is (0, 3). `azimuth`, `elevation`, `radius` (radians), `kinds`, `active` and
+    `turn` are (N,); `styles` is (N, 11): main colour, second colour, texture, its frequency and
+    contrast, aspect, detail.
     """
     height, width = frame.shape[0], frame.shape[1]
+    sphere = axes.shape[0] == 0
+    grain = math.pi / height
+    if not sphere:
+        grain = 2.0 * math.hypot(axes[2, 0], math.hypot(axes[2, 1], axes[2, 2])) / height
     for n in range(kinds.shape[0]):
         unit = math.tan(radius[n])
-        pixel = math.pi / height / radius[n]
-        # The figures keep within a square of side 2, whose corners are √2 away.
-        reach = math.atan(1.45 * unit) + math.pi / height
-        top = max(0, int((0.5 - (elevation[n] + reach) / math.pi) * height))
-        bottom = min(height, int((0.5 - (elevation[n] - reach) / math.pi) * height) + 2)
-        half = width // 2
-        if abs(elevation[n]) + reach < 0.5 * math.pi:
-            span = math.asin(min(1.0, math.sin(reach) / math.cos(elevation[n])))
-            half = min(half, int(span / (2.0 * math.pi) * width) + 2)
-        centre = int((0.5 - azimuth[n] / (2.0 * math.pi)) * width)
-        first, last = centre - half, centre + half + 1
-        if last - first > width:
-            last = first + width
-        sin_c, cos_c = math.sin(elevation[n]), math.cos(elevation[n])
+        pixel = grain / radius[n]
+        sin_e, cos_e = math.sin(elevation[n]), math.cos(elevation[n])
+        sin_a, cos_a = math.sin(azimuth[n]), math.cos(azimuth[n])
+        top, bottom, first, last = 0, height, 0, width
+        if sphere:
+            # The figures keep within a square of side 2, whose corners are √2 away.
+            reach = math.atan(1.45 * unit) + grain
+            top, bottom, first, last = _span(height, width, azimuth[n], elevation[n], reach)
         light = 0.9 + 0.25 * active[n]
         for i in range(top, bottom):
-            e = (0.5 - (i + 0.5) / height) * math.pi
-            sin_e, cos_e = math.sin(e), math.cos(e)
+            up = 1.0 - 2.0 * (i + 0.5) / height
+            rise, flat = math.sin(0.5 * math.pi * up), math.cos(0.5 * math.pi * up)
             for j in range(first, last):
-                away = (1.0 - 2.0 * (j + 0.5) / width) * math.pi - azimuth[n]
-                level = cos_e * math.cos(away)
-                forward = sin_e * sin_c + level * cos_c
-                if forward < 0.3:
+                left = 1.0 - 2.0 * (j + 0.5) / width
+                if sphere:
+                    dx, dy = flat * math.cos(math.pi * left), flat * math.sin(math.pi * left)
+                    dz, far = rise, 1.0
+                else:
+                    dx = axes[0, 0] + left * axes[1, 0] + up * axes[2, 0]
+                    dy = axes[0, 1] + left * axes[1, 1] + up * axes[2, 1]
+                    dz = axes[0, 2] + left * axes[1, 2] + up * axes[2, 2]
+                    far = math.sqrt(dx * dx + dy * dy + dz * dz)
+                level = dx * cos_a + dy * sin_a
+                forward = level * cos_e + dz * sin_e
+                if forward < 0.3 * far:
                     continue
-                x = -cos_e * math.sin(away) / (forward * unit * styles[n, 9])
-                y = (sin_e * cos_c - level * sin_c) / (forward * unit)
+                x = (dx * sin_a - dy * cos_a) / (forward * unit * styles[n, 9])
+                y = (dz * cos_e - level * sin_e) / (forward * unit)
                 if abs(x) > 1.1 or abs(y) > 1.1:
                     continue
                 r, g, b, a = _figure(kinds[n], x, y, pixel, styles[n], active[n], turn[n], time)

@@ -192,6 +192,7 @@ def _ray(
 @njit(cache=True, nogil=True)
 def paint_room(
     frame: Frame,
+    axes: Floats,
     heading: float,
     walls: Floats,
     open_sky: bool,
@@ -204,19 +205,32 @@ def paint_room(
 ) -> None:
     """Paint `frame` (H, W, 3) float32 in 0 to 1 with fine × fine rays a pixel.
 
-    `walls` (6,) metres; `kinds` (3,) and `colours` (3, 3) of walls, ceiling and floor; `lamp` (3,)
-    a place, or the sun's direction under the open sky; `windows` (4, 2) centre and half width in
-    each wall (0: none).
+    The frame is a view whose forward, leftward and upward vectors are the rows of `axes` (3, 3),
+    the last two as long as half of the view on the plane that touches the sphere; or all of the
+    sphere if `axes` is (0, 3). `walls` (6,) metres; `kinds` (3,) and `colours` (3, 3) of walls,
+    ceiling and floor; `lamp` (3,) a place, or the sun's direction under the open sky; `windows`
+    (4, 2) centre and half width in each wall (0: none).
     """
     height, width = frame.shape[0], frame.shape[1]
+    sphere = axes.shape[0] == 0
+    sin_h, cos_h = math.sin(heading), math.cos(heading)
     for i in range(height):
         for j in range(width):
             r = g = b = 0.0
             for p in range(fine):
-                e = (0.5 - (i + (p + 0.5) / fine) / height) * math.pi
+                up = 1.0 - 2.0 * (i + (p + 0.5) / fine) / height
                 for q in range(fine):
-                    a = (1.0 - 2.0 * (j + (q + 0.5) / fine) / width) * math.pi + heading
-                    x, y, z = math.cos(e) * math.cos(a), math.cos(e) * math.sin(a), math.sin(e)
+                    left = 1.0 - 2.0 * (j + (q + 0.5) / fine) / width
+                    if sphere:
+                        e, a = 0.5 * math.pi * up, math.pi * left
+                        u, v, z = math.cos(e) * math.cos(a), math.cos(e) * math.sin(a), math.sin(e)
+                    else:
+                        u = axes[0, 0] + left * axes[1, 0] + up * axes[2, 0]
+                        v = axes[0, 1] + left * axes[1, 1] + up * axes[2, 1]
+                        z = axes[0, 2] + left * axes[1, 2] + up * axes[2, 2]
+                        far = math.sqrt(u * u + v * v + z * z)
+                        u, v, z = u / far, v / far, z / far
+                    x, y = cos_h * u - sin_h * v, sin_h * u + cos_h * v
                     c = _ray(x, y, z, walls, open_sky, kinds, colours, lamp, windows, seed)
                     r += c[0]
                     g += c[1]

@@ -26,7 +26,6 @@ PEAK = 0.7
 TAIL_ONSET = 0.015
 # Half of a window of the tail's synthesis: shorter than the ear tells, long enough for 100 Hz.
 TAIL_HOP = 0.005
-# Sizes of transforms are multiples of this: fast ones, and few enough to keep what belongs to each.
 _GRAIN = 4096
 
 
@@ -77,19 +76,16 @@ def render_sound(
     """
     n = round(scene.duration * sample_rate)
     rng = scene.generator(FIELD)
-    response = diffuse_tail(scene.room.decay(), sample_rate, rng)
-    size = _GRAIN * -(-(n + response.shape[-1]) // _GRAIN)
-    out = np.zeros((4, n), np.float32)
-    dry = np.zeros(size // 2 + 1, np.complex64)
+    out, dry = np.zeros((4, n), np.float32), np.zeros(n, np.float32)
     for i, (thing, played) in enumerate(zip(scene.objects, performances, strict=True)):
         if thing.sounding:
-            spectrum = fft.rfft(np.float32(10 ** (thing.level / 20)) * played.signal, size)
-            _add_paths(scene, i, spectrum, size, sample_rate, order, out)
-            dry += spectrum
+            signal = np.float32(10 ** (thing.level / 20)) * played.signal
+            _add_paths(scene, i, signal, sample_rate, order, out)
+            dry += signal
     around = np.zeros((4, n), np.float32)
     if tail:
-        wet = np.float32(10 ** (-scene.room.direct_to_tail / 20)) * dry
-        around += fft.irfft(wet * fft.rfft(response, size), size)[:, :n]
+        dry *= np.float32(10 ** (-scene.room.direct_to_tail / 20))
+        around += _convolve(dry, diffuse_tail(scene.room.decay(), sample_rate, rng))
     if ambience:
         noise = diffuse_noise(n, sample_rate, rng, PLACES[scene.ambience].ambience)
         loudness = np.sqrt(np.mean(np.square(out[0] + around[0])) / np.mean(np.square(noise[0])))
@@ -237,13 +233,12 @@ def diffuse_noise(
 def _add_paths(
     scene: Scene,
     number: int,
-    spectrum: Spectrum,
-    size: int,
+    signal: Signal,
     sample_rate: float,
     order: int,
     out: Signal,
 ) -> None:
-    """Add the direct sound and the echoes of an object, whose spectrum is given, to the field."""
+    """Add the direct sound and the echoes of an object that plays `signal` to the field."""
     from ambikit_learn._kernels.world_sound import MARGIN, add_paths
 
     n = out.shape[-1]
@@ -257,15 +252,30 @@ def _add_paths(
     delay = distance / SPEED_OF_SOUND * sample_rate
     weights = ambikit.steering_vector(azimuth, elevation) * (mean_distance / distance)[..., None]
     first = MARGIN + int(delay.max()) + 1
-    bands, reflection = _bands(size, sample_rate), scene.room.reflection()
+    # Paths that meet the same surfaces hear one filtered signal: air taken at their mean length.
     kinds, kind = np.unique(bounces, axis=0, return_inverse=True)
-    for i, times in enumerate(kinds):
-        alike = np.flatnonzero(kind == i)
-        gain = 10 ** (-AIR * distance[alike].mean() / 20)
-        gain *= np.prod(reflection ** times[:, None], axis=0)
-        arriving = fft.irfft(spectrum * (gain.astype(np.float32) @ bands), size)[:n]
-        padded = np.pad(arriving, (first, MARGIN))
-        add_paths(padded, first, delay[alike], weights[alike], out)
+    length = np.array([distance[kind == i].mean() for i in range(len(kinds))])
+    gain = 10 ** (-AIR * length[:, None] / 20)
+    gain *= np.prod(scene.room.reflection() ** kinds[:, :, None], axis=1)
+    size = _transform_size(n + MARGIN)
+    spectrum = fft.rfft(signal, size)
+    arriving = fft.irfft(spectrum * (gain.astype(np.float32) @ _bands(size, sample_rate)), size)
+    padded = np.zeros((len(kinds), first + n + MARGIN), np.float32)
+    padded[:, first : first + n] = arriving[:, :n]
+    for i, filtered in enumerate(padded):
+        add_paths(filtered, first, delay[kind == i], weights[kind == i], out)
+
+
+def _convolve(signal: Signal, response: Signal) -> Signal:
+    """Return the first n samples of a signal (n,) through responses (4, m)."""
+    size = _transform_size(len(signal) + response.shape[-1])
+    wet: Signal = fft.irfft(fft.rfft(signal, size) * fft.rfft(response, size), size)
+    return wet[:, : len(signal)]
+
+
+def _transform_size(n: int) -> int:
+    """Return a size for transforms of n samples: a fast one, of few, to keep what goes with it."""
+    return _GRAIN * -(-n // _GRAIN)
 
 
 def _gaussian(shape: tuple[int, ...], rng: np.random.Generator) -> Spectrum:

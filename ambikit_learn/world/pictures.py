@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import colorsys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from ambikit_learn.crops import Crops
+from ambikit_learn.equirect import Boxes, local_axes
 from ambikit_learn.world.places import TEXTURES
 from ambikit_learn.world.scene import CLASSES, LABEL_RATE, SURFACES, Floats, Instance, Scene
 from ambikit_learn.world.sounds import ACTIVITY_RATE, Performance
@@ -33,6 +35,8 @@ _LOOKS: dict[str, tuple[tuple[float, ...], tuple[float, float], int, tuple[float
 }
 assert tuple(_LOOKS) == CLASSES
 SWELL = (0.94, 0.16)
+SPHERE = np.empty((0, 3))
+"""Axes of a frame that shows all of the sphere."""
 
 
 def render_frames(
@@ -71,28 +75,70 @@ def render_frames(
     >>> next(render_frames(scene, played, [0.5], (40, 80))).shape
     (40, 80, 3)
     """
-    from ambikit_learn._kernels.world_objects import paint_objects
-
     t = np.asarray(times, dtype=np.float64)
     room = render_room(scene, size, fine=fine)
-    things = scene.objects
-    kinds = np.array([CLASSES.index(thing.instance.label) for thing in things])
-    styles = np.array([_style(thing.instance) for thing in things])
-    azimuth, elevation, radius, active, turn = _motion(scene, performances, t)
-    for i, now in enumerate(t):
+    paint = _painter(scene, performances, t)
+    for i in range(len(t)):
         frame = room.copy()
-        paint_objects(
-            frame,
-            kinds,
-            azimuth[i],
-            elevation[i],
-            radius[i],
-            styles,
-            active[i],
-            turn[i],
-            now,
-        )
-        yield (frame * np.float32(255.0) + np.float32(0.5)).astype(np.uint8)
+        paint(frame, SPHERE, i)
+        yield _eight_bits(frame)
+
+
+def render_crops(
+    scene: Scene,
+    performances: Sequence[Performance],
+    times: npt.ArrayLike,
+    crops: Crops,
+    size: int,
+    *,
+    fine: int = 1,
+) -> Frames:
+    """Perspective views of a scene, without frames of the whole sphere.
+
+    Parameters
+    ----------
+    scene : Scene
+    performances : sequence of Performance
+        One an object, from `sounds.perform`.
+    times : (T,) array_like
+        Seconds from the start of the clip.
+    crops : Crops
+        K directions and fields of view.
+    size : int
+        Rows and columns of a crop.
+    fine : int
+        Rays a pixel along each axis, for the room.
+
+    Returns
+    -------
+    (K, T, size, size, 3) ndarray of uint8
+        RGB; what `ambikit_learn.equirect.gnomonic` cuts out of `render_frames`, but sharper.
+
+    Examples
+    --------
+    >>> from ambikit_learn.crops import random_crops
+    >>> from ambikit_learn.world import PRESETS, sample_scene
+    >>> from ambikit_learn.world.sounds import perform
+    >>> scene = sample_scene(PRESETS["easy"], seed=0, index=0, split="train", duration=1.0)
+    >>> played = [perform(scene, i, 24000) for i in range(len(scene.objects))]
+    >>> crops = random_crops(np.random.default_rng(0), 4)
+    >>> render_crops(scene, played, [0.3, 0.6], crops, 48).shape
+    (4, 2, 48, 48, 3)
+    """
+    t = np.asarray(times, dtype=np.float64)
+    paint_background, paint = _decorator(scene, fine), _painter(scene, performances, t)
+    out = np.empty((len(crops), len(t), size, size, 3), np.uint8)
+    axes = local_axes(np.deg2rad(crops.azimuth), np.deg2rad(crops.elevation))
+    axes[:, 1] *= np.tan(np.deg2rad(crops.width) / 2)[:, None]
+    axes[:, 2] *= np.tan(np.deg2rad(crops.height) / 2)[:, None]
+    background = np.empty((size, size, 3), np.float32)
+    for view, pictures in zip(axes, out, strict=True):
+        paint_background(background, view)
+        for i, picture in enumerate(pictures):
+            frame = background.copy()
+            paint(frame, view, i)
+            picture[:] = _eight_bits(frame)
+    return out
 
 
 def boxes(scene: Scene, performances: Sequence[Performance]) -> list[dict[str, Any]]:
@@ -134,8 +180,40 @@ def boxes(scene: Scene, performances: Sequence[Performance]) -> list[dict[str, A
     return out
 
 
+def boxes_at(objects: Sequence[Mapping[str, Any]], time: float) -> Boxes:
+    """Ground truth of one moment.
+
+    Parameters
+    ----------
+    objects : sequence of dict
+        From `boxes`.
+    time : float
+        Seconds from the start of the clip; the nearest label counts.
+
+    Returns
+    -------
+    Boxes
+        With score 1.
+    """
+    moment = min(round(time * LABEL_RATE), len(objects[0]["azimuth"]) - 1)
+    return Boxes.from_records(
+        [
+            {name: one[name][moment] for name in ("azimuth", "elevation", "width", "height")}
+            | {"label": one["label"], "score": 1.0}
+            for one in objects
+        ]
+    )
+
+
 def render_room(scene: Scene, size: tuple[int, int], *, fine: int = 2) -> npt.NDArray[np.float32]:
     """Return the scene without its objects: (H, W, 3) float32 in 0 to 1."""
+    frame = np.empty((*size, 3), np.float32)
+    _decorator(scene, fine)(frame, SPHERE)
+    return frame
+
+
+def _decorator(scene: Scene, fine: int) -> Callable[[npt.NDArray[np.float32], Floats], None]:
+    """Return what paints the room into a frame (H, W, 3) with given axes."""
     from ambikit_learn._kernels.world_room import paint_room
 
     rng = scene.generator(SURFACES)
@@ -156,20 +234,48 @@ def render_room(scene: Scene, size: tuple[int, int], *, fine: int = 2) -> npt.ND
     )
     windows = np.stack([rng.uniform(-0.6, 0.6, 4), rng.uniform(0.5, 1.0, 4)], axis=-1)
     windows *= (rng.random(4) < 0.45)[:, None]
-    frame = np.empty((*size, 3), np.float32)
-    paint_room(
-        frame,
-        scene.heading,
-        walls,
-        room.kind.open_sky,
-        np.array([TEXTURES.index(surface.material) for surface in surfaces]),
-        colours,
-        np.array(lamp, dtype=np.float64),
-        windows,
-        int(rng.integers(1000)),
-        fine,
-    )
-    return frame
+    kinds = np.array([TEXTURES.index(surface.material) for surface in surfaces])
+    place, seed = np.array(lamp, dtype=np.float64), int(rng.integers(1000))
+
+    def paint(frame: npt.NDArray[np.float32], axes: Floats) -> None:
+        sky = room.kind.open_sky
+        paint_room(
+            frame, axes, scene.heading, walls, sky, kinds, colours, place, windows, seed, fine
+        )
+
+    return paint
+
+
+def _painter(
+    scene: Scene, performances: Sequence[Performance], times: Floats
+) -> Callable[[npt.NDArray[np.float32], Floats, int], None]:
+    """Return what paints the objects over a frame with given axes at the i-th time."""
+    from ambikit_learn._kernels.world_objects import paint_objects
+
+    kinds = np.array([CLASSES.index(thing.instance.label) for thing in scene.objects])
+    styles = np.array([_style(thing.instance) for thing in scene.objects])
+    azimuth, elevation, radius, active, turn = _motion(scene, performances, times)
+
+    def paint(frame: npt.NDArray[np.float32], axes: Floats, i: int) -> None:
+        paint_objects(
+            frame,
+            axes,
+            kinds,
+            azimuth[i],
+            elevation[i],
+            radius[i],
+            styles,
+            active[i],
+            turn[i],
+            times[i],
+        )
+
+    return paint
+
+
+def _eight_bits(frame: npt.NDArray[np.float32]) -> Frames:
+    """Return a picture of 0 to 1 as bytes."""
+    return (frame * np.float32(255.0) + np.float32(0.5)).astype(np.uint8)
 
 
 def _motion(scene: Scene, performances: Sequence[Performance], times: Floats) -> list[Floats]:

@@ -299,6 +299,7 @@ def test_figures_cover_the_sphere_without_a_seam() -> None:
         style = np.array([[0.9, 0.8, 0.1, 0.5, 0.2, 0.2, 0.0, 10.0, 0.3, 1.0, 8.0]])
         paint_objects(
             frame,
+            np.empty((0, 3)),
             np.array([3]),
             np.array([azimuth]),
             np.array([elevation]),
@@ -326,7 +327,7 @@ def test_room_shows_its_walls_at_their_place() -> None:
     colours = np.array([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]])
     frame = np.empty((24, 48, 3), np.float32)
     arguments = (walls, False, np.array([2, 2, 2]), colours, np.array([0.0, 0.0, 0.9]))
-    paint_room(frame, 0.3, *arguments, np.zeros((4, 2)), 1, 1)
+    paint_room(frame, np.empty((0, 3)), 0.3, *arguments, np.zeros((4, 2)), 1, 1)
     surface = frame.argmax(-1)
     e = np.deg2rad(90 - (np.arange(24) + 0.5) * 7.5)[:, None]
     a = np.deg2rad(180 - (np.arange(48) + 0.5) * 7.5) + 0.3
