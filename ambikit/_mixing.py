@@ -92,12 +92,9 @@ def _moving_compiled(
     """Do the same in a kernel."""
     from ambikit._kernels import mixing as kernels
 
-    start, *course = lines
-    scratch = np.empty((1 + matrices.shape[1], _KERNEL_TILE), x.dtype)
-    for some, piece, target in _contiguous(x, start, out):
-        begin = start[some.start : some.stop + 1] - start[some.start]
-        course_of_some = [values[some] for values in course]
-        kernels.moving(piece, begin, *course_of_some, matrices, blocks, scratch, target)
+    scratch = np.empty((1 + matrices.shape[1], _KERNEL_TILE + kernels.VECTORS), x.dtype)
+    for some, piece, target in _contiguous(x, lines.start, out):
+        kernels.moving(piece, *lines.some(some), matrices, blocks, scratch, target)
 
 
 def _contiguous(

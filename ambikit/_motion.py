@@ -44,9 +44,11 @@ class Lines(NamedTuple):
         passed = np.arange(self.start[-1]) - self.start[line]
         return self.control[line], (self.first[line] + passed * self.slope[line]).astype(dtype)
 
-    def longest(self) -> int:
-        """Return the greatest number of samples of a line."""
-        return int(np.diff(self.start).max(initial=0))
+    def some(self, which: slice) -> Lines:
+        """Return some lines, from sample 0 on."""
+        start = self.start[which.start : which.stop + 1]
+        _, control, first, slope = self
+        return Lines(start - start[0], control[which], first[which], slope[which])
 
 
 def key_positions(keys: int, samples: int) -> FloatArray:
@@ -70,15 +72,18 @@ def control_points(
     if position[-1] < samples:
         keys, position = np.concatenate([keys, keys[-1:]]), np.append(position, samples)
 
-    here, there = keys[:-1], keys[1:]
-    cosine = np.sum(here * there, axis=-1, keepdims=True)
+    path = np.ascontiguousarray(keys.T)
+    here, there = path[:, :-1], path[:, 1:]
+    cosine = np.einsum("dk,dk->k", here, there)
     tangent = there - cosine * here
-    sine = np.linalg.norm(tangent, axis=-1, keepdims=True)
+    sine = np.sqrt(np.einsum("dk,dk->k", tangent, tangent))
     angle = np.arctan2(sine, cosine)
-    tangent = np.where(sine > 1e-9, tangent / np.maximum(sine, 1e-9), _sideways(here))
+    open_way = sine <= 1e-9
+    tangent /= np.where(open_way, 1.0, sine)
+    tangent[:, open_way] = _sideways(here[:, open_way])
 
     length = np.diff(position)
-    parts = np.ceil(np.maximum(np.maximum(angle[:, 0] / chord, length / LONGEST), 1.0))
+    parts = np.ceil(np.maximum(np.maximum(angle / chord, length / LONGEST), 1.0))
     each = parts > length  # the key itself, then every sample up to the next
     sample = np.ceil(position)
     count = np.where(each, 1 + np.diff(sample), parts)
@@ -91,8 +96,9 @@ def control_points(
     even = position[key] + step * spacing[key]
     place = np.where(each[key] & (step > 0), sample[key] + step - 1, even)
     key, place = np.append(key, len(count) - 1), np.append(place, position[-1])
-    turned = ((place - position[key]) / length[key])[:, None] * angle[key]
-    return np.cos(turned) * here[key] + np.sin(turned) * tangent[key], place
+    turned = (place - position[key]) / length[key] * angle[key]
+    points = np.cos(turned) * here.take(key, 1) + np.sin(turned) * tangent.take(key, 1)
+    return points.T, place
 
 
 def lines_between(position: FloatArray, samples: int) -> Lines:
@@ -105,9 +111,9 @@ def lines_between(position: FloatArray, samples: int) -> Lines:
 
 
 def _sideways(vectors: FloatArray) -> FloatArray:
-    """Return unit vectors at right angles to unit vectors (K, D): counter-clockwise, level."""
+    """Return unit vectors at right angles to unit vectors (D, K): counter-clockwise, level."""
     side = np.zeros_like(vectors)
-    side[:, 0], side[:, 1] = -vectors[:, 1], vectors[:, 0]
-    size = np.linalg.norm(side, axis=-1, keepdims=True)
-    front = np.eye(1, vectors.shape[1])
+    side[0], side[1] = -vectors[1], vectors[0]
+    size = np.linalg.norm(side, axis=0)
+    front = np.eye(len(vectors), 1)
     return np.where(size > 1e-9, side / np.maximum(size, 1e-9), front)

@@ -43,7 +43,8 @@ def angles_to_vector(
     array([0., 1., 0.])
     """
     az, el = _validate.direction(azimuth, elevation, degrees=degrees)
-    return np.stack([np.cos(el) * np.cos(az), np.cos(el) * np.sin(az), np.sin(el)], axis=-1)
+    level = np.cos(el)
+    return np.moveaxis(np.array([level * np.cos(az), level * np.sin(az), np.sin(el)]), 0, -1)
 
 
 def vector_to_angles(vectors: ArrayLike, *, degrees: bool = False) -> tuple[FloatArray, FloatArray]:

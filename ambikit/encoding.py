@@ -11,7 +11,7 @@ from ambikit import _mixing, _motion, _validate
 from ambikit._typing import ArrayLike, FloatArray
 from ambikit.conventions import degrees_and_indices
 from ambikit.directions import angles_to_vector
-from ambikit.harmonics import spherical_harmonics
+from ambikit.harmonics import spherical_harmonics, unit_harmonics
 
 _TILE = 16384
 
@@ -240,7 +240,7 @@ def _encode_moving(
     points, position = _motion.control_points(
         keys, position, samples, _motion.CHORD / max(order, 1)
     )
-    gains = (shares * spherical_harmonics(points, order))[..., None]
+    gains = (shares * unit_harmonics(points, order))[..., None]
     lines = _motion.lines_between(position, samples)
     blocks = _mixing.one_block(*gains.shape[1:])
     _mixing.mix_moving(signal[..., None, :], lines, gains, blocks, out)

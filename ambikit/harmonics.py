@@ -59,7 +59,12 @@ def spherical_harmonics(directions: ArrayLike, order: int = 1) -> FloatArray:
     array([1. , 0.6, 0.8, 0. ])
     """
     order = _validate.order(order)
-    x, y, z = np.moveaxis(normalized(_validate.vectors(directions, "directions")), -1, 0)
+    return unit_harmonics(normalized(_validate.vectors(directions, "directions")), order)
+
+
+def unit_harmonics(directions: FloatArray, order: int) -> FloatArray:
+    """Do the same for unit vectors, unchecked."""
+    x, y, z = np.moveaxis(directions, -1, 0)
     out = np.empty(((order + 1) ** 2, *z.shape))
     power = np.ones(z.shape, np.complex128)  # (x + iy)**m
     sectoral = 1.0  # Q_m^m, a number

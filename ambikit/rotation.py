@@ -68,7 +68,7 @@ def rotation_matrix(
         [sy * cp, sy * sp * sr + cy * cr, sy * sp * cr - cy * sr],
         [-sp, cp * sr, cp * cr],
     ]
-    return np.stack([np.stack(row, axis=-1) for row in rows], axis=-2)
+    return np.moveaxis(np.array(rows), (0, 1), (-2, -1))
 
 
 def look_at(azimuth: ArrayLike, elevation: ArrayLike = 0.0, *, degrees: bool = False) -> Rotation:
@@ -304,22 +304,22 @@ def _rotate_moving(
 
 def _quaternions(matrices: FloatArray) -> FloatArray:
     """Return unit quaternions (K, 4), scalar last, each in the half-sphere of the one before."""
-    m = matrices
-    trace = np.trace(m, axis1=-2, axis2=-1)
+    m = np.moveaxis(matrices, 0, -1)
     # four times the outer product of the quaternion with itself
-    outer = np.empty((len(m), 4, 4))
-    outer[:, :3, :3] = m + m.swapaxes(-1, -2)
-    outer[:, range(3), range(3)] += (1.0 - trace)[:, None]
+    outer = np.empty((4, 4, len(matrices)))
+    trace = m[0, 0] + m[1, 1] + m[2, 2]
     for i, j, k in ((0, 1, 2), (1, 2, 0), (2, 0, 1)):
-        outer[:, i, 3] = outer[:, 3, i] = m[:, k, j] - m[:, j, k]
-    outer[:, 3, 3] = 1.0 + trace
+        outer[i, i] = 1.0 - trace + 2.0 * m[i, i]
+        outer[i, j] = outer[j, i] = m[i, j] + m[j, i]
+        outer[i, 3] = outer[3, i] = m[k, j] - m[j, k]
+    outer[3, 3] = 1.0 + trace
     # any row is a multiple of the quaternion; the longest is the most exact
-    longest = np.einsum("kii->ki", outer).argmax(axis=-1)
-    q: FloatArray = outer[np.arange(len(m)), longest]
-    q /= np.linalg.norm(q, axis=-1, keepdims=True)
-    flips = np.where(np.sum(q[1:] * q[:-1], axis=-1) < 0, -1.0, 1.0)
-    q[1:] *= np.cumprod(flips)[:, None]
-    return q
+    longest = outer[range(4), range(4)].argmax(axis=0)
+    q: FloatArray = outer[longest, :, np.arange(len(matrices))].T
+    q = q / np.sqrt(np.einsum("ik,ik->k", q, q))
+    flips = np.where(np.einsum("ik,ik->k", q[:, 1:], q[:, :-1]) < 0, -1.0, 1.0)
+    q[:, 1:] *= np.cumprod(flips)
+    return q.T
 
 
 def _from_quaternions(q: FloatArray) -> FloatArray:
@@ -330,7 +330,7 @@ def _from_quaternions(q: FloatArray) -> FloatArray:
         [2 * (x * y + z * w), 1 - 2 * (x * x + z * z), 2 * (y * z - x * w)],
         [2 * (x * z - y * w), 2 * (y * z + x * w), 1 - 2 * (x * x + y * y)],
     ]
-    return np.stack([np.stack(row, axis=-1) for row in rows], axis=-2)
+    return np.moveaxis(np.array(rows), (0, 1), (-2, -1))
 
 
 @lru_cache

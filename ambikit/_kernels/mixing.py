@@ -8,13 +8,18 @@ from __future__ import annotations
 
 from typing import Any
 
-from llvmlite import ir
-from numba import njit, types
+from llvmlite import ir  # type: ignore[import-untyped]
+from numba import extending, njit, types
 from numba.core import cgutils
-from numba.extending import intrinsic, overload
 
 LINE = 64
 """Bytes in a line of the cache."""
+
+VECTORS = 32
+"""Numbers that a turn of a compiled loop takes at once, or a multiple."""
+
+# What it decorates is called without the typing context that it is written with
+intrinsic: Any = extending.intrinsic
 
 
 def to_line(target: Any, begin: int) -> int:
@@ -60,17 +65,17 @@ def _write_lines(typing: Any, target: Any, source: Any, lines: Any) -> Any:
     return types.void(types.intp, types.intp, types.intp), generate
 
 
-@overload(to_line)
+@extending.overload(to_line)
 def _to_line(target: Any, begin: Any) -> Any:
     size = target.dtype.bitwidth // 8
 
     def implementation(target: Any, begin: Any) -> int:
-        return -(_address(target) // size + begin) % (LINE // size)
+        return int(-(_address(target) // size + begin) % (LINE // size))
 
     return implementation
 
 
-@overload(write_past_caches)
+@extending.overload(write_past_caches)
 def _write_past_caches(source: Any, first: Any, target: Any, begin: Any, count: Any) -> Any:
     size = target.dtype.bitwidth // 8
 
@@ -130,9 +135,13 @@ def moving(
     scratch: Any,
     out: Any,
 ) -> None:
-    """Do the same with matrices (K, R, C) along lines; scratch (1 + R, tile)."""
+    """Do the same with matrices (K, R, C) along lines; scratch (1 + R, tile + VECTORS).
+
+    Blocks have an odd number of columns: the first alone, then two at a time.
+    """
     rows, samples = out.shape[1:]
-    tile = scratch.shape[1]
+    width = scratch.shape[1]
+    tile = width - VECTORS
     results, target = scratch.reshape(-1), out.reshape(-1)
     for b in range(x.shape[0]):
         line = 0
@@ -141,27 +150,30 @@ def moving(
             at = begin
             while at < end:
                 length = min(end, start[line + 1]) - at
+                # Whole vectors: what lies beyond the line is written again by the next one
+                wide = min((length + VECTORS - 1) // VECTORS * VECTORS, samples - at)
                 here, there = matrices[control[line]], matrices[control[line] + 1]
-                ramp = scratch[0, :length]
-                for i in range(length):
+                ramp = scratch[0, :wide]
+                for i in range(wide):
                     ramp[i] = first[line] + (at - start[line] + i) * slope[line]
                 for k in range(blocks.shape[0]):
                     for row in range(blocks[k, 0], blocks[k, 1]):
-                        total = scratch[1 + row, at - begin : at - begin + length]
-                        for column in range(blocks[k, 2], blocks[k, 3]):
-                            gain = here[row, column]
-                            change = there[row, column] - gain
-                            source = x[b, column, at : at + length]
-                            if column == blocks[k, 2]:
-                                for i in range(length):
-                                    total[i] = source[i] * (gain + ramp[i] * change)
-                            else:
-                                for i in range(length):
-                                    total[i] += source[i] * (gain + ramp[i] * change)
+                        total = scratch[1 + row, at - begin : at - begin + wide]
+                        c = blocks[k, 2]
+                        g, dg = here[row, c], there[row, c] - here[row, c]
+                        p = x[b, c, at : at + wide]
+                        for i in range(wide):
+                            total[i] = p[i] * (g + ramp[i] * dg)
+                        for c in range(blocks[k, 2] + 1, blocks[k, 3], 2):
+                            g, dg = here[row, c], there[row, c] - here[row, c]
+                            h, dh = here[row, c + 1], there[row, c + 1] - here[row, c + 1]
+                            p, q = x[b, c, at : at + wide], x[b, c + 1, at : at + wide]
+                            for i in range(wide):
+                                total[i] += p[i] * (g + ramp[i] * dg) + q[i] * (h + ramp[i] * dh)
                 at += length
                 if at == start[line + 1]:
                     line += 1
             for row in range(rows):
                 place = (b * rows + row) * samples + begin
-                write_past_caches(results, (1 + row) * tile, target, place, end - begin)
+                write_past_caches(results, (1 + row) * width, target, place, end - begin)
             begin, end = end, min(end + tile, samples)
