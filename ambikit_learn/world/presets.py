@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ambikit import InputError, _validate
+
 
 @dataclass(frozen=True)
 class Preset:
@@ -30,6 +32,23 @@ class Preset:
     ambience_snr: tuple[float, float] = (5.0, 30.0)
     open_sky: float = 0.3
     place_heard: bool = False
+
+    def __post_init__(self) -> None:
+        bounds = ("objects", "sounding", "radius", "t60", "direct_to_tail", "ambience_snr")
+        for name in bounds:
+            low, high = getattr(self, name)
+            if not low <= high:
+                raise InputError(f"{name} must be (low, high), got {(low, high)}")
+        for name in ("silent_twin", "sounding_pair", "pulsing", "open_sky"):
+            _validate.share(getattr(self, name), name)
+        _validate.positive(self.t60[0], "t60", "seconds")
+        _validate.count(self.objects[0], "objects")
+        _validate.natural(self.sounding[0], "sounding")
+        _validate.within(self.radius[0], 0.5, 45.0, "radius")
+        _validate.within(self.radius[1], 0.5, 45.0, "radius")
+        _validate.within(self.elevation, 0.0, 90.0, "elevation")
+        if min(self.motion) < 0.0 or abs(sum(self.motion) - 1.0) > 1e-6:
+            raise InputError(f"motion must be three odds that sum to 1, got {self.motion}")
 
 
 PRESETS = {

@@ -9,7 +9,7 @@ from contextlib import closing
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 
@@ -23,7 +23,7 @@ from ambikit_learn.world.acoustics import render_sound
 from ambikit_learn.world.layouts import LAYOUTS, Files, write_events, write_sound
 from ambikit_learn.world.pictures import boxes, render_frames
 from ambikit_learn.world.presets import PRESETS, Preset
-from ambikit_learn.world.scene import CLASSES, LABEL_RATE, sample_scene
+from ambikit_learn.world.scene import CLASSES, LABEL_RATE, Scene, sample_scene
 from ambikit_learn.world.sounds import perform
 
 FORMAT = "ambikit-world/1"
@@ -47,6 +47,16 @@ class Settings:
     def rules(self) -> Preset:
         """Return the preset by its name."""
         return PRESETS[self.preset]
+
+    def scene(self, index: int) -> Scene:
+        """Return the scene of a clip."""
+        return sample_scene(
+            self.rules(),
+            seed=self.seed,
+            index=index,
+            split=self.split(index),
+            duration=self.duration,
+        )
 
     def split(self, index: int) -> str:
         """Return the split of a clip; test clips lie evenly among the others."""
@@ -159,13 +169,7 @@ def render_world(
 
 def render_clip(folder: Path, settings: Settings, index: int) -> None:
     """Write the files of one clip, or none; a clip that has boxes is complete."""
-    scene = sample_scene(
-        settings.rules(),
-        seed=settings.seed,
-        index=index,
-        split=settings.split(index),
-        duration=settings.duration,
-    )
+    scene = settings.scene(index)
     rate = settings.sample_rate
     performances = [perform(scene, i, rate) for i in range(len(scene.objects))]
     files = settings.files(index)
@@ -190,17 +194,65 @@ def render_clip(folder: Path, settings: Settings, index: int) -> None:
         raise
 
 
+def load_settings(folder: Path) -> Settings:
+    """Read the settings of a world.
+
+    Parameters
+    ----------
+    folder : Path
+        What `render_world` wrote.
+
+    Returns
+    -------
+    Settings
+
+    Raises
+    ------
+    FileNotFoundError
+        `folder` holds no world.
+    InputError
+        Its settings are damaged, or of another version.
+    """
+    path = folder / SETTINGS
+    if not path.is_file():
+        raise FileNotFoundError(f"{path}: no such file: give the folder of a rendered world")
+    found = _read(path)
+    known = {name: found[name] for name in found.keys() - {"format", "classes"}}
+    try:
+        known["frame_size"] = tuple(known["frame_size"])
+        settings = Settings(**known)
+    except (KeyError, TypeError) as error:
+        raise InputError(f"{path} is of another version ({error}): render it again") from None
+    if found != _record(settings):
+        raise InputError(f"{path} is of another version: render it again")
+    return settings
+
+
+def _record(settings: Settings) -> dict[str, Any]:
+    """Return what ``world.json`` holds."""
+    record: dict[str, Any] = json.loads(
+        json.dumps({"format": FORMAT, **asdict(settings), "classes": CLASSES})
+    )
+    return record
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """Read what is said to be the settings of a world."""
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise InputError(f"{path} is damaged ({error}): render to a new folder") from None
+    if not isinstance(found, dict):
+        raise InputError(f"{path} is not the settings of a world: render to a new folder")
+    return found
+
+
 def _claim(folder: Path, settings: Settings) -> None:
     """Write the settings beside the clips, or refuse a folder that has others."""
     path = folder / SETTINGS
-    asked = json.loads(json.dumps({"format": FORMAT, **asdict(settings), "classes": CLASSES}))
+    asked = _record(settings)
     if path.exists():
-        try:
-            found = json.loads(path.read_text(encoding="utf-8"))
-        except ValueError as error:
-            raise InputError(f"{path} is damaged ({error}): render to a new folder") from None
-        if not isinstance(found, dict):
-            raise InputError(f"{path} is not the settings of a world: render to a new folder")
+        found = _read(path)
         differing = [k for k in asked.keys() | found.keys() if asked.get(k) != found.get(k)]
         if differing:
             name = min(differing)

@@ -217,7 +217,7 @@ def sample_scene(preset: Preset, *, seed: int, index: int, split: str, duration:
     Raises
     ------
     InputError
-        The preset asks for more objects than fit on the sphere.
+        The preset asks for more objects than fit on the sphere, or than there are classes.
 
     Examples
     --------
@@ -226,6 +226,10 @@ def sample_scene(preset: Preset, *, seed: int, index: int, split: str, duration:
     >>> len(scene.objects) in (3, 4) and any(thing.sounding for thing in scene.objects)
     True
     """
+    if preset.objects[1] > len(CLASSES):
+        raise InputError(
+            f"{preset.objects[1]} objects in a scene are too many: there are {len(CLASSES)} classes"
+        )
     rng = np.random.default_rng([seed, _SCENE, index])
     labels, sounding = _cast(preset, rng)
     instances = _individuals(labels, seed, split, rng)

@@ -146,6 +146,41 @@ def test_tail_is_diffuse_and_decays_as_asked() -> None:
         assert -60 / slope == pytest.approx(t60, rel=0.05)
 
 
+def test_diffuseness_rises_with_the_reverberation_time() -> None:
+    """Knocks leave gaps, which the tail fills the longer it lasts; its energy stays the same."""
+    means = []
+    for t60 in (0.1, 0.3, 0.9):
+        scene = one_object("knock", 40.0, 10.0, duration=3.0)
+        scene = replace(scene, room=replace(scene.room, t60=t60))
+        x = render_sound(scene, played(scene), RATE, ambience=False)
+        means.append(ambikit.diffuseness(x, RATE, time_constant=0.02)[RATE // 2 :].mean())
+    assert means[0] + 0.05 < means[1] < means[2] - 0.05
+
+
+def test_exchanged_sounds_no_longer_move_with_their_objects() -> None:
+    """The level towards an object follows its activity, unless others play what it should."""
+    right, wrong = [], []
+    for index in range(40):
+        scene = drawn(index, "easy")
+        loud = [i for i, thing in enumerate(scene.objects) if thing.sounding]
+        if len(loud) != 2:
+            continue
+        own = played(scene)
+        exchanged = list(own)
+        exchanged[loud[0]], exchanged[loud[1]] = own[loud[1]], own[loud[0]]
+        for performances, scores in ((own, right), (exchanged, wrong)):
+            x = render_sound(scene, performances, RATE)
+            azimuth, elevation, _ = zip(*(scene.track(i, [1.0]) for i in loud), strict=True)
+            beams = ambikit.beamform(x, np.concatenate(azimuth), np.concatenate(elevation))
+            level = np.sqrt(np.square(beams).reshape(2, 200, -1).mean(-1))
+            difference = level[0] / level[0].mean() - level[1] / level[1].mean()
+            moves = own[loud[0]].activity - own[loud[1]].activity
+            scores.append(np.corrcoef(difference, moves)[0, 1])
+    assert len(right) >= 8
+    assert np.mean(right) > 0.3
+    assert np.mean(wrong) < -0.1
+
+
 def test_levels_of_tail_and_ambience_are_those_of_the_scene() -> None:
     scene = one_object("bell", 30.0, 10.0, duration=4.0, ambience_snr=7.0)
     white = np.random.default_rng(0).standard_normal(4 * RATE).astype(np.float32)
@@ -405,6 +440,67 @@ def test_objects_that_do_not_fit_are_refused() -> None:
     crowd = Preset(objects=(8, 8), spacing=90.0)
     with pytest.raises(ambikit.InputError, match=r"8 objects do not fit 90° apart"):
         sample_scene(crowd, seed=0, index=0, split="train", duration=1.0)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"objects": (13, 13)}, "there are 12 classes"),
+        ({"t60": (0.4, 0.2)}, r"t60 must be \(low, high\)"),
+        ({"t60": (0.0, 0.2)}, "t60 must be positive"),
+        ({"silent_twin": 1.2}, "silent_twin must lie between 0 and 1"),
+        ({"motion": (0.5, 0.5, 0.5)}, "motion must be three odds"),
+        ({"radius": (0.0, 10.0)}, "radius"),
+    ],
+)
+def test_impossible_presets_are_refused(change: dict[str, object], message: str) -> None:
+    with pytest.raises(ambikit.InputError, match=message):
+        sample_scene(
+            replace(PRESETS["standard"], **change),  # type: ignore[arg-type]
+            seed=0,
+            index=0,
+            split="train",
+            duration=1.0,
+        )
+
+
+def test_impossible_rooms_are_refused() -> None:
+    for walls, t60 in (((3.0, 2.0, -1.0, 2.0, 1.0, 1.0), 0.4), ((3.0,) * 6, 0.0)):
+        with pytest.raises(ambikit.InputError, match="no room has its walls at"):
+            Room(walls, t60, 6.0, "office")  # type: ignore[arg-type]
+
+
+def test_scenes_share_the_place_only_where_they_should() -> None:
+    alike = {
+        preset: np.mean(
+            [s.ambience == s.room.place for s in (drawn(i, preset) for i in range(150))]
+        )
+        for preset in ("standard", "scenes")
+    }
+    assert alike["scenes"] == 1.0
+    assert alike["standard"] < 0.25
+    places = [drawn(i, "scenes").room.place for i in range(300)]
+    assert set(places) == set(PLACES)
+    assert np.mean([PLACES[p].open_sky for p in places]) == pytest.approx(0.3, abs=0.08)
+
+
+def test_places_are_told_apart_by_their_ambience() -> None:
+    """Nearest mean spectrum finds the place; chance is 1 in 12."""
+
+    def spectrum(place: str, seed: int) -> Floats:
+        x = diffuse_noise(RATE, RATE, np.random.default_rng(seed), PLACES[place].ambience)
+        f, power = dsp.welch(x[0], RATE, nperseg=2048)
+        edges = np.searchsorted(f, 50 * 2 ** np.arange(0, 7.5, 0.5))
+        level = np.log(np.add.reduceat(power, edges))
+        return level - level.mean()
+
+    means = {place: np.mean([spectrum(place, s) for s in range(4)], axis=0) for place in PLACES}
+    right = [
+        min(means, key=lambda p: float(np.square(means[p] - seen).sum())) == place
+        for place in PLACES
+        for seen in [spectrum(place, 100 + s) for s in range(3)]
+    ]
+    assert np.mean(right) > 0.9
 
 
 def test_picture_moves_with_the_sound() -> None:

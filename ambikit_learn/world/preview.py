@@ -1,0 +1,126 @@
+"""Pictures of a world: frames with boxes, ways and the acoustic power over them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+import ambikit
+from ambikit import _validate
+from ambikit_learn._files import replacing
+from ambikit_learn.world.acoustics import render_sound
+from ambikit_learn.world.pictures import boxes, render_frames
+from ambikit_learn.world.render import Settings, load_settings
+from ambikit_learn.world.scene import LABEL_RATE
+from ambikit_learn.world.sounds import perform
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+# The map shows the sound of a third of a second around its frame.
+LISTENED = 0.3
+FRAME_SIZE = (360, 720)
+MAP_SIZE = (45, 90)
+SOUNDING, SILENT = "deepskyblue", "white"
+
+
+def preview_world(folder: str | Path, *, clips: int = 4, moments: int = 2) -> list[Path]:
+    """Draw some clips of a world.
+
+    Parameters
+    ----------
+    folder : path
+        What `render_world` wrote.
+    clips : int
+        The first clips, one picture each.
+    moments : int
+        Frames of a picture, spread over the clip.
+
+    Returns
+    -------
+    list of Path
+        ``preview/{name}.png`` below the folder. Boxes and ways of what sounds are blue, of what is
+        silent white and dashed; the brighter, the more sound comes from there.
+
+    Raises
+    ------
+    InputError
+        `folder` holds no world.
+    """
+    root, settings = Path(folder), load_settings(Path(folder))
+    _validate.count(moments, "moments")
+    paths = []
+    for index in range(_validate.count(clips, "clips")):
+        path = root / "preview" / f"{settings.name(index)}.png"
+        draw_clip(path, settings, index, moments)
+        paths.append(path)
+    return paths
+
+
+def draw_clip(path: Path, settings: Settings, index: int, moments: int) -> None:
+    """Draw some moments of a clip, one below the other."""
+    from matplotlib.figure import Figure
+
+    scene, rate = settings.scene(index), settings.sample_rate
+    performances = [perform(scene, i, rate) for i in range(len(scene.objects))]
+    sound = render_sound(scene, performances, rate)
+    times = scene.duration * (np.arange(moments) + 0.5) / moments
+    figure = Figure(figsize=(9, 4.5 * moments), layout="constrained")
+    rows = figure.subplots(moments, squeeze=False)[:, 0]
+    frames = render_frames(scene, performances, times, FRAME_SIZE)
+    truth = boxes(scene, performances)
+    for axes, time, frame in zip(rows, times, frames, strict=True):
+        middle, half = round(time * rate), round(LISTENED / 2 * rate)
+        heard = sound[:, max(0, middle - half) : middle + half]
+        grid = ambikit.plot.equirectangular_grid(*MAP_SIZE)
+        ambikit.plot.heat_map(ambikit.power_map(heard, *grid), frame=frame, ax=axes)
+        axes.set_title(f"{scene.room.place}, {time:.1f} s")
+        moment = min(round(time * LABEL_RATE), len(truth[0]["azimuth"]) - 1)
+        for one in truth:
+            _draw_object(axes, one, moment)
+    with replacing(path) as temporary:
+        figure.savefig(temporary, dpi=100)
+
+
+def _draw_object(axes: Axes, one: dict[str, Any], moment: int) -> None:
+    """Draw the box of an object at a label's moment, and its way through the clip."""
+    colour, style = (SOUNDING, "-") if one["sounding"] else (SILENT, "--")
+    axes.plot(*_unbroken(one["azimuth"], one["elevation"]), color=colour, linewidth=1.0)
+    azimuth, elevation = outline(
+        *(one[name][moment] for name in ("azimuth", "elevation", "width", "height"))
+    )
+    axes.plot(*_unbroken(azimuth, elevation), color=colour, linestyle=style, linewidth=1.5)
+    axes.text(
+        one["azimuth"][moment],
+        elevation.max() + 1.0,
+        one["label"],
+        color=colour,
+        horizontalalignment="center",
+        clip_on=True,
+    )
+
+
+def outline(
+    azimuth: float, elevation: float, width: float, height: float
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Return the edge of a box as directions in degrees, once round."""
+    side = np.linspace(-1.0, 1.0, 16)
+    one = np.ones(16)
+    left = np.tan(np.deg2rad(width / 2)) * np.concatenate([side, one, -side, -one])
+    up = np.tan(np.deg2rad(height / 2)) * np.concatenate([-one, side, one, -side])
+    rays = np.stack([np.ones_like(left), left, up]).T
+    turned = rays @ ambikit.look_at(azimuth, elevation, degrees=True).inv().as_matrix().T
+    seen = ambikit.vector_to_angles(turned, degrees=True)
+    return seen[0], seen[1]
+
+
+def _unbroken(
+    azimuth: npt.ArrayLike, elevation: npt.ArrayLike
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Lift the pen where a line crosses the seam."""
+    a, e = (np.array(angles, dtype=np.float64) for angles in (azimuth, elevation))
+    jumps = np.flatnonzero(np.abs(np.diff(a)) > 180.0) + 1
+    return np.insert(a, jumps, np.nan), np.insert(e, jumps, np.nan)
