@@ -8,4 +8,13 @@ class InputError(ValueError):
 
     The command lines print it as one line and exit with status 2. Anything else that is raised
     is a bug of ours and keeps its traceback.
+
+    Examples
+    --------
+    >>> import ambikit
+    >>> try:
+    ...     ambikit.order_of_channels(5)
+    ... except ambikit.InputError as error:
+    ...     print(error)
+    5 channels are not (order + 1)**2 of any order: 1, 4, 9, 16, ...
     """

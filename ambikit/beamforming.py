@@ -152,6 +152,15 @@ def beamform(
     TypeError
         If `x` is not real floating point.
 
+    See Also
+    --------
+    beam_weights : The patterns, with their formulas and sources.
+    beamform_adaptive : Beams that adapt to the sound.
+
+    Notes
+    -----
+    ``beam_weights(pattern, azimuth, elevation, order=order) @ x``.
+
     Examples
     --------
     A cardioid hears nothing from behind:

@@ -68,6 +68,10 @@ def vector_to_angles(vectors: ArrayLike, *, degrees: bool = False) -> tuple[Floa
     InputError
         If the last axis does not hold three finite numbers, or a vector is zero.
 
+    Notes
+    -----
+    ``azimuth = atan2(y, x)`` and ``elevation = atan2(z, hypot(x, y))``.
+
     Examples
     --------
     >>> import ambikit

@@ -278,6 +278,10 @@ def rotate_covariance(
     InputError
         If the shapes do not fit or `rotation` is not made of rotations.
 
+    Notes
+    -----
+    ``M C Mᵀ`` in each frame and band, with ``M = sh_rotation_matrix(rotation)``.
+
     Examples
     --------
     Four viewpoints of one clip:
@@ -329,6 +333,10 @@ def beamform_covariance(
     InputError
         If a shape or an angle does not fit.
 
+    Notes
+    -----
+    ``wᵀ C w`` in each frame and band, with the weights w of `beam_weights`.
+
     Examples
     --------
     >>> import ambikit, numpy as np
@@ -376,6 +384,11 @@ def features_from_covariance(
     ------
     InputError
         If a shape or setting does not fit.
+
+    Notes
+    -----
+    Levels are the diagonal of the covariance, the energy density is half of its trace, and the
+    intensity is its entries WX, WY and WZ.
 
     Examples
     --------

@@ -38,7 +38,12 @@ def intensity(x: ArrayLike) -> FloatArray:
     Notes
     -----
     Physical intensity points the other way, along the flow of energy, and carries the factor
-    1 / (ρc); neither matters for directions. NaN in `x` stays in its sample.
+    1 / (ρc); neither matters for directions [1]_. NaN in `x` stays in its sample.
+
+    References
+    ----------
+    .. [1] J. Merimaa, "Analysis, synthesis, and perception of spatial sound", thesis, Helsinki
+           University of Technology, 2006.
 
     Examples
     --------

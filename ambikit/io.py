@@ -72,6 +72,19 @@ class AudioInfo:
         ``"ambix+stereo"``; None if so many channels are no Ambisonic sound.
     stated_by : str or None
         What in the file states the convention; None if it is assumed.
+
+    See Also
+    --------
+    info : Describe a file.
+
+    Examples
+    --------
+    >>> import ambikit, numpy as np, tempfile, pathlib
+    >>> path = pathlib.Path(tempfile.mkdtemp()) / "second_order.wav"
+    >>> ambikit.write(path, np.zeros((9, 480), np.float32), 48000)
+    >>> about = ambikit.info(path)
+    >>> ambikit.order_of_channels(about.channels), about.frames, about.codec
+    (2, 480, 'float')
     """
 
     channels: int
@@ -109,7 +122,12 @@ def info(path: str | os.PathLike[str]) -> AudioInfo:
     -----
     A convention is stated by an SA3D box (mp4), by the sub-format of a B-format WAVE file, or by
     Opus channel mapping family 2. Otherwise six AAC planes are taken for YouTube's order and a
-    square number of planes for AmbiX.
+    square number of planes for AmbiX [1]_, [2]_.
+
+    References
+    ----------
+    .. [1] Google, "Spatial Audio RFC", of the project spatial-media, for the SA3D box.
+    .. [2] J. Skoglund and M. Graczyk, "Ambisonics in an Ogg Opus Container", RFC 8486, 2018.
 
     Examples
     --------
@@ -243,7 +261,12 @@ def write(
     Notes
     -----
     Files that can say what they hold do: an SA3D box in mp4, the B-format sub-format in WAVE files
-    with ``convention="fuma"``, channel mapping family 2 for Opus.
+    with ``convention="fuma"``, channel mapping family 2 for Opus [1]_, [2]_.
+
+    References
+    ----------
+    .. [1] Google, "Spatial Audio RFC", of the project spatial-media, for the SA3D box.
+    .. [2] J. Skoglund and M. Graczyk, "Ambisonics in an Ogg Opus Container", RFC 8486, 2018.
 
     Examples
     --------

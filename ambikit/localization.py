@@ -47,6 +47,13 @@ class Directions:
         In radians, or in degrees where the call asked for them.
     weight : ndarray of float64, shape (K,)
         Height of the map there; `localize` gives it in units of the map's mean over the sphere.
+
+    Examples
+    --------
+    >>> import ambikit, numpy as np
+    >>> found = ambikit.Directions(np.array([90.0]), np.array([0.0]), np.array([7.0]))
+    >>> len(found), ambikit.angles_to_vector(found.azimuth, found.elevation, degrees=True).round(12)
+    (1, array([[0., 1., 0.]]))
     """
 
     azimuth: FloatArray
@@ -94,6 +101,10 @@ def power_map(
     ``wᵀ C w`` with the covariance ``C = x xᵀ / samples``: no beam is formed, so a map costs the
     same for a second of sound as for an hour once C is known.
 
+    References
+    ----------
+    .. [1] B. Rafaely, "Fundamentals of Spherical Array Processing", 2nd ed., Springer, 2019.
+
     Examples
     --------
     >>> import ambikit, numpy as np
@@ -118,7 +129,7 @@ def intensity_map(
     *,
     degrees: bool = False,
 ) -> FloatArray:
-    """Return how often the active intensity points in each direction: the map behind `localize`.
+    r"""Return how often the active intensity points in each direction: the map behind `localize`.
 
     Parameters
     ----------
@@ -141,6 +152,19 @@ def intensity_map(
     ------
     InputError
         As `localize`.
+
+    Notes
+    -----
+    With the directions u of the intensity in all bins and frames, weighted by their energy that is
+    not diffuse, :math:`w = \langle E\rangle (1 - \psi)^2`, and σ = 8°,
+
+    .. math::
+        p(d) = \frac{2}{\sigma^2} \frac{\sum_u w_u\, e^{(d \cdot u - 1) / \sigma^2}}{\sum_u w_u} .
+
+    References
+    ----------
+    .. [1] D. Pavlidi, S. Delikaris-Manias, V. Pulkki, A. Mouchtaris, "3D localization of multiple
+           sound sources with intensity vector estimates in single source zones", EUSIPCO 2015.
 
     Examples
     --------

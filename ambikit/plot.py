@@ -43,6 +43,11 @@ def equirectangular_grid(height: int, width: int) -> tuple[FloatArray, FloatArra
     InputError
         If a size is not a positive integer.
 
+    Notes
+    -----
+    At the middle of each pixel: ``azimuth = (1 - 2u) π`` with ``u = (column + 0.5) / width``, and
+    ``elevation = (1 - 2v) π / 2`` with ``v = (row + 0.5) / height``.
+
     Examples
     --------
     >>> import ambikit, numpy as np

@@ -48,8 +48,14 @@ def rotation_matrix(
 
     Notes
     -----
-    The same as ``scipy.spatial.transform.Rotation.from_euler("ZYX", [yaw, pitch, roll])``. Other
-    libraries turn the other way for the same three angles: see the tests that pin them.
+    The same as ``scipy.spatial.transform.Rotation.from_euler("ZYX", [yaw, pitch, roll])``, the
+    intrinsic Tait-Bryan angles of [1]_ in right-handed axes with z up. Other libraries turn the
+    other way for the same three angles: docs/coming-from.md lists them.
+
+    References
+    ----------
+    .. [1] J. Diebel, "Representing attitude: Euler angles, unit quaternions, and rotation vectors",
+           Stanford University, 2006.
 
     Examples
     --------

@@ -59,6 +59,11 @@ def stft(
 
     NaN in `x` stays in the frames that hold it.
 
+    References
+    ----------
+    .. [1] J. B. Allen and L. R. Rabiner, "A unified approach to short-time Fourier analysis and
+           synthesis", Proc. IEEE 65 (1977), 1558-1564.
+
     Examples
     --------
     >>> import numpy as np
@@ -156,6 +161,11 @@ def spectral_intensity(spectra: ArrayLike) -> FloatArray:
         If `spectra` is not (..., channels, bins, frames) of order 1 or more.
     TypeError
         If `spectra` is not complex.
+
+    References
+    ----------
+    .. [1] J. Merimaa, "Analysis, synthesis, and perception of spatial sound", thesis, Helsinki
+           University of Technology, 2006.
 
     Examples
     --------

@@ -49,7 +49,12 @@ def mirror(x: ArrayLike, axis: str) -> FloatArray:
     -----
     Harmonic n, m keeps its sign or changes it. With s = 1 for m < 0 (the sine harmonics, odd in y)
     and 0 otherwise, the sign is :math:`(-1)^s` for left and right, :math:`(-1)^{m + s}` for front
-    and back, :math:`(-1)^{n + m}` for up and down.
+    and back, :math:`(-1)^{n + m}` for up and down [1]_.
+
+    References
+    ----------
+    .. [1] M. Kronlachner, "Spatial transformations for the alteration of Ambisonic recordings",
+           master's thesis, University of Music and Performing Arts Graz, 2014.
 
     Examples
     --------
