@@ -10,6 +10,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
+import numpy.typing as npt
 
 from ambikit import _mixing, _motion, _validate
 from ambikit._typing import ArrayLike, FloatArray
@@ -274,9 +275,9 @@ def _matrices(
     return _validate.keys_of_matrices(matrices)
 
 
-def _block_matrices(r: FloatArray, order: int) -> FloatArray:
+def _block_matrices(r: FloatArray, order: int, dtype: npt.DTypeLike = np.float64) -> FloatArray:
     """Return the matrices (..., C, C) of rotations (..., 3, 3)."""
-    out = np.zeros((*r.shape[:-2], (order + 1) ** 2, (order + 1) ** 2))
+    out = np.zeros((*r.shape[:-2], (order + 1) ** 2, (order + 1) ** 2), dtype)
     out[..., 0, 0] = 1.0
     block = first = r[..., _YZX[:, None], _YZX]
     for degree in range(1, order + 1):
@@ -303,7 +304,7 @@ def _rotate_moving(
     # a quaternion turns by half the angle of its rotation
     chord = _motion.CHORD / (2 * max(order, 1))
     points, position = _motion.control_points(_quaternions(keys), position, samples, chord)
-    matrices = _block_matrices(_from_quaternions(points), order)
+    matrices = _block_matrices(_from_quaternions(points), order, x.dtype)
     lines = _motion.lines_between(position, samples)
     _mixing.mix_moving(x, lines, matrices, _mixing.degree_blocks(order), out)
 

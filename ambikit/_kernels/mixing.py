@@ -123,6 +123,13 @@ def still(x: Any, matrix: Any, blocks: Any, scratch: Any, out: Any) -> None:
             begin, end = end, min(end + tile, samples)
 
 
+@njit(cache=True, nogil=True)
+def _course(here: Any, there: Any, passed: Any, rate: Any) -> Any:
+    """Return a gain on its way from here to there, and its change in a sample."""
+    change = there - here
+    return here + passed * change, rate * change
+
+
 @njit(cache=True, nogil=True, fastmath={"contract"})
 def moving(
     x: Any,
@@ -143,6 +150,10 @@ def moving(
     width = scratch.shape[1]
     tile = width - VECTORS
     results, target = scratch.reshape(-1), out.reshape(-1)
+    number = scratch.dtype.type
+    steps = scratch[0]
+    for i in range(width):
+        steps[i] = i
     for b in range(x.shape[0]):
         line = 0
         begin, end = 0, min(to_line(target, b * rows * samples), samples)
@@ -153,23 +164,22 @@ def moving(
                 # Whole vectors: what lies beyond the line is written again by the next one
                 wide = min((length + VECTORS - 1) // VECTORS * VECTORS, samples - at)
                 here, there = matrices[control[line]], matrices[control[line] + 1]
-                ramp = scratch[0, :wide]
-                for i in range(wide):
-                    ramp[i] = first[line] + (at - start[line] + i) * slope[line]
+                passed = number(first[line] + (at - start[line]) * slope[line])
+                rate = number(slope[line])
                 for k in range(blocks.shape[0]):
                     for row in range(blocks[k, 0], blocks[k, 1]):
                         total = scratch[1 + row, at - begin : at - begin + wide]
                         c = blocks[k, 2]
-                        g, dg = here[row, c], there[row, c] - here[row, c]
+                        g, dg = _course(here[row, c], there[row, c], passed, rate)
                         p = x[b, c, at : at + wide]
                         for i in range(wide):
-                            total[i] = p[i] * (g + ramp[i] * dg)
+                            total[i] = p[i] * (g + steps[i] * dg)
                         for c in range(blocks[k, 2] + 1, blocks[k, 3], 2):
-                            g, dg = here[row, c], there[row, c] - here[row, c]
-                            h, dh = here[row, c + 1], there[row, c + 1] - here[row, c + 1]
+                            g, dg = _course(here[row, c], there[row, c], passed, rate)
+                            h, dh = _course(here[row, c + 1], there[row, c + 1], passed, rate)
                             p, q = x[b, c, at : at + wide], x[b, c + 1, at : at + wide]
                             for i in range(wide):
-                                total[i] += p[i] * (g + ramp[i] * dg) + q[i] * (h + ramp[i] * dh)
+                                total[i] += p[i] * (g + steps[i] * dg) + q[i] * (h + steps[i] * dh)
                 at += length
                 if at == start[line + 1]:
                     line += 1
