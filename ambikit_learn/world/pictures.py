@@ -78,8 +78,9 @@ def render_frames(
     t = np.asarray(times, dtype=np.float64)
     room = render_room(scene, size, fine=fine)
     paint = _painter(scene, performances, t)
+    frame = np.empty_like(room)
     for i in range(len(t)):
-        frame = room.copy()
+        frame[:] = room
         paint(frame, SPHERE, i)
         yield _eight_bits(frame)
 
@@ -131,11 +132,11 @@ def render_crops(
     axes = local_axes(np.deg2rad(crops.azimuth), np.deg2rad(crops.elevation))
     axes[:, 1] *= np.tan(np.deg2rad(crops.width) / 2)[:, None]
     axes[:, 2] *= np.tan(np.deg2rad(crops.height) / 2)[:, None]
-    background = np.empty((size, size, 3), np.float32)
+    background, frame = np.empty((2, size, size, 3), np.float32)
     for view, pictures in zip(axes, out, strict=True):
         paint_background(background, view)
         for i, picture in enumerate(pictures):
-            frame = background.copy()
+            frame[:] = background
             paint(frame, view, i)
             picture[:] = _eight_bits(frame)
     return out
@@ -274,8 +275,10 @@ def _painter(
 
 
 def _eight_bits(frame: npt.NDArray[np.float32]) -> Frames:
-    """Return a picture of 0 to 1 as bytes."""
-    return (frame * np.float32(255.0) + np.float32(0.5)).astype(np.uint8)
+    """Return a picture of 0 to 1 as bytes; the frame itself is spent."""
+    frame *= np.float32(255.0)
+    frame += np.float32(0.5)
+    return frame.astype(np.uint8)
 
 
 def _motion(scene: Scene, performances: Sequence[Performance], times: Floats) -> list[Floats]:
