@@ -1,4 +1,5 @@
 from . import plot as plot
+from . import streaming as streaming
 from ._errors import InputError as InputError
 from .adaptive import beamform_adaptive as beamform_adaptive
 from .adaptive import beamform_spectra as beamform_spectra

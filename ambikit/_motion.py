@@ -74,14 +74,7 @@ def control_points(
 
     path = np.ascontiguousarray(keys.T)
     here, there = path[:, :-1], path[:, 1:]
-    cosine = np.einsum("dk,dk->k", here, there)
-    tangent = there - cosine * here
-    sine = np.sqrt(np.einsum("dk,dk->k", tangent, tangent))
-    angle = np.arctan2(sine, cosine)
-    open_way = sine <= 1e-9
-    tangent /= np.where(open_way, 1.0, sine)
-    tangent[:, open_way] = _sideways(here[:, open_way])
-
+    angle, tangent = _arcs(here, there)
     length = np.diff(position)
     parts = np.ceil(np.maximum(np.maximum(angle / chord, length / LONGEST), 1.0))
     each = parts > length  # the key itself, then every sample up to the next
@@ -101,6 +94,13 @@ def control_points(
     return points.T, place
 
 
+def between(here: FloatArray, there: FloatArray, share: float) -> FloatArray:
+    """Return the unit vectors (K, D) after a share of the great circles from here to there."""
+    angle, tangent = _arcs(here.T, there.T)
+    turned = share * angle
+    return np.asarray(np.cos(turned) * here.T + np.sin(turned) * tangent).T
+
+
 def lines_between(position: FloatArray, samples: int) -> Lines:
     """Return the lines between control points at rising positions around all samples."""
     bound = np.clip(np.ceil(position), 0, samples).astype(np.int64)
@@ -108,6 +108,17 @@ def lines_between(position: FloatArray, samples: int) -> Lines:
     slope = 1.0 / (position[control + 1] - position[control])
     start = bound[control]
     return Lines(np.append(start, samples), control, (start - position[control]) * slope, slope)
+
+
+def _arcs(here: FloatArray, there: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Return the angles (K,) between unit vectors (D, K), and the ways at their begin (D, K)."""
+    cosine = np.einsum("dk,dk->k", here, there)
+    tangent = there - cosine * here
+    sine = np.sqrt(np.einsum("dk,dk->k", tangent, tangent))
+    open_way = sine <= 1e-9
+    tangent /= np.where(open_way, 1.0, sine)
+    tangent[:, open_way] = _sideways(here[:, open_way])
+    return np.arctan2(sine, cosine), tangent
 
 
 def _sideways(vectors: FloatArray) -> FloatArray:

@@ -196,7 +196,7 @@ def foa_features(
     >>> features[4:].mean(axis=(1, 2)).round(3) + 0.0  # towards the source, on y
     array([0., 1., 0.], dtype=float32)
     """
-    settings = _settings(preset, overrides)
+    settings = feature_settings(preset, overrides)
     _validate.choice(kind, tuple(FEATURE_CHANNELS), "kind")
     signal = _signal(x, sample_rate, settings)
     out = from_pooled(pool(signal, settings, 0, signal.shape[-1] // settings.hop), kind, settings)
@@ -242,7 +242,7 @@ def mel_covariance(
     >>> ambikit.mel_covariance(x, 24000).shape
     (10, 100, 128)
     """
-    settings = _settings(preset, overrides)
+    settings = feature_settings(preset, overrides)
     signal = _signal(x, sample_rate, settings)
     first, second = _PAIRS
     matrix = settings.filters.matrix
@@ -411,7 +411,7 @@ def features_from_covariance(
     return np.concatenate([levels, _ratio(c[..., [3, 1, 2], :, :], energy, average)], -3)
 
 
-def _settings(preset: str, overrides: Overrides) -> FeatureSettings:
+def feature_settings(preset: str, overrides: Overrides) -> FeatureSettings:
     """Return a preset with some fields replaced."""
     _validate.choice(preset, tuple(PRESETS), "preset")
     return dataclasses.replace(PRESETS[preset], **overrides)

@@ -243,7 +243,7 @@ def rotate(
     (array([0., 1., 0.]), array([ 1.,  0., -1.]))
     """
     x, order = _validate.ambisonic(x)
-    matrices = _matrices(yaw, pitch, roll, rotation, degrees)
+    matrices = key_matrices(yaw, pitch, roll, rotation, degrees)
     if inverse:
         matrices = matrices.swapaxes(-1, -2)
     keys = 1 if matrices.ndim == 2 else len(matrices)
@@ -258,7 +258,7 @@ def rotate(
     return out
 
 
-def _matrices(
+def key_matrices(
     yaw: ArrayLike,
     pitch: ArrayLike,
     roll: ArrayLike,
@@ -273,6 +273,12 @@ def _matrices(
         _validate.unused(angles, "yaw, pitch and roll", "rotation")
         matrices = _validate.rotation(rotation)
     return _validate.keys_of_matrices(matrices)
+
+
+def rotation_between(here: FloatArray, there: FloatArray, share: float) -> FloatArray:
+    """Return the rotation (3, 3) after a share of the short way from one to another."""
+    ends = _quaternions(np.stack([here, there]))
+    return _from_quaternions(_motion.between(ends[:1], ends[1:], share)).reshape(3, 3)
 
 
 def _block_matrices(r: FloatArray, order: int, dtype: npt.DTypeLike = np.float64) -> FloatArray:

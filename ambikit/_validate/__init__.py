@@ -12,6 +12,7 @@ from ambikit._validate.analysis import one_pole as one_pole
 from ambikit._validate.analysis import pooling_settings as pooling_settings
 from ambikit._validate.analysis import rate as rate
 from ambikit._validate.analysis import spectra as spectra
+from ambikit._validate.analysis import streamable as streamable
 from ambikit._validate.analysis import window as window
 from ambikit._validate.arrays import all_finite as all_finite
 from ambikit._validate.arrays import ambisonic as ambisonic
@@ -22,6 +23,7 @@ from ambikit._validate.arrays import numbers as numbers
 from ambikit._validate.arrays import one_signal as one_signal
 from ambikit._validate.arrays import output as output
 from ambikit._validate.arrays import real as real
+from ambikit._validate.arrays import same_batch as same_batch
 from ambikit._validate.arrays import samples as samples
 from ambikit._validate.arrays import single as single
 from ambikit._validate.arrays import stayed_finite as stayed_finite
@@ -48,7 +50,9 @@ from ambikit._validate.geometry import field_of_view as field_of_view
 from ambikit._validate.geometry import key_times as key_times
 from ambikit._validate.geometry import keys_of_matrices as keys_of_matrices
 from ambikit._validate.geometry import map_of as map_of
+from ambikit._validate.geometry import one_rotation as one_rotation
 from ambikit._validate.geometry import rotation as rotation
+from ambikit._validate.geometry import same_directions as same_directions
 from ambikit._validate.geometry import separation as separation
 from ambikit._validate.geometry import spread as spread
 from ambikit._validate.geometry import unused as unused

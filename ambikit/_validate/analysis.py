@@ -119,6 +119,15 @@ def pooling_settings(power: int, average: int, intensity: str, top_db: float | N
         positive(top_db, "top_db", "dB")
 
 
+def streamable(top_db: float | None) -> None:
+    """Refuse a limit that is not known before the sound has ended."""
+    if top_db is not None:
+        raise InputError(
+            f"top_db={top_db:g} is measured from the loudest frame of the whole sound, which a "
+            "stream does not know: pass top_db=None"
+        )
+
+
 def covariance_bands(values: ArrayLike) -> FloatArray:
     """Return covariances in bands (..., 10, frames, mels)."""
     c = real(values, "covariance")

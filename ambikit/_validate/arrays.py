@@ -131,6 +131,16 @@ def numbers(values: ArrayLike, name: str) -> ComplexArray:
     return v.astype(np.float64) if np.issubdtype(v.dtype, np.integer) else v
 
 
+def same_batch(shape: tuple[int, ...], before: tuple[int, ...] | None) -> tuple[int, ...]:
+    """Return the leading dimensions of a block, which are those of the block before."""
+    if before not in (None, shape):
+        raise InputError(
+            f"block has leading dimensions {shape}, the ones before had {before}: call reset() to "
+            "begin another stream"
+        )
+    return shape
+
+
 def output(
     out: FloatArray | None, shape: tuple[int, ...], dtype: np.dtype[np.generic]
 ) -> FloatArray:

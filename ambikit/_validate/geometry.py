@@ -144,6 +144,21 @@ def rotation(value: ArrayLike | SupportsMatrix, name: str = "rotation") -> Float
     return r
 
 
+def one_rotation(matrices: FloatArray) -> FloatArray:
+    """Return one matrix (3, 3), given as such or as the only key."""
+    if matrices.size != 9:
+        raise InputError(f"give one rotation, got {len(matrices)}: targets are reached one by one")
+    return matrices.reshape(3, 3)
+
+
+def same_directions(shape: tuple[int, ...], before: tuple[int, ...]) -> None:
+    """Refuse targets of another shape than what is to move there."""
+    if shape != before:
+        raise InputError(
+            f"there are directions of shape {before}: give as many to turn to, got shape {shape}"
+        )
+
+
 def keys_of_matrices(matrices: FloatArray) -> FloatArray:
     """Return one matrix (3, 3) or keys along time (K, 3, 3)."""
     if matrices.ndim > 3 or matrices.size == 0:

@@ -126,7 +126,7 @@ def test_slaney_scale_at_its_landmarks() -> None:
 def test_features_follow_their_definition(preset: str, overrides: dict) -> None:
     x = scene(480)
     settings = {**SMALL, **overrides}
-    expected = naive(x, features._settings(preset, settings))
+    expected = naive(x, features.feature_settings(preset, settings))
     got = ambikit.foa_features(x, RATE, preset=preset, **settings)
     assert got.dtype == np.float32
     np.testing.assert_allclose(got[:4], expected[:4], atol=2e-3)
@@ -139,7 +139,7 @@ def test_features_follow_their_definition(preset: str, overrides: dict) -> None:
 @pytest.mark.parametrize("preset", ["avsa", "dcase", "salsa"])
 @pytest.mark.parametrize("power", [1, 2])
 def test_kernel_and_numpy_path_agree(preset: str, power: int) -> None:
-    settings = features._settings(preset, {**SMALL, "power": power})
+    settings = features.feature_settings(preset, {**SMALL, "power": power})
     signal = np.stack([scene(240), np.zeros((4, 240), np.float32)])
     rows = [np.full((2, 8, 10, 6), np.nan, np.float32) for _ in range(2)]
     features._pool_numpy(signal, settings, 0, rows[0])

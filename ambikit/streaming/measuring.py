@@ -1,0 +1,226 @@
+"""Diffuseness and features of a stream of sound."""
+
+from __future__ import annotations
+
+import math
+from typing import Unpack
+
+import numpy as np
+
+from ambikit import _validate
+from ambikit._typing import ArrayLike, FloatArray
+from ambikit.features import FEATURE_CHANNELS, Overrides, feature_settings, from_pooled, pool
+from ambikit.intensity import at_rest, diffuseness_after
+
+
+class Diffuseness:
+    """Measure the diffuseness of a sound field: `diffuseness`, block by block.
+
+    Parameters
+    ----------
+    sample_rate : float
+        Samples a second.
+    time_constant : float, optional
+        Time constant of the one-pole averages, in seconds.
+
+    Raises
+    ------
+    InputError
+        If a number is not positive.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import ambikit
+    >>> x = np.random.default_rng(0).normal(size=(4, 1000))
+    >>> meter = ambikit.streaming.Diffuseness(8000)
+    >>> blocks = [meter.process(x[:, :1]), meter.process(x[:, 1:700]), meter.process(x[:, 700:])]
+    >>> np.allclose(np.concatenate(blocks), ambikit.diffuseness(x, 8000))
+    True
+    """
+
+    _batch: tuple[int, ...] | None
+    _state: FloatArray | None
+
+    def __init__(self, sample_rate: float, *, time_constant: float = 0.05) -> None:
+        self._newest = _validate.one_pole(time_constant, sample_rate)
+        self.reset()
+
+    def process(self, block: ArrayLike) -> FloatArray:
+        """Return the diffuseness of the next block.
+
+        Parameters
+        ----------
+        block : array_like, shape (..., channels, samples)
+            AmbiX signals (ACN, SN3D) of order 1 or more, float32 or float64, with the leading
+            dimensions of the block before.
+
+        Returns
+        -------
+        ndarray, shape (..., samples)
+            0 (one plane wave) to 1 (diffuse, or silent); float32 stays float32.
+
+        Raises
+        ------
+        InputError
+            If the shape does not fit, or `block` holds NaN or infinity; the state is then as
+            before.
+        TypeError
+            If `block` is not real floating point.
+        """
+        x, _ = _validate.ambisonic(block, min_order=1, name="block")
+        foa = np.ascontiguousarray(x[..., :4, :])
+        batch = _validate.same_batch(foa.shape[:-2], self._batch)
+        state = at_rest(foa) if self._state is None else self._state.copy()
+        out = diffuseness_after(state, foa, self._newest)
+        self._batch, self._state = batch, state
+        return out
+
+    def reset(self) -> None:
+        """Forget the sound so far."""
+        self._batch = None
+        self._state = None
+
+
+class Features:
+    """Compute features: `foa_features`, frame by frame as they become complete.
+
+    Parameters
+    ----------
+    sample_rate : float
+        Rate in Hz; it must be the preset's.
+    preset : {"avsa", "dcase", "salsa"}, optional
+        As for `foa_features`.
+    kind : {"foa_iv", "logmel"}, optional
+        With the intensity vector or without.
+    **overrides
+        As for `foa_features`. `top_db`, which needs the loudest frame of the whole sound, must be
+        None; the preset ``"dcase"`` sets it.
+
+    Raises
+    ------
+    InputError
+        If the sample rate is not the preset's, or settings contradict each other.
+
+    Notes
+    -----
+    Frame t is complete when the sound has passed its window and those of the frames after it with
+    which its intensity is averaged: ``n_fft / 2 + (average // 2) * hop`` samples after its centre,
+    at the preset ``"avsa"`` 31 ms.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import ambikit
+    >>> x = np.random.default_rng(0).standard_normal((4, 24000)).astype(np.float32)
+    >>> stream = ambikit.streaming.Features(24000)
+    >>> frames = [stream.process(x[:, begin : begin + 1000]) for begin in range(0, 24000, 1000)]
+    >>> [f.shape[1] for f in frames[:3]]
+    [2, 4, 4]
+    >>> frames.append(stream.flush())
+    >>> np.allclose(np.concatenate(frames, axis=1), ambikit.foa_features(x, 24000), atol=1e-4)
+    True
+    """
+
+    _batch: tuple[int, ...] | None
+    _sound: FloatArray | None
+    _begin: int
+    _rows: FloatArray | None
+
+    def __init__(
+        self,
+        sample_rate: float,
+        *,
+        preset: str = "avsa",
+        kind: str = "foa_iv",
+        **overrides: Unpack[Overrides],
+    ) -> None:
+        self._settings = feature_settings(preset, overrides)
+        _validate.rate(sample_rate, self._settings.sample_rate)
+        _validate.streamable(self._settings.top_db)
+        self._kind = _validate.choice(kind, tuple(FEATURE_CHANNELS), "kind")
+        self._reach = self._settings.average // 2 if kind == "foa_iv" else 0
+        self.reset()
+
+    def process(self, block: ArrayLike) -> FloatArray:
+        """Take in the next block, and return the frames that it completes.
+
+        Parameters
+        ----------
+        block : array_like, shape (..., channels, samples)
+            AmbiX signals of order 1 or more, with the leading dimensions of the block before.
+
+        Returns
+        -------
+        ndarray of float32, shape (..., 7 or 4, frames, n_mels)
+            As of `foa_features`; there may be no frames.
+
+        Raises
+        ------
+        InputError
+            If the shape does not fit.
+        TypeError
+            If `block` is not real floating point.
+        """
+        x, _ = _validate.ambisonic(block, min_order=1, name="block")
+        self._batch = _validate.same_batch(x.shape[:-2], self._batch)
+        flat = x[..., :4, :].reshape(math.prod(self._batch), 4, x.shape[-1])
+        fresh = flat.astype(np.float32, copy=False)
+        sound = fresh if self._sound is None else np.concatenate([self._sound, fresh], axis=-1)
+        settings = self._settings
+        half = settings.n_fft // 2
+        heard = self._begin + sound.shape[-1]
+        seen = 0
+        if heard > half:  # the first frames see the reflection of half a window
+            seen = 1 + (heard - (settings.n_fft - half)) // settings.hop
+        seen = min(seen, heard // settings.hop)
+        out = self._frames(sound, seen, seen - self._reach)
+        # from the first sample that the next frame sees, in whole hops
+        begin = max(seen - -(-half // settings.hop), 0) * settings.hop
+        # a copy, because the block is the caller's
+        self._sound, self._begin = sound[..., begin - self._begin :].copy(), begin
+        return out
+
+    def flush(self) -> FloatArray:
+        """Return the frames that the end of the sound completes, and begin anew.
+
+        Returns
+        -------
+        ndarray of float32, shape (..., 7 or 4, frames, n_mels)
+            The last frames.
+
+        Raises
+        ------
+        InputError
+            If all the sound is too short for `foa_features`.
+        """
+        settings = self._settings
+        sound = np.empty((1, 4, 0), np.float32) if self._sound is None else self._sound
+        heard = self._begin + sound.shape[-1]
+        _validate.long_enough(heard, settings.n_fft // 2 + 1, settings.hop)
+        out = self._frames(sound, heard // settings.hop, heard // settings.hop)
+        self.reset()
+        return out
+
+    def reset(self) -> None:
+        """Forget the sound so far."""
+        self._batch = None
+        self._sound = None
+        self._begin = 0  # number of the first sample of _sound
+        self._rows = None
+        self._emitted = 0
+
+    def _frames(self, sound: FloatArray, seen: int, last: int) -> FloatArray:
+        """Pool the frames up to `seen`, and return the features of those up to `last`."""
+        settings, offset = self._settings, self._begin // self._settings.hop
+        known = max(self._emitted - self._reach, 0)  # frame of the first row
+        pooled = 0 if self._rows is None else known + self._rows.shape[2]
+        rows = pool(sound, settings, pooled - offset, max(seen, pooled) - offset)
+        if self._rows is not None:
+            rows = np.concatenate([self._rows, rows], axis=2)
+        last = max(last, self._emitted)
+        features = from_pooled(rows, self._kind, settings)
+        features = features[:, :, self._emitted - known : last - known]
+        self._rows = rows[:, :, max(last - self._reach, 0) - known :].copy()
+        self._emitted = last
+        return features.reshape(*(self._batch or ()), *features.shape[1:])
