@@ -79,11 +79,15 @@ def _evaluate(options: argparse.Namespace) -> None:
     from ambikit_learn.evaluation.alignment import evaluate
     from ambikit_learn.report import print_results
 
-    data, split = options.data, options.split
     results = evaluate(
-        options.task, options.model, data, split=split, spans=options.spans, seed=options.seed
+        [options.task],
+        options.model,
+        options.data,
+        split=options.split,
+        spans=options.spans,
+        seed=options.seed,
     )
-    print_results([results])
+    print_results(results)
 
 
 def _demo(options: argparse.Namespace) -> None:

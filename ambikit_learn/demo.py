@@ -11,7 +11,7 @@ from rich.console import Console
 
 from ambikit import InputError
 from ambikit_learn import report
-from ambikit_learn.evaluation.alignment import Results, Task, evaluate
+from ambikit_learn.evaluation.alignment import Results, evaluate
 from ambikit_learn.manifest import read_manifest
 from ambikit_learn.models import load_run
 from ambikit_learn.prepare import prepare
@@ -94,8 +94,7 @@ def run_demo(
         start = ["--model.initialise_from", str(runs["avc"])] if task == "avsa" else []
         fit_main([*options, *start, "--trainer.max_steps", str(count)])
     _say("5/5 evaluate", f"on the {split} split")
-    tasks: tuple[Task, Task] = ("avc", "avsa")
-    results = [evaluate(task, runs["avsa"], shards, split=split, seed=seed) for task in tasks]
+    results = evaluate(("avc", "avsa"), runs["avsa"], shards, split=split, seed=seed)
     _pictures(out, shards, split, runs, results)
     report.print_results(results)
     _say("done", f"{(time.perf_counter() - begin) / 60:.1f} minutes; see {out / 'index.html'}")

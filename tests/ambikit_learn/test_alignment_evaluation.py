@@ -1,4 +1,4 @@
-"""The evaluation on models whose answer is known: one that hears direction, and one that does not."""
+"""The evaluation on models whose answer is known: one hears direction, one hears nothing."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def evaluate_with(monkeypatch, tmp_path, data, net, task):
     monkeypatch.setattr(
         alignment, "SpanDataset", lambda *a, **k: reader(*a, strategy="objects", **k)
     )
-    return alignment.evaluate(task, tmp_path, data, spans=2)
+    return alignment.evaluate([task], tmp_path, data, spans=2)[0]
 
 
 @pytest.fixture(scope="module")
