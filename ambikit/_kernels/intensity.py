@@ -7,9 +7,13 @@ from typing import Any
 import numpy as np
 from numba import njit
 
+SILENCE = 1e-300
+"""An energy density whose inverse is still a number."""
+
 
 # A fused multiply-add halves the waiting of the recursion for its own result, and rounds once less.
-@njit(cache=True, nogil=True, fastmath={"contract"})
+# Rows of their own, and quotients that raise nothing, let all other loops run in vectors.
+@njit(cache=True, nogil=True, fastmath={"contract"}, error_model="numpy")
 def _average(
     x: Any, b: int, begin: int, length: int, newest: float, state: Any, averages: Any
 ) -> None:
@@ -18,12 +22,12 @@ def _average(
     state (4,) holds the averages before the first sample, and after the last one on return.
     """
     keep = 1.0 - newest
+    end = begin + length
+    ws, ys = x[b, 0, begin:end], x[b, 1, begin:end]
+    zs, xs = x[b, 2, begin:end], x[b, 3, begin:end]
     along_x, along_y, along_z, energy = averages[0], averages[1], averages[2], averages[3]
     for i in range(length):
-        w = float(x[b, 0, begin + i])
-        left = float(x[b, 1, begin + i])
-        up = float(x[b, 2, begin + i])
-        front = float(x[b, 3, begin + i])
+        w, front, left, up = float(ws[i]), float(xs[i]), float(ys[i]), float(zs[i])
         part = newest * w
         along_x[i] = part * front
         along_y[i] = part * left
@@ -45,23 +49,27 @@ def _average(
     state[3] = e
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, fastmath={"contract"}, error_model="numpy")
 def diffuseness(x: Any, newest: float, state: Any, averages: Any, out: Any) -> None:
     """Fill out (B, n) from x (B, 4, n), ACN/SN3D, with state (B, 4) and scratch averages (4, m)."""
     samples = x.shape[2]
     tile = averages.shape[1]
+    number = out.dtype.type
+    one = number(1)
     for b in range(x.shape[0]):
         for begin in range(0, samples, tile):
             length = min(tile, samples - begin)
             _average(x, b, begin, length, newest, state[b], averages)
+            along_x, along_y, along_z, energy = averages[0], averages[1], averages[2], averages[3]
+            target = out[b, begin : begin + length]
             for i in range(length):
-                ix, iy, iz = averages[0, i], averages[1, i], averages[2, i]
-                size = np.sqrt(ix * ix + iy * iy + iz * iz)
-                bound = max(averages[3, i], size)
-                out[b, begin + i] = 1.0 - size / bound if bound > 0.0 else 1.0
+                scale = 1.0 / energy[i] if energy[i] > SILENCE else 0.0
+                ix, iy, iz = along_x[i] * scale, along_y[i] * scale, along_z[i] * scale
+                directed = number(min(ix * ix + iy * iy + iz * iz, 1.0))
+                target[i] = one - np.sqrt(directed)
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, fastmath={"contract"}, error_model="numpy")
 def normalized_intensity(x: Any, newest: float, state: Any, averages: Any, out: Any) -> None:
     """Fill out (B, 3, n) from x (B, 4, n), ACN/SN3D, with state (B, 4) and scratch averages."""
     samples = x.shape[2]
@@ -70,10 +78,12 @@ def normalized_intensity(x: Any, newest: float, state: Any, averages: Any, out: 
         for begin in range(0, samples, tile):
             length = min(tile, samples - begin)
             _average(x, b, begin, length, newest, state[b], averages)
+            along_x, along_y, along_z, energy = averages[0], averages[1], averages[2], averages[3]
+            xs = out[b, 0, begin : begin + length]
+            ys = out[b, 1, begin : begin + length]
+            zs = out[b, 2, begin : begin + length]
             for i in range(length):
-                ix, iy, iz = averages[0, i], averages[1, i], averages[2, i]
-                bound = max(averages[3, i], np.sqrt(ix * ix + iy * iy + iz * iz))
+                ix, iy, iz = along_x[i], along_y[i], along_z[i]
+                bound = max(energy[i], np.sqrt(ix * ix + iy * iy + iz * iz))
                 scale = 1.0 / bound if bound > 0.0 else 0.0
-                out[b, 0, begin + i] = ix * scale
-                out[b, 1, begin + i] = iy * scale
-                out[b, 2, begin + i] = iz * scale
+                xs[i], ys[i], zs[i] = ix * scale, iy * scale, iz * scale
