@@ -118,7 +118,7 @@ class _Model:
 
     def _input_size(self) -> int:
         """Size to which the model really scales pictures; known once it has seen one."""
-        self._yolo.predict(np.zeros((64, 64, 3), np.uint8), imgsz=640, verbose=False)
+        self._yolo.predict(np.zeros((64, 64, 3), np.uint8), verbose=False)
         height, width = np.broadcast_to(self._yolo.predictor.imgsz, 2)
         if height != width:
             raise InputError(f"its input is {width} × {height}, not square: export with imgsz=640")
