@@ -177,7 +177,7 @@ def beamform(
     _validate.at_most_1d(az, "azimuth and elevation", "directions")
     weights = np.atleast_2d(beam_weights(pattern, az, el, order=order))
     shape = (*x.shape[:-2], *az.shape, x.shape[-1])
-    out = _validate.output(out, shape, x.dtype)
+    out = _validate.output(out, shape, x.dtype, x)
     beams = out if az.ndim else out[..., None, :]
     _mixing.mix(x, weights, _mixing.one_block(*weights.shape), beams)
     return out

@@ -116,7 +116,7 @@ def encode(
     _validate.at_most_1d(az, "azimuth and elevation", "keys along time")
     shares = _cap(_validate.spread(spread, degrees=degrees), order)[degrees_and_indices(order)[0]]
     position = None if times is None else _validate.key_times(times, az.size)
-    out = _validate.output(out, (*s.shape[:-1], (order + 1) ** 2, s.shape[-1]), s.dtype)
+    out = _validate.output(out, (*s.shape[:-1], (order + 1) ** 2, s.shape[-1]), s.dtype, s)
     if az.size == 1:
         wave = spherical_harmonics(angles_to_vector(az, el).reshape(3), order)
         gains = (shares * wave)[:, None]

@@ -253,7 +253,8 @@ def _accumulate(u: FloatArray, keep: float, block: int = 64) -> FloatArray:
         return short
     padded = np.zeros((*u.shape[:-1], -(-samples // block) * block))
     padded[..., :samples] = u
-    y: FloatArray = padded.reshape(*u.shape[:-1], -1, block) @ response
+    blocks = padded.shape[-1] // block
+    y: FloatArray = padded.reshape(*u.shape[:-1], blocks, block) @ response
     ends = _accumulate(y[..., -1], keep**block)
     y[..., 1:, :] += ends[..., :-1, None] * keep ** (age + 1.0)
     return y.reshape(padded.shape)[..., :samples]

@@ -94,7 +94,7 @@ def power_map(
     Raises
     ------
     InputError
-        If a shape or an angle does not fit, or the pattern is unknown.
+        If a shape or an angle does not fit, `x` holds NaN or infinity, or the pattern is unknown.
 
     Notes
     -----
@@ -117,7 +117,9 @@ def power_map(
         pattern, *_validate.direction(azimuth, elevation, degrees=degrees), order=order
     )
     flat = weights.reshape(-1, weights.shape[-1]).astype(x.dtype)
-    power: FloatArray = np.maximum(((flat @ _covariance(x)) * flat).sum(axis=-1), 0)
+    covariance = _covariance(x)
+    _validate.stayed_finite(covariance)
+    power: FloatArray = np.maximum(((flat @ covariance) * flat).sum(axis=-1), 0)
     return power.reshape(*x.shape[:-2], *weights.shape[:-1])
 
 

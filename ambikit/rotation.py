@@ -248,7 +248,7 @@ def rotate(
         matrices = matrices.swapaxes(-1, -2)
     keys = 1 if matrices.ndim == 2 else len(matrices)
     position = None if times is None else _validate.key_times(times, keys)
-    out = _validate.output(out, x.shape, x.dtype)
+    out = _validate.output(out, x.shape, x.dtype, x, in_place=True)
     if keys == 1:
         _rotate_fixed(x, matrices.reshape(3, 3), order, out)
     else:

@@ -9,7 +9,7 @@ import numpy as np
 
 from ambikit._errors import InputError
 from ambikit._typing import ArrayLike, ComplexArray, FloatArray
-from ambikit._validate.arrays import real
+from ambikit._validate.arrays import array, real
 from ambikit._validate.scalars import count, positive
 
 
@@ -22,7 +22,7 @@ def one_pole(time_constant: float, sample_rate: float) -> float:
 
 def window(value: ArrayLike, length: int) -> FloatArray:
     """Return a window of that length."""
-    w = np.asarray(value)
+    w = array(value, "window")
     if not np.issubdtype(w.dtype, np.floating):
         raise TypeError(f"window must be a name or real floats, got {w.dtype}")
     if w.shape != (length,):
@@ -36,7 +36,7 @@ def spectra(
     values: ArrayLike, *, channels: bool = True, min_order: int = 0, name: str = "spectra"
 ) -> ComplexArray:
     """Return spectra (..., channels, bins, frames), or (..., bins, frames), as complex numbers."""
-    s = np.asarray(values)
+    s = array(values, name)
     if s.dtype not in (np.complex64, np.complex128):
         raise TypeError(f"{name} must be complex64 or complex128, as from stft, got {s.dtype}")
     axes = "(..., channels, bins, frames)" if channels else "(..., bins, frames)"

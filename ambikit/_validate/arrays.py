@@ -3,16 +3,29 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from ambikit._errors import InputError
 from ambikit._typing import ArrayLike, ComplexArray, FloatArray
 
 
+def array(values: ArrayLike, name: str) -> npt.NDArray[Any]:
+    """Return `values` as an array in the machine's order of bytes."""
+    if hasattr(values, "filled"):  # numpy.ma is not loaded for this
+        raise TypeError(f"{name} is a masked array: fill the gaps first, {name}.filled(0)")
+    try:
+        x = np.asarray(values)
+    except ValueError:
+        raise InputError(f"{name} is a list of lists of different lengths") from None
+    return x if x.dtype.isnative else x.astype(x.dtype.newbyteorder("="))
+
+
 def real(values: ArrayLike, name: str) -> FloatArray:
     """Return `values` as a float32 or float64 array; integers and complex numbers are refused."""
-    x = np.asarray(values)
+    x = array(values, name)
     if x.dtype in (np.float32, np.float64):
         return x
     if x.dtype == np.float16:
@@ -48,8 +61,8 @@ def ambisonic(
         if (math.isqrt(last)) ** 2 == last and 1 < last <= 64 and last < channels:
             hint = f"; it looks channels-last: pass {name}.T"
         raise InputError(
-            f"{name} has {channels} channels (shape {x.shape}), not (order + 1)**2 "
-            f"with order >= {min_order}{hint}"
+            f"{name} has {channels} channels (shape {x.shape}), not (order + 1)**2 with order >= "
+            f"{min_order}{hint or ': give all channels of one order, 4, 9, 16, ...'}"
         )
     last = x.shape[-1]
     # 900 samples would pass as "order 29": tell a channels-last array from a high order
@@ -123,7 +136,7 @@ def single(value: FloatArray, name: str) -> float:
 
 def numbers(values: ArrayLike, name: str) -> ComplexArray:
     """Return finite floats or complex numbers; integers become float64."""
-    v = np.asarray(values)
+    v = array(values, name)
     if not np.issubdtype(v.dtype, np.number):
         raise TypeError(f"{name} must be numbers, got {v.dtype}")
     if not np.isfinite(v).all():
@@ -142,9 +155,14 @@ def same_batch(shape: tuple[int, ...], before: tuple[int, ...] | None) -> tuple[
 
 
 def output(
-    out: FloatArray | None, shape: tuple[int, ...], dtype: np.dtype[np.generic]
+    out: FloatArray | None,
+    shape: tuple[int, ...],
+    dtype: np.dtype[np.generic],
+    source: FloatArray,
+    *,
+    in_place: bool = False,
 ) -> FloatArray:
-    """Return `out` if it fits, or a new array."""
+    """Return `out` if it fits and does not share memory with the source, or a new array."""
     if out is None:
         return np.empty(shape, dtype)
     if not isinstance(out, np.ndarray) or out.shape != shape or out.dtype != dtype:
@@ -152,4 +170,11 @@ def output(
         raise InputError(f"out must be a {dtype} array of shape {shape}, got {got}")
     if not out.flags.writeable:
         raise InputError("out is read-only: pass a writeable array")
+    same = in_place and out.__array_interface__ == source.__array_interface__
+    if not same and np.shares_memory(out, source):
+        raise InputError(
+            "out overlaps the input in memory, which would be overwritten while it is read: pass "
+            + ("the input itself or " if in_place else "")
+            + "another array"
+        )
     return out

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from ambikit._errors import InputError
 from ambikit._typing import ArrayLike, FloatArray
-from ambikit._validate.arrays import ambisonic, real
+from ambikit._validate.arrays import ambisonic, array, real
 from ambikit._validate.scalars import count, positive
 
 
@@ -58,7 +58,7 @@ def sound_to_write(x: ArrayLike, sample_rate: int) -> tuple[FloatArray, int]:
 
 def frames(pictures: ArrayLike, name: str = "frames") -> npt.NDArray[np.uint8]:
     """Return pictures (..., height, width, 3) of bytes."""
-    p = np.asarray(pictures)
+    p = array(pictures, name)
     if p.dtype != np.uint8:
         raise TypeError(f"{name} must be uint8 (RGB, 0 to 255), got {p.dtype}")
     if p.ndim < 3 or p.shape[-1] != 3 or 0 in p.shape[-3:]:

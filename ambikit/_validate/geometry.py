@@ -8,7 +8,7 @@ import numpy as np
 
 from ambikit._errors import InputError
 from ambikit._typing import ArrayLike, FloatArray
-from ambikit._validate.arrays import broadcast, single
+from ambikit._validate.arrays import array, broadcast, single
 
 
 @runtime_checkable
@@ -21,7 +21,7 @@ class SupportsMatrix(Protocol):
 
 def angle(value: ArrayLike, name: str, *, degrees: bool = False) -> FloatArray:
     """Return finite angles in radians (float64)."""
-    a = np.asarray(value)
+    a = array(value, name)
     if not (np.issubdtype(a.dtype, np.floating) or np.issubdtype(a.dtype, np.integer)):
         raise TypeError(f"{name} must be a real angle, got {a.dtype}")
     a = a.astype(np.float64)
@@ -63,7 +63,7 @@ def directions_table(
 
 def vectors(values: ArrayLike, name: str) -> FloatArray:
     """Return finite vectors (..., 3) other than zero, as float64."""
-    v = np.asarray(values)
+    v = array(values, name)
     if not (np.issubdtype(v.dtype, np.floating) or np.issubdtype(v.dtype, np.integer)):
         raise TypeError(f"{name} must be real vectors, got {v.dtype}")
     if v.ndim == 0 or v.shape[-1] != 3:
@@ -130,7 +130,7 @@ def map_of(
 
 def rotation(value: ArrayLike | SupportsMatrix, name: str = "rotation") -> FloatArray:
     """Return proper rotation matrices (..., 3, 3), float64, from arrays or a scipy Rotation."""
-    r = np.asarray(value.as_matrix() if isinstance(value, SupportsMatrix) else value)
+    r = array(value.as_matrix() if isinstance(value, SupportsMatrix) else value, name)
     if not (np.issubdtype(r.dtype, np.floating) or np.issubdtype(r.dtype, np.integer)):
         raise TypeError(f"{name} must be real 3 x 3 matrices or a scipy Rotation, got {r.dtype}")
     if r.ndim < 2 or r.shape[-2:] != (3, 3):
@@ -174,7 +174,7 @@ def key_times(times: ArrayLike, keys: int) -> FloatArray:
     """Return the times of `keys` keys, in samples: finite and rising."""
     if keys < 2:
         raise InputError("times needs keys: give two or more angles or rotations")
-    t = np.asarray(times)
+    t = array(times, "times")
     if not (np.issubdtype(t.dtype, np.floating) or np.issubdtype(t.dtype, np.integer)):
         raise TypeError(f"times must be real numbers of samples, got {t.dtype}")
     if t.shape != (keys,):
