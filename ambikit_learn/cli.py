@@ -35,7 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _world(options: argparse.Namespace) -> None:
     """Render scenes."""
-    from ambikit_learn.world import render_world
+    from ambikit_learn.world import preview_world, render_world
 
     render_world(
         options.out,
@@ -45,8 +45,12 @@ def _world(options: argparse.Namespace) -> None:
         duration=options.duration,
         frame_rate=options.frame_rate,
         frame_size=tuple(options.frame_size),
+        layout=options.layout,
+        sound=options.sound,
         workers=options.workers,
     )
+    if options.preview:
+        preview_world(options.out, clips=min(options.preview, options.clips))
 
 
 def _prepare(options: argparse.Namespace) -> None:
@@ -58,6 +62,7 @@ def _prepare(options: argparse.Namespace) -> None:
         options.out,
         adapter=options.source,
         detector=options.detector,
+        detection_rate=options.detection_rate,
         frame_rate=options.frame_rate,
         frame_size=tuple(options.frame_size),
         sample_rate=options.sample_rate,
@@ -113,11 +118,16 @@ def _parser() -> argparse.ArgumentParser:
 
     world = commands.add_parser("world", help="render a procedural data set with known directions")
     world.set_defaults(run=_world)
-    world.add_argument("out", type=Path, help="folder to write, in the layout of YT-360")
+    world.add_argument("out", type=Path, help="folder to write")
     world.add_argument("--clips", type=int, default=100, help="a fifth of them are for testing")
-    world.add_argument("--preset", default="standard", help="how hard: easy, standard or hard")
+    world.add_argument("--preset", default="standard", help="easy, standard, hard or scenes")
+    world.add_argument("--layout", default="yt360", help="of the files: yt360 or starss23")
+    world.add_argument("--sound", help="codec: aac or opus (yt360), wav (starss23)")
     world.add_argument("--duration", type=float, default=6.0, help="seconds a clip")
     _frames(world)
+    world.add_argument(
+        "--preview", type=int, default=0, metavar="N", help="also draw N clips with boxes and sound"
+    )
     _seed(world, "the same seed gives the same scenes")
     _workers(world)
 
@@ -127,6 +137,9 @@ def _parser() -> argparse.ArgumentParser:
     prepare.add_argument("out", type=Path, help="folder for shards and manifest")
     _clips(prepare, source="yt360")
     _frames(prepare)
+    prepare.add_argument(
+        "--detection-rate", type=float, default=2.0, help="times a second to look for objects"
+    )
     prepare.add_argument("--sample-rate", type=int, default=24000, help="of the sound kept, in Hz")
     prepare.add_argument("--check", action="store_true", help="only say which clips can be used")
     _workers(prepare)
@@ -162,7 +175,8 @@ def _clips(parser: argparse.ArgumentParser, *, source: str) -> None:
     parser.add_argument(
         "--detector",
         default="none",
-        help="none, file (boxes beside the clips), yolo:WEIGHTS, or package.module:factory",
+        help="none, file (boxes beside the clips), yolo:WEIGHTS, world (a YOLO that knows the "
+        "procedural world), or package.module:factory",
     )
 
 

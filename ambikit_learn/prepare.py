@@ -154,7 +154,7 @@ def prepare(
         detector=detector,
         detection_rate=_validate.positive(detection_rate, "detection_rate", "Hz"),
         frame_rate=_validate.positive(frame_rate, "frame_rate", "Hz"),
-        frame_size=_even(frame_size),
+        frame_size=_validate.frame_size(frame_size),
         sample_rate=_validate.count(sample_rate, "sample_rate"),
         clips_per_shard=_validate.count(clips_per_shard, "clips_per_shard"),
         leave_out=tuple(_validate.choice(note, NOTES, "leave_out") for note in leave_out),
@@ -176,14 +176,6 @@ def prepare(
         for shard in todo:
             _write(root, shard, islice(outcomes, len(shard.clips)), folder)
     return Summary.of(_finish(root, shards))
-
-
-def _even(frame_size: Sequence[int]) -> tuple[int, int]:
-    """Check a size of frames."""
-    height, width = (_validate.count(n, "frame_size") for n in frame_size)
-    if height % 2 or width % 2:
-        raise InputError(f"frame_size must be even numbers, as H.264 needs, got {frame_size}")
-    return height, width
 
 
 def _outcomes(

@@ -13,6 +13,9 @@ from ambikit import InputError
 from ambikit_learn.detection.boxfile import read_boxes, write_boxes
 from ambikit_learn.equirect import Boxes
 
+BY_NAME = {"world": "ambikit_learn.world.detector:world_detector"}
+"""Short names of factories."""
+
 __all__ = ["Detector", "load_detector", "read_boxes", "write_boxes"]
 
 
@@ -40,6 +43,7 @@ def load_detector(spec: str) -> Detector:
           so it refuses to look at frames;
         - ``"yolo:PATH"``, or with settings ``"yolo:PATH?mode=full&labels=person,dog"``, see
           `ambikit_learn.detection.yolo.YOLO`;
+        - ``"world"``: the packaged YOLO that knows the objects of the procedural world;
         - ``"package.module:factory"``: what the function ``factory()`` of that module returns.
 
     Returns
@@ -62,13 +66,13 @@ def load_detector(spec: str) -> Detector:
         return _Nothing()
     if spec == "file":
         return _File()
-    kind, _, rest = spec.partition(":")
+    kind, _, rest = BY_NAME.get(spec, spec).partition(":")
     if kind == "yolo" and rest:
         return _yolo(rest)
     if kind and rest:
         return _made(kind, rest)
     raise InputError(
-        f"unknown detector {spec!r}: give none, file, yolo:PATH or package.module:factory"
+        f"unknown detector {spec!r}: give none, file, world, yolo:PATH or package.module:factory"
     )
 
 

@@ -65,7 +65,7 @@ def bootstrap_mean(
     >>> import numpy as np
     >>> right = np.r_[np.ones(75), np.zeros(25)]
     >>> print(bootstrap_mean(right, np.arange(100)))
-    75.0 [66.0, 83.0]
+    75.0 [67.0, 83.0]
     """
     values = np.asarray(values, float)
     _, owner = np.unique(clips, return_inverse=True)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from functools import cached_property
-from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -17,8 +16,10 @@ from torch.utils.data import DataLoader, Dataset, Sampler, Subset
 from ambikit import InputError
 from ambikit_learn.manifest import Settings
 from ambikit_learn.shards import AlignmentDataset
+from ambikit_learn.world import stream
 
 Strategy = Literal["random", "objects", "mixed"]
+Items = AlignmentDataset | stream.WorldDataset
 
 VALIDATION_VIEWS = 4
 """Viewpoints a clip in validation, whatever the training takes: retrieval among four."""
@@ -82,7 +83,7 @@ class StreamBatches(Sampler[list[int]]):
 class StreamDataset(Dataset[dict[str, Any]]):
     """The items of a stream position: the epoch is set where the item is made, in the worker."""
 
-    def __init__(self, dataset: AlignmentDataset) -> None:
+    def __init__(self, dataset: Items) -> None:
         self.dataset = dataset
 
     def __getitem__(self, position: int) -> dict[str, Any]:
@@ -109,12 +110,12 @@ class TimedLoader(DataLoader[Any]):
 
 
 class AlignmentData(LightningDataModule):
-    """Crops with their clip's sound, from a folder that `prepare` wrote.
+    """Crops with their clip's sound, from a folder that `prepare` wrote or from rendered scenes.
 
     Parameters
     ----------
-    path : path
-        The prepared folder.
+    path : str
+        The prepared folder, or ``"world:PRESET"`` to render scenes without files.
     strategy : "random", "objects" or "mixed"
         How crops are chosen in training. Validation takes random ones.
     views : int
@@ -152,7 +153,7 @@ class AlignmentData(LightningDataModule):
         validation_clips: int = 256,
     ) -> None:
         super().__init__()
-        self.path, self.strategy, self.views = Path(path), strategy, views
+        self.path, self.strategy, self.views = path, strategy, views
         self.batch_size, self.workers, self.seed = batch_size, workers, seed
         self.span, self.frames, self.size, self.mirror = span, frames, size, mirror
         self.validation_clips = validation_clips
@@ -163,10 +164,12 @@ class AlignmentData(LightningDataModule):
     @cached_property
     def sample_rate(self) -> int:
         """Rate of the prepared sound, in Hz."""
+        if self.path.startswith(stream.PREFIX):
+            return stream.SAMPLE_RATE
         return Settings.load(self.path).sample_rate
 
     @cached_property
-    def training_set(self) -> AlignmentDataset:
+    def training_set(self) -> Items:
         """The training split."""
         return self._dataset("train", self.strategy, self.views, mirror=self.mirror)
 
@@ -224,15 +227,15 @@ class AlignmentData(LightningDataModule):
 
     def _dataset(
         self, split: str, strategy: Strategy, views: int, *, mirror: bool = False
-    ) -> AlignmentDataset:
-        return AlignmentDataset(
-            self.path,
-            split,
-            strategy=strategy,
-            views=views,
-            span=self.span,
-            frames=self.frames,
-            size=self.size,
-            seed=self.seed,
-            mirror=mirror,
-        )
+    ) -> Items:
+        options: dict[str, Any] = {
+            "strategy": strategy,
+            "views": views,
+            "span": self.span,
+            "frames": self.frames,
+            "size": self.size,
+            "seed": self.seed,
+        }
+        if self.path.startswith(stream.PREFIX):  # every scene is new: nothing to mirror
+            return stream.WorldDataset(self.path, split, **options)
+        return AlignmentDataset(self.path, split, mirror=mirror, **options)
