@@ -76,7 +76,8 @@ def order_of_channels(channels: int) -> int:
     >>> ambikit.order_of_channels(16)
     3
     """
-    root = math.isqrt(channels) if channels > 0 else 0
+    whole = isinstance(channels, int | np.integer) and channels > 0
+    root = math.isqrt(channels) if whole else 0
     if root == 0 or root**2 != channels:
         raise InputError(
             f"{channels} channels are not (order + 1)**2 of any order: 1, 4, 9, 16, ..."
@@ -201,7 +202,8 @@ def convert(x: ArrayLike, source: str, target: str) -> FloatArray:
 
 def _convention(name: str, argument: str) -> tuple[str, str]:
     """Split a convention's name into its channel order and its normalisation."""
-    full = ALIASES.get(name.lower(), name.lower())
+    lower = name.lower() if isinstance(name, str) else ""
+    full = ALIASES.get(lower, lower)
     if full not in CONVENTIONS:
         raise InputError(
             f"unknown {argument} convention {name!r}: choose one of {', '.join(ALIASES)} or "

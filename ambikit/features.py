@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal, TypedDict, Unpack
@@ -91,7 +92,7 @@ class FeatureSettings:
         _validate.choice(self.mel_scale, ("slaney", "htk"), "mel_scale")
         _validate.choice(self.intensity, _INTENSITIES, "intensity")
         _validate.mel_settings(
-            self.n_fft, self.window_length, self.fmin, self.fmax, self.sample_rate
+            self.n_fft, self.window_length, self.n_mels, self.fmin, self.fmax, self.sample_rate
         )
         _validate.pooling_settings(self.power, self.average, self.intensity, self.top_db)
 
@@ -298,8 +299,9 @@ def rotate_covariance(
     left, right = matrix[..., first, :], matrix[..., second, :]
     mixed = left[..., first] * right[..., second]
     mixed += (first != second) * left[..., second] * right[..., first]
-    shape = _validate.leading(mixed, c.shape[:-3], "rotation", "covariance")
-    return np.asarray(mixed @ c.reshape(*c.shape[:-2], -1)).reshape(*shape, *c.shape[-3:])
+    shape = _validate.leading(mixed.shape[:-2], c.shape[:-3], "rotation", "covariance")
+    flat = c.reshape(*c.shape[:-2], math.prod(c.shape[-2:]))
+    return np.asarray(mixed @ flat).reshape(*shape, *c.shape[-3:])
 
 
 def beamform_covariance(
@@ -350,7 +352,7 @@ def beamform_covariance(
     weights = beam_weights(pattern, azimuth, elevation, degrees=degrees).astype(c.dtype)
     first, second = _PAIRS
     gains = weights[..., first] * weights[..., second] * np.where(first == second, 1, 2)
-    flat = c.reshape(*c.shape[:-2], -1)
+    flat = c.reshape(*c.shape[:-2], math.prod(c.shape[-2:]))
     power: FloatArray = np.maximum(gains.astype(c.dtype) @ flat, 0)
     return power.reshape(*power.shape[:-1], *c.shape[-2:])
 

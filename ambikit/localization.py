@@ -120,7 +120,7 @@ def power_map(
     covariance = _covariance(x)
     _validate.stayed_finite(covariance)
     power: FloatArray = np.maximum(((flat @ covariance) * flat).sum(axis=-1), 0)
-    return power.reshape(*x.shape[:-2], *weights.shape[:-1])
+    return np.asarray(power).reshape(*x.shape[:-2], *weights.shape[:-1])
 
 
 def intensity_map(
@@ -181,8 +181,10 @@ def intensity_map(
     grid = icosphere(_SUBDIVISIONS)
     weight = _histogram(*_analysed(x, sample_rate), grid)[:, 3]
     # Row by row: the kernel between a picture and the grid is large
-    rows = directions.reshape(-1, directions.shape[-2] if directions.ndim > 1 else 1, 3)
-    density = np.array([_density(row, weight, grid) for row in rows])
+    rows = np.atleast_2d(directions)
+    density = np.empty(rows.shape[:-1])
+    for row in np.ndindex(rows.shape[:-2]):
+        density[row] = _density(rows[row], weight, grid)
     return density.reshape(directions.shape[:-1])
 
 

@@ -16,6 +16,7 @@ from ambikit._validate.analysis import streamable as streamable
 from ambikit._validate.analysis import window as window
 from ambikit._validate.arrays import all_finite as all_finite
 from ambikit._validate.arrays import ambisonic as ambisonic
+from ambikit._validate.arrays import array as array
 from ambikit._validate.arrays import at_most_1d as at_most_1d
 from ambikit._validate.arrays import broadcast as broadcast
 from ambikit._validate.arrays import leading as leading
@@ -26,6 +27,7 @@ from ambikit._validate.arrays import real as real
 from ambikit._validate.arrays import same_batch as same_batch
 from ambikit._validate.arrays import samples as samples
 from ambikit._validate.arrays import single as single
+from ambikit._validate.arrays import sound as sound
 from ambikit._validate.arrays import stayed_finite as stayed_finite
 from ambikit._validate.beams import channel_covariance as channel_covariance
 from ambikit._validate.beams import constraints as constraints
@@ -64,6 +66,7 @@ from ambikit._validate.scalars import count as count
 from ambikit._validate.scalars import even as even
 from ambikit._validate.scalars import finite as finite
 from ambikit._validate.scalars import natural as natural
+from ambikit._validate.scalars import number as number
 from ambikit._validate.scalars import order as order
 from ambikit._validate.scalars import positive as positive
 from ambikit._validate.scalars import share as share

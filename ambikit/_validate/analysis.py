@@ -10,7 +10,7 @@ import numpy as np
 from ambikit._errors import InputError
 from ambikit._typing import ArrayLike, ComplexArray, FloatArray
 from ambikit._validate.arrays import array, real
-from ambikit._validate.scalars import count, positive
+from ambikit._validate.scalars import count, number, positive
 
 
 def one_pole(time_constant: float, sample_rate: float) -> float:
@@ -69,7 +69,7 @@ def gapless(weight: FloatArray, hop: int) -> None:
 
 def average(value: Sequence[int]) -> tuple[int, int]:
     """Return the sizes of an average over frames and bins, both odd."""
-    sizes = tuple(value)
+    sizes = tuple(value) if isinstance(value, Sequence) else ()
     if len(sizes) != 2 or any(count(size, "average") % 2 == 0 for size in sizes):
         raise InputError(f"average must be (frames, bins), both odd, got {value!r}")
     return sizes[0], sizes[1]
@@ -77,7 +77,7 @@ def average(value: Sequence[int]) -> tuple[int, int]:
 
 def rate(value: float, needed: float) -> None:
     """Refuse a sample rate that is not the one that settings are made for."""
-    if value != needed:
+    if number(value, "sample_rate") != needed:
         raise InputError(
             f"sample_rate is {value:g} Hz and the preset is made for {needed:g} Hz: resample "
             f"first, for example with ambikit.read(path, sample_rate={needed:g})"
@@ -92,15 +92,22 @@ def long_enough(samples: int, half_window: int, hop: int) -> None:
 
 
 def mel_settings(
-    n_fft: int, window_length: int, fmin: float, fmax: float, sample_rate: float
+    n_fft: int, window_length: int, n_mels: int, fmin: float, fmax: float, sample_rate: float
 ) -> None:
-    """Refuse a window longer than its transform and bands beyond the spectrum."""
+    """Refuse a window longer than its transform, bands beyond the spectrum, and too many bands."""
     if window_length > n_fft:
         raise InputError(f"window_length ({window_length}) must be at most n_fft ({n_fft})")
-    if not 0 <= fmin < fmax <= sample_rate / 2:
+    if not 0 <= number(fmin, "fmin") < number(fmax, "fmax") <= sample_rate / 2:
         raise InputError(
             f"fmin and fmax must satisfy 0 <= fmin < fmax <= {sample_rate / 2:g} Hz (half the "
             f"sample rate), got {fmin!r} and {fmax!r}"
+        )
+
+    bins = math.floor(fmax * n_fft / sample_rate) - math.ceil(fmin * n_fft / sample_rate) + 1
+    if n_mels > bins:
+        raise InputError(
+            f"n_mels ({n_mels}) must be at most {bins}, the bins of a transform of n_fft={n_fft} "
+            f"from {fmin:g} to {fmax:g} Hz: take fewer bands or raise n_fft"
         )
 
 

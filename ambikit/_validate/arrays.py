@@ -30,17 +30,23 @@ def real(values: ArrayLike, name: str) -> FloatArray:
         return x
     if x.dtype == np.float16:
         return x.astype(np.float32)
-    if np.issubdtype(x.dtype, np.integer):
+    raise TypeError(f"{name} must be real floats (float32 or float64), got {x.dtype}")
+
+
+def sound(signal: ArrayLike, name: str) -> FloatArray:
+    """Return a sound of any shape as floats."""
+    s = array(signal, name)
+    if s.dtype.kind in "iu":
         raise TypeError(
-            f"{name} holds integers ({x.dtype}): scale them to ±1 first, for example "
+            f"{name} holds integers ({s.dtype}): scale them to ±1 first, for example "
             f"{name} / 32768.0 for 16-bit sound, or use ambikit.read"
         )
-    raise TypeError(f"{name} must be real floats (float32 or float64), got {x.dtype}")
+    return real(s, name)
 
 
 def samples(signal: ArrayLike, name: str) -> FloatArray:
     """Return a sound (..., samples) as floats."""
-    s = real(signal, name)
+    s = sound(signal, name)
     if s.ndim == 0:
         raise InputError(f"{name} must be (..., samples), got a single number")
     return s
@@ -50,7 +56,7 @@ def ambisonic(
     signals: ArrayLike, *, min_order: int = 0, max_order: int | None = None, name: str = "x"
 ) -> tuple[FloatArray, int]:
     """Return `signals` (..., channels, samples) as floats, with its Ambisonic order."""
-    x = real(signals, name)
+    x = sound(signals, name)
     if x.ndim < 2:
         raise InputError(f"{name} must be (..., channels, samples), got shape {x.shape}")
     channels = x.shape[-2]
@@ -109,13 +115,13 @@ def broadcast(**arrays: FloatArray) -> tuple[FloatArray, ...]:
         raise InputError(f"these do not broadcast to one shape: {shapes}") from None
 
 
-def leading(a: FloatArray, b: tuple[int, ...], name_a: str, name_b: str) -> tuple[int, ...]:
-    """Return the shape that the leading dimensions of a (..., m, n) and of b broadcast to."""
+def leading(a: tuple[int, ...], b: tuple[int, ...], name_a: str, name_b: str) -> tuple[int, ...]:
+    """Return the shape that leading dimensions a and b broadcast to."""
     try:
-        return np.broadcast_shapes(a.shape[:-2], b)
+        return np.broadcast_shapes(a, b)
     except ValueError as error:
         raise InputError(
-            f"leading dimensions of {name_a} {a.shape[:-2]} and {name_b} {b} do not broadcast "
+            f"leading dimensions of {name_a} {a} and {name_b} {b} do not broadcast "
             "against each other"
         ) from error
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from ambikit._errors import InputError
 from ambikit._typing import ArrayLike, ComplexArray
-from ambikit._validate.arrays import numbers
+from ambikit._validate.arrays import leading, numbers
 from ambikit._validate.scalars import count, finite
 
 
@@ -15,6 +15,8 @@ def channel_covariance(values: ArrayLike) -> ComplexArray:
     c = numbers(values, "covariance")
     if c.ndim < 2 or c.shape[-1] != c.shape[-2] or c.shape[-1] == 0:
         raise InputError(f"covariance must be (..., channels, channels), got shape {c.shape}")
+    if (np.diagonal(c, axis1=-2, axis2=-1).real < 0).any():
+        raise InputError("covariance has negative powers on its diagonal")
     if np.abs(c - c.swapaxes(-1, -2).conj()).max(initial=0) > 1e-3 * np.abs(c).max(initial=0):
         raise InputError("covariance is not Hermitian: it must equal its conjugate transpose")
     return c
@@ -79,6 +81,7 @@ def weights_of(values: ArrayLike, spectra_: ComplexArray) -> ComplexArray:
             f"weights must be (..., {bins}, {channels}) or ({channels},) for spectra of shape "
             f"{spectra_.shape}, got shape {np.shape(values)}"
         )
+    leading(spectra_.shape[:-3], w.shape[:-2], "spectra", "weights")
     return w
 
 

@@ -91,7 +91,7 @@ def separation(value: float | None, default: float, *, degrees: bool) -> float:
     """Return an angle between peaks in radians."""
     if value is None:
         return default
-    a = float(angle(value, "separation", degrees=degrees))
+    a = single(angle(value, "separation", degrees=degrees), "separation")
     if not 0 < a <= np.pi:
         raise InputError(f"separation must be an angle between 0 and 180°, got {value!r}")
     return a
@@ -125,6 +125,8 @@ def map_of(
         ) from error
     if not np.isfinite(values).all():
         raise InputError("power holds NaN or infinity")
+    if values.min(initial=0) < 0:
+        raise InputError("power holds negative values: give powers, not decibels")
     return az, el
 
 

@@ -44,9 +44,17 @@ def even(value: int, name: str) -> int:
     return n
 
 
+def number(value: float, name: str) -> float:
+    """Return one real number."""
+    v = np.asarray(value)
+    if v.ndim or v.dtype.kind not in "iuf":
+        raise TypeError(f"{name} must be one real number, got {value!r}")
+    return float(v)
+
+
 def positive(value: float, name: str, unit: str = "") -> float:
     """Return a positive finite number."""
-    v = float(value)
+    v = number(value, name)
     if not (math.isfinite(v) and v > 0):
         raise InputError(f"{name} must be positive{unit and f' ({unit})'}, got {value!r}")
     return v
@@ -54,7 +62,7 @@ def positive(value: float, name: str, unit: str = "") -> float:
 
 def finite(value: float, name: str) -> float:
     """Return a finite number."""
-    v = float(value)
+    v = number(value, name)
     if not math.isfinite(v):
         raise InputError(f"{name} must be a finite number, got {value!r}")
     return v
@@ -62,7 +70,7 @@ def finite(value: float, name: str) -> float:
 
 def within(value: float, low: float, high: float, name: str) -> float:
     """Return a number from low to high."""
-    v = float(value)
+    v = number(value, name)
     if not low <= v <= high:
         raise InputError(f"{name} must lie between {low:g} and {high:g}, got {value!r}")
     return v
@@ -70,14 +78,11 @@ def within(value: float, low: float, high: float, name: str) -> float:
 
 def share(value: float, name: str) -> float:
     """Return a number from 0 to 1."""
-    v = float(value)
-    if not 0.0 <= v <= 1.0:
-        raise InputError(f"{name} must lie between 0 and 1, got {value!r}")
-    return v
+    return within(value, 0.0, 1.0, name)
 
 
 def choice(value: str, options: tuple[str, ...], name: str) -> str:
     """Return `value` if it is one of `options`."""
-    if value not in options:
+    if not isinstance(value, str) or value not in options:
         raise InputError(f"unknown {name} {value!r}: choose one of {', '.join(options)}")
     return value
