@@ -20,6 +20,7 @@ CACHES = 1 << 22
 
 _TILE = 16384
 _KERNEL_TILE = 512
+_LINE = 64
 _SPAN = 1 << 20
 """Values of a span that is made contiguous for a kernel, where the whole is not."""
 
@@ -60,15 +61,17 @@ def _mix_numpy(x: FloatArray, matrix: FloatArray, blocks: Blocks, out: FloatArra
     for begin in range(0, x.shape[-1], _TILE):
         tile = slice(begin, begin + _TILE)
         for top, bottom, left, right in blocks:
+            # BLAS is slow with a single column
+            product = np.matmul if right - left > 1 else np.multiply
             part = matrix[top:bottom, left:right]
-            np.matmul(part, x[..., left:right, tile], out=out[..., top:bottom, tile])
+            product(part, x[..., left:right, tile], out=out[..., top:bottom, tile])
 
 
 def _mix_compiled(x: FloatArray, matrix: FloatArray, blocks: Blocks, out: FloatArray) -> None:
     """Do the same in a kernel."""
     from ambikit._kernels import mixing as kernels
 
-    scratch = np.empty((len(matrix), _KERNEL_TILE), x.dtype)
+    scratch = _scratch(len(matrix), _KERNEL_TILE, x.dtype)
     tiles = np.append(np.arange(0, x.shape[-1], _TILE), x.shape[-1])
     for _, piece, target in _contiguous(x, tiles, out):
         kernels.still(piece, matrix, blocks, scratch, target)
@@ -92,7 +95,7 @@ def _moving_compiled(
     """Do the same in a kernel."""
     from ambikit._kernels import mixing as kernels
 
-    scratch = np.empty((1 + matrices.shape[1], _KERNEL_TILE + kernels.VECTORS), x.dtype)
+    scratch = _scratch(1 + matrices.shape[1], _KERNEL_TILE + kernels.VECTORS, x.dtype)
     for some, piece, target in _contiguous(x, lines.start, out):
         kernels.moving(piece, *lines.some(some), matrices, blocks, scratch, target)
 
@@ -118,6 +121,14 @@ def _contiguous(
         if not whole:
             out[..., span] = target
         first = end
+
+
+def _scratch(rows: int, columns: int, dtype: np.dtype[np.generic]) -> FloatArray:
+    """Return memory that begins with a line of the cache: a kernel is a third faster on it."""
+    size = rows * columns * dtype.itemsize
+    block = np.empty(size + _LINE, np.uint8)
+    skip = -block.ctypes.data % _LINE
+    return block[skip : skip + size].view(dtype).reshape(rows, columns)
 
 
 def _batch(x: FloatArray) -> FloatArray:
