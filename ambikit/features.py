@@ -400,7 +400,7 @@ def features_from_covariance(
     >>> np.allclose(features, ambikit.foa_features(x, 24000, power=2), atol=1e-3)
     True
     """
-    c = _validate.covariance_bands(covariance)
+    c = _validate.covariance_bands(covariance).astype(np.float32, copy=False)
     _validate.choice(kind, tuple(FEATURE_CHANNELS), "kind")
     _validate.pooling_settings(2, _validate.count(average, "average"), "bounded", top_db)
     first, second = _PAIRS
