@@ -1,0 +1,107 @@
+"""Every public name says what it takes, gives and refuses, and shows an example that runs."""
+
+from __future__ import annotations
+
+import doctest
+import inspect
+import re
+
+import matplotlib
+import pytest
+
+import ambikit
+
+matplotlib.use("agg")
+
+
+def members(module):
+    """Return what a module defines itself, by its public name."""
+    short = module.__name__.split(".")[-1]
+    return {
+        f"{short}.{name}": value
+        for name, value in vars(module).items()
+        if not name.startswith("_") and getattr(value, "__module__", "").startswith(module.__name__)
+    }
+
+
+PUBLIC = {name: getattr(ambikit, name) for name in ambikit.__all__}
+PUBLIC |= members(ambikit.plot) | members(ambikit.streaming)
+FUNCTIONS = {name: value for name, value in PUBLIC.items() if inspect.isfunction(value)}
+PROCESSORS = {
+    name: value
+    for name, value in PUBLIC.items()
+    if name.startswith("streaming.") and inspect.isclass(value)
+}
+METHODS = {
+    f"{name}.{method}": value
+    for name, processor in PROCESSORS.items()
+    for method, value in inspect.getmembers(processor, inspect.isfunction)
+    if not method.startswith("_")
+}
+
+
+def by_name(values):
+    return pytest.mark.parametrize("value", values.values(), ids=values)
+
+
+def sections(value):
+    """Return the sections of a numpydoc docstring, by title."""
+    parts = re.split(r"^(\w[\w ]*)\n-+$", inspect.getdoc(value), flags=re.MULTILINE)
+    return dict(zip(parts[1::2], parts[2::2], strict=True))
+
+
+def documented(section):
+    """Return the names that a section of parameters lists."""
+    heads = [line.split(" : ")[0] for line in section.splitlines() if re.match(r"[\w*]", line)]
+    return [name.strip("* ") for head in heads for name in head.split(",")]
+
+
+def parameters(value):
+    return [name for name in inspect.signature(value).parameters if name != "self"]
+
+
+def returns(value):
+    return inspect.isfunction(value) and inspect.signature(value).return_annotation != "None"
+
+
+def test_public_names_are_found():
+    assert len(FUNCTIONS) > 45
+    assert set(PROCESSORS) == {f"streaming.{name}" for name in ambikit.streaming.__all__}
+    assert {"plot.heat_map", "plot.beam_pattern"} <= set(FUNCTIONS)
+
+
+@by_name(FUNCTIONS | PROCESSORS)
+def test_sections(value):
+    assert {"Parameters", "Raises", "Examples"} <= set(sections(value))
+    assert ("Returns" in sections(value)) == returns(value)
+
+
+@by_name(FUNCTIONS | PROCESSORS | METHODS)
+def test_parameters_are_those_of_the_signature(value):
+    """In the same order; **overrides included."""
+    names = parameters(value)
+    assert documented(sections(value).get("Parameters", "")) == names
+
+
+@by_name(METHODS)
+def test_methods_say_what_they_return_and_refuse(value):
+    assert ("Returns" in sections(value)) == returns(value)
+    assert "Raises" in sections(value) or not (parameters(value) or returns(value))
+
+
+@by_name(PUBLIC)
+def test_everything_has_a_first_line(value):
+    """FEATURE_CHANNELS, a dict, is described where it is defined."""
+    if value is not ambikit.FEATURE_CHANNELS:
+        first = inspect.getdoc(value).splitlines()[0]
+        assert first.endswith((".", ":"))
+
+
+@by_name(FUNCTIONS | PROCESSORS)
+def test_examples_run(value):
+    examples = doctest.DocTestFinder(recurse=False).find(value, globs={})
+    assert sum(len(example.examples) for example in examples) > 1
+    for example in examples:
+        report = []
+        doctest.DocTestRunner().run(example, out=report.append)
+        assert not report, "".join(report)
