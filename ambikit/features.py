@@ -6,9 +6,11 @@ import dataclasses
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal, TypedDict, Unpack
 
 import numpy as np
+import numpy.typing as npt
 
 from ambikit import _validate
 from ambikit._mel import MelFilters, mel_filters
@@ -92,8 +94,9 @@ class FeatureSettings:
         _validate.choice(self.mel_scale, ("slaney", "htk"), "mel_scale")
         _validate.choice(self.intensity, _INTENSITIES, "intensity")
         _validate.mel_settings(
-            self.n_fft, self.window_length, self.n_mels, self.fmin, self.fmax, self.sample_rate
+            self.n_fft, self.window_length, self.fmin, self.fmax, self.sample_rate
         )
+        _validate.bands(self.filters.matrix, self.n_fft)
         _validate.pooling_settings(self.power, self.average, self.intensity, self.top_db)
 
     @property
@@ -438,10 +441,7 @@ def _tiles(
     from scipy import fft
 
     n_fft, hop = settings.n_fft, settings.hop
-    window = np.zeros(n_fft, np.float32)
-    begin = (n_fft - settings.window_length) // 2
-    turn = 2 * np.pi * np.arange(settings.window_length) / settings.window_length
-    window[begin : begin + settings.window_length] = 0.5 - 0.5 * np.cos(turn)
+    window = _window(settings)
     tile = max(1, _TILE // (4 * n_fft))
     scratch = np.empty((4, tile, n_fft), np.float32)
     for clip in range(len(signal)):
@@ -452,6 +452,15 @@ def _tiles(
             frames = np.lib.stride_tricks.sliding_window_view(span, n_fft, axis=-1)[:, ::hop]
             windowed = np.multiply(frames, window, out=scratch[:, : stop - start])
             yield clip, slice(start - first, stop - first), fft.rfft(windowed, axis=-1)
+
+
+def _window(settings: FeatureSettings) -> FloatArray:
+    """Return the window, in the middle of the transform."""
+    window = np.zeros(settings.n_fft, np.float32)
+    begin = (settings.n_fft - settings.window_length) // 2
+    turn = 2 * np.pi * np.arange(settings.window_length) / settings.window_length
+    window[begin : begin + settings.window_length] = 0.5 - 0.5 * np.cos(turn)
+    return window
 
 
 def _reflected(signal: FloatArray, begin: int, end: int) -> FloatArray:
@@ -468,7 +477,9 @@ def pool(signal: FloatArray, settings: FeatureSettings, first: int, last: int) -
     Of signals (B, 4, n) and the frames first to last.
     """
     out = np.empty((len(signal), 8, last - first, settings.n_mels), np.float32)
-    fill = _pool_compiled if len(signal) * (last - first) > _KERNEL_PAYS else _pool_numpy
+    power_of_two = settings.n_fft >= 8 and settings.n_fft & (settings.n_fft - 1) == 0
+    many = len(signal) * (last - first) > _KERNEL_PAYS
+    fill = _pool_compiled if power_of_two and many else _pool_numpy
     fill(signal, settings, first, out)
     return out
 
@@ -509,14 +520,41 @@ def _pool_compiled(
     """Do the same as `_pool_numpy` in a kernel."""
     from ambikit._kernels import features as kernels
 
-    _, low, high, weights = settings.filters
+    _, band, weights = settings.filters
     variant = _INTENSITIES.index(settings.intensity)
-    bins = np.empty((settings.n_fft // 2 + 1, 8), np.float32)
-    for clip, frames, spectra in _tiles(signal, settings, first, first + out.shape[2]):
-        parts = spectra.view(np.float32)
+    half = settings.n_fft // 2
+    phase = 2 * np.pi * np.arange(settings.n_fft) / settings.n_fft
+    turn = np.stack([np.cos(phase), np.sin(phase)]).astype(np.float32)
+    z = np.empty((2, half, kernels.LANES), np.float32)
+    bins = np.empty((settings.n_mels + 4, 2 * kernels.LANES), np.float32)
+    for clip, rows in zip(signal, out, strict=True):
         kernels.pool(
-            parts, settings.power == 1, variant, low, high, weights, bins, out[clip, :, frames]
+            clip,
+            first,
+            settings.hop,
+            _window(settings),
+            turn,
+            _places(half),
+            settings.power == 1,
+            variant,
+            band,
+            weights,
+            z,
+            bins,
+            rows,
         )
+
+
+@lru_cache
+def _places(size: int) -> npt.NDArray[np.int64]:
+    """Return where the kernel's transform of a power of 2 leaves each bin."""
+    order = np.zeros(1, np.int64)
+    radices = [4] * (int(size).bit_length() // 2)
+    radices[-1:] = [size // 4 ** (len(radices) - 1)]
+    for radix in reversed(radices):
+        digits = (0, 2, 1, 3) if radix == 4 else range(radix)
+        order = np.concatenate([radix * order + digit for digit in digits])
+    return np.argsort(order)
 
 
 def _decibels(levels: FloatArray, top_db: float | None) -> FloatArray:

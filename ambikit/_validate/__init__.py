@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ambikit._validate.analysis import average as average
+from ambikit._validate.analysis import bands as bands
 from ambikit._validate.analysis import covariance_bands as covariance_bands
 from ambikit._validate.analysis import frames_of as frames_of
 from ambikit._validate.analysis import gapless as gapless

@@ -92,9 +92,9 @@ def long_enough(samples: int, half_window: int, hop: int) -> None:
 
 
 def mel_settings(
-    n_fft: int, window_length: int, n_mels: int, fmin: float, fmax: float, sample_rate: float
+    n_fft: int, window_length: int, fmin: float, fmax: float, sample_rate: float
 ) -> None:
-    """Refuse a window longer than its transform, bands beyond the spectrum, and too many bands."""
+    """Refuse a window longer than its transform and bands beyond the spectrum."""
     if window_length > n_fft:
         raise InputError(f"window_length ({window_length}) must be at most n_fft ({n_fft})")
     if not 0 <= number(fmin, "fmin") < number(fmax, "fmax") <= sample_rate / 2:
@@ -103,11 +103,14 @@ def mel_settings(
             f"sample rate), got {fmin!r} and {fmax!r}"
         )
 
-    bins = math.floor(fmax * n_fft / sample_rate) - math.ceil(fmin * n_fft / sample_rate) + 1
-    if n_mels > bins:
+
+def bands(filters: FloatArray, n_fft: int) -> None:
+    """Refuse mel filters (bins, mels) some of which lie between the bins."""
+    empty = np.flatnonzero(~filters.any(axis=0))
+    if empty.size:
         raise InputError(
-            f"n_mels ({n_mels}) must be at most {bins}, the bins of a transform of n_fft={n_fft} "
-            f"from {fmin:g} to {fmax:g} Hz: take fewer bands or raise n_fft"
+            f"n_mels ({filters.shape[1]}) is too many for n_fft={n_fft}: {empty.size} of the "
+            f"bands hold no bin, the first is number {empty[0]}: take fewer or raise n_fft"
         )
 
 
