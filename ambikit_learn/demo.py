@@ -32,13 +32,13 @@ class Budget:
 
     @classmethod
     def of(cls, minutes: float) -> Budget:
-        """Share the minutes out: about two fifths for the world, the rest for learning."""
+        """Share the minutes out: a third for the world, half for learning, the rest to measure."""
         if not minutes > 0:
             raise InputError(f"minutes must be positive, got {minutes!r}")
         return cls(
-            clips=max(round(200 * minutes), 10),
-            avc_steps=max(round(20 * minutes), 5),
-            avsa_steps=max(round(60 * minutes), 5),
+            clips=max(round(300 * minutes), 10),
+            avc_steps=max(round(15 * minutes), 5),
+            avsa_steps=max(round(80 * minutes), 5),
         )
 
 
@@ -94,7 +94,7 @@ def run_demo(
         start = ["--model.initialise_from", str(runs["avc"])] if task == "avsa" else []
         fit_main([*options, *start, "--trainer.max_steps", str(count)])
     _say("5/5 evaluate", f"on the {split} split")
-    results = evaluate(("avc", "avsa"), runs["avsa"], shards, split=split, seed=seed)
+    results = evaluate(("avc", "avsa"), runs["avsa"], shards, split=split, spans=2, seed=seed)
     _pictures(out, shards, split, runs, results)
     report.print_results(results)
     _say("done", f"{(time.perf_counter() - begin) / 60:.1f} minutes; see {out / 'index.html'}")

@@ -23,6 +23,7 @@ from torch.utils.data import DataLoader
 
 from ambikit import InputError
 from ambikit_learn._files import replacing
+from ambikit_learn._threads import leave_cores
 from ambikit_learn.evaluation.statistics import Estimate, bootstrap_mean
 from ambikit_learn.models import AlignmentHeads, AlignmentModel, load_run
 from ambikit_learn.shards import SpanDataset
@@ -150,7 +151,9 @@ def embed(
     generator = torch.Generator().manual_seed(seed)
     net = model.net
     parts: dict[str, list[Tensor]] = {}
-    loader = DataLoader(dataset, batch_size=batch_size, num_workers=min(cores(), 8))
+    loaders = max(cores() // 2, 1)  # encoding takes longer than reading
+    leave_cores(loaders)
+    loader = DataLoader(dataset, batch_size=batch_size, num_workers=loaders)
     with torch.inference_mode():
         for batch in loader:
             yaw = (2 * torch.rand(len(batch["clip"]), 1, generator=generator) - 1) * torch.pi

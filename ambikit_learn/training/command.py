@@ -20,6 +20,7 @@ from lightning.pytorch.utilities.exceptions import SIGTERMException
 
 from ambikit import InputError
 from ambikit_learn._files import replacing
+from ambikit_learn._threads import leave_cores
 from ambikit_learn.models import save_run
 from ambikit_learn.training.callbacks import Bar, Checkpoints, Lines, MetricsTable, Throughput
 from ambikit_learn.training.data import AlignmentData
@@ -79,6 +80,7 @@ def fit(trainer: Trainer, module: AlignmentModule, data: AlignmentData) -> Path:
         The run folder, `trainer.default_root_dir`, now with ``model.safetensors`` and
         ``config.json``: see `ambikit_learn.models.load_run`.
     """
+    leave_cores(data.workers)
     run = Path(trainer.default_root_dir)
     last = _last_checkpoint(run)
     trainer.fit(
