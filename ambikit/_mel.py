@@ -17,14 +17,14 @@ _LOG_STEP = math.log(6.4) / 27
 
 
 class MelFilters(NamedTuple):
-    """A filter bank, as a matrix and as the runs of bins that are not zero."""
+    """A filter bank, as a matrix and bin by bin: triangles overlap with their neighbours alone."""
 
     matrix: FloatArray
     """(bins, mels) float32."""
-    first: FloatArray
-    last: FloatArray
+    band: FloatArray
+    """The lower band (bins,) that a bin lies in."""
     weights: FloatArray
-    """weights[m, k] is the weight of bin first[m] + k < last[m] in band m."""
+    """Its weights (bins, 2) in that band and in the next."""
 
 
 def hz_to_mel(frequency: FloatArray, scale: str) -> FloatArray:
@@ -56,11 +56,7 @@ def mel_filters(
     rising = (frequency - edges[:-2]) / np.diff(edges[:-1])
     falling = (edges[2:] - frequency) / np.diff(edges[1:])
     matrix = np.maximum(0.0, np.minimum(rising, falling)) * (2.0 / (edges[2:] - edges[:-2]))
-    used = matrix > 0
-    first = used.argmax(axis=0)
-    last = first + used.sum(axis=0)
-    weights = np.zeros((n_mels, max(1, int(used.sum(axis=0).max()))), np.float32)
-    for band in range(n_mels):
-        run = slice(first[band], last[band])
-        weights[band, : last[band] - first[band]] = matrix[run, band]
-    return MelFilters(matrix.astype(np.float32), first, last, weights)
+    band = (matrix > 0).argmax(axis=1)
+    padded = np.pad(matrix, ((0, 0), (0, 1)))
+    weights = np.take_along_axis(padded, np.stack([band, band + 1], axis=1), axis=1)
+    return MelFilters(matrix.astype(np.float32), band, weights.astype(np.float32))

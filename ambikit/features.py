@@ -29,6 +29,8 @@ _INTENSITIES = ("bounded", "dcase", "salsa")
 _PAIRS = np.triu_indices(4)
 _TILE = 1 << 16
 """Samples in a tile of frames: scratch that stays in the processor's cache."""
+_BLOCK = 1 << 17
+"""Values of a channel of features that are computed at once."""
 _KERNEL_PAYS = 4096
 """Frames above which loading the compiled kernel costs less than it saves."""
 
@@ -203,8 +205,19 @@ def foa_features(
     settings = feature_settings(preset, overrides)
     _validate.choice(kind, tuple(FEATURE_CHANNELS), "kind")
     signal = _signal(x, sample_rate, settings)
-    out = from_pooled(pool(signal, settings, 0, signal.shape[-1] // settings.hop), kind, settings)
-    return out.reshape(*np.shape(x)[:-2], *out.shape[1:])
+    count, reach = signal.shape[-1] // settings.hop, settings.average // 2
+    shape = (len(FEATURE_CHANNELS[kind]), count, settings.n_mels)
+    out = np.empty((len(signal), *shape), np.float32)
+    step = max(1, _BLOCK // settings.n_mels)
+    for clip, features in zip(signal, out, strict=True):
+        for begin in range(0, count, step):
+            end, first = min(begin + step, count), max(begin - reach, 0)
+            rows = pool(clip[None], settings, first, min(end + reach, count))
+            kept = slice(begin - first, end - first)
+            features[:, begin:end] = from_pooled(rows, kind, settings)[0, :, kept]
+    if settings.top_db is not None:
+        _hold(out[:, :4], settings.top_db)
+    return out.reshape(*np.shape(x)[:-2], *shape)
 
 
 def mel_covariance(
@@ -408,7 +421,9 @@ def features_from_covariance(
     _validate.pooling_settings(2, _validate.count(average, "average"), "bounded", top_db)
     first, second = _PAIRS
     powers = c[..., first == second, :, :]
-    levels = _decibels(np.maximum(powers, 0), top_db)
+    levels = _decibels(powers)
+    if top_db is not None:
+        _hold(levels, top_db)
     if kind == "logmel":
         return levels
     # after WW come WY, WZ, WX; the intensity is along x, y, z
@@ -478,15 +493,15 @@ def pool(signal: FloatArray, settings: FeatureSettings, first: int, last: int) -
     """
     out = np.empty((len(signal), 8, last - first, settings.n_mels), np.float32)
     power_of_two = settings.n_fft >= 8 and settings.n_fft & (settings.n_fft - 1) == 0
-    many = len(signal) * (last - first) > _KERNEL_PAYS
+    many = signal.size > _KERNEL_PAYS * 4 * settings.hop
     fill = _pool_compiled if power_of_two and many else _pool_numpy
     fill(signal, settings, first, out)
     return out
 
 
 def from_pooled(pooled: FloatArray, kind: str, settings: FeatureSettings) -> FloatArray:
-    """Return features (B, 7 or 4, frames, mels) of the rows of `pool`."""
-    levels = _decibels(pooled[:, :4], settings.top_db)
+    """Return features (B, 7 or 4, frames, mels) of the rows of `pool`, without regard to top_db."""
+    levels = _decibels(pooled[:, :4])
     if kind == "logmel":
         return levels
     intensity = pooled[:, 4:7]
@@ -523,8 +538,7 @@ def _pool_compiled(
     _, band, weights = settings.filters
     variant = _INTENSITIES.index(settings.intensity)
     half = settings.n_fft // 2
-    phase = 2 * np.pi * np.arange(settings.n_fft) / settings.n_fft
-    turn = np.stack([np.cos(phase), np.sin(phase)]).astype(np.float32)
+    window, turn, places = _tables(settings)
     z = np.empty((2, half, kernels.LANES), np.float32)
     bins = np.empty((settings.n_mels + 4, 2 * kernels.LANES), np.float32)
     for clip, rows in zip(signal, out, strict=True):
@@ -532,9 +546,9 @@ def _pool_compiled(
             clip,
             first,
             settings.hop,
-            _window(settings),
+            window,
             turn,
-            _places(half),
+            places,
             settings.power == 1,
             variant,
             band,
@@ -545,24 +559,33 @@ def _pool_compiled(
         )
 
 
-@lru_cache
-def _places(size: int) -> npt.NDArray[np.int64]:
-    """Return where the kernel's transform of a power of 2 leaves each bin."""
+@lru_cache(maxsize=16)
+def _tables(settings: FeatureSettings) -> tuple[FloatArray, FloatArray, npt.NDArray[np.int64]]:
+    """Return the kernel's window, its turn, and the places where its transform leaves the bins."""
+    phase = 2 * np.pi * np.arange(settings.n_fft) / settings.n_fft
+    turn = np.stack([np.cos(phase), np.sin(phase)]).astype(np.float32)
+    size = settings.n_fft // 2
     order = np.zeros(1, np.int64)
-    radices = [4] * (int(size).bit_length() // 2)
-    radices[-1:] = [size // 4 ** (len(radices) - 1)]
+    radices = [4] * (size.bit_length() // 2)
+    radices[-1] = size // 4 ** (len(radices) - 1)
     for radix in reversed(radices):
         digits = (0, 2, 1, 3) if radix == 4 else range(radix)
         order = np.concatenate([radix * order + digit for digit in digits])
-    return np.argsort(order)
+    return _window(settings), turn, np.argsort(order)
 
 
-def _decibels(levels: FloatArray, top_db: float | None) -> FloatArray:
-    """Return 10 log10 above the floor, within top_db of the highest of each channel."""
-    db = 10 * np.log10(np.maximum(levels, _FLOOR, dtype=np.float32))
-    if top_db is not None:
-        db = np.maximum(db, db.max(axis=(-2, -1), keepdims=True) - np.float32(top_db))
+def _decibels(levels: FloatArray) -> FloatArray:
+    """Return 10 log10 above the floor."""
+    db = np.maximum(levels, _FLOOR, dtype=np.float32)
+    np.log(db, out=db)  # in vectors, unlike log10
+    db *= np.float32(10 / math.log(10))
     return db
+
+
+def _hold(levels: FloatArray, top_db: float) -> None:
+    """Hold levels (..., frames, mels) within top_db of the highest of each channel, in place."""
+    least = levels.max(axis=(-2, -1), keepdims=True) - np.float32(top_db)
+    np.maximum(levels, least, out=levels)
 
 
 def _ratio(intensity: FloatArray, energy: FloatArray, average: int) -> FloatArray:
