@@ -1,10 +1,11 @@
 # Everything a newcomer types: `make demo` and `make test`. Both create .venv and install what they need.
 PYTHON ?= python3
 VENV := .venv
+PEERS := .venv-peers
 BIN := $(VENV)/bin
 OUT ?= demo-out
 
-.PHONY: demo test lint unit kernels doctest format clean
+.PHONY: demo test lint unit kernels doctest bench format clean
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
@@ -38,9 +39,18 @@ unit: $(VENV)/.dev
 kernels: $(VENV)/.dev
 	NUMBA_DISABLE_JIT=1 $(BIN)/pytest -q -m "kernel and not slow"
 
+# Peers need an older numpy than ambikit. Without them the rest is measured all the same.
+$(PEERS)/bin/python:
+	$(PYTHON) -m venv $(PEERS)
+	$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check -r benchmarks/peers.txt \
+	  || rm -rf $(PEERS)
+
+bench: $(VENV)/.dev $(PEERS)/bin/python
+	$(BIN)/python -m benchmarks --peers $(PEERS)/bin/python
+
 format: $(VENV)/.dev
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
 clean:
-	rm -rf $(VENV) $(OUT) build *.egg-info
+	rm -rf $(VENV) $(PEERS) $(OUT) build *.egg-info

@@ -1,0 +1,140 @@
+"""Results as tables in Markdown."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+PAGE = Path(__file__).resolve().parent.parent / "docs" / "benchmarks.md"
+BEGIN, END = "<!-- results -->\n", "<!-- /results -->\n"
+OWN = "ambikit"
+
+GOALS = {
+    "rotate, `out=`": 1.3,
+    "rotate, allocating": 3.0,
+    "rotate along 6,001 keys, `out=`": 1.5,
+    "rotate 64 × 4 × 24,000, `out=`": 1.5,
+    "encode, `out=`": 0.6,
+    "encode along 6,001 keys, `out=`": 0.8,
+    "one beam, `out=`": 0.7,
+    "diffuseness": 2.0,
+    "log-mel and intensity (dcase)": 12.0,
+}
+"""Multiples of a copy that each task is to stay within."""
+IMPORT_MS, COMPILED_S, CACHED_S, EXTRA_MB = 50.0, 1.5, 0.4, 16.0
+
+
+def write(report: dict[str, Any], page: Path = PAGE) -> None:
+    """Replace what lies between the marks of the page."""
+    text = page.read_text(encoding="utf-8")
+    head, rest = text.split(BEGIN)
+    _, tail = rest.split(END)
+    draft = page.with_suffix(".tmp")
+    draft.write_text(head + BEGIN + "\n" + render(report) + "\n" + END + tail, encoding="utf-8")
+    draft.replace(page)
+
+
+def render(report: dict[str, Any]) -> str:
+    """Return all tables."""
+    return "\n".join(
+        [
+            _machine(report["machine"], report["skipped"]),
+            "### ambikit\n",
+            _own(report["results"]),
+            "### Beside others\n",
+            _others(report["results"]),
+            "### The same numbers\n",
+            _agreement(report["agreement"]),
+            "### Waited for once\n",
+            _starts(report["starts"]),
+        ]
+    )
+
+
+def _machine(machine: dict[str, Any], skipped: dict[str, str]) -> str:
+    """Return where this was measured."""
+    versions = ", ".join(f"{name} {version}" for name, version in machine["versions"].items())
+    lines = [
+        f"Measured on {machine['date']} at commit {machine['commit']}: {machine['processor']}, "
+        f"{machine['cores']} cores, load {machine['load']:.1f} when it began; Python "
+        f"{machine['python']}, {versions}. One thread, CPU time.\n"
+    ]
+    lines += [f"Not measured: {name} ({reason}).\n" for name, reason in skipped.items()]
+    return "\n".join(lines)
+
+
+def _own(results: list[dict[str, Any]]) -> str:
+    """Return the table of ambikit's own tasks."""
+    rows = []
+    for r in results:
+        if r["contender"] == OWN:
+            goal = GOALS.get(r["name"])
+            verdict = "" if goal is None else f"{goal:g}" + ("" if r["copies"][1] <= goal else " ✗")
+            extra = f"{r['extra_mb']:.1f}" + ("" if r["extra_mb"] <= EXTRA_MB else " ✗")
+            rows.append(
+                [r["name"], f"{r['ms'][1]:.1f}", f"{r['copy_ms']:.1f}", _ratio(r), verdict, extra]
+            )
+    head = ["task", "ms", "a copy, ms", "copies (quartiles)", "goal", "MB beyond the result"]
+    return _table(head, rows)
+
+
+def _others(results: list[dict[str, Any]]) -> str:
+    """Return the table of everybody else, task by task."""
+    own = {r["name"]: r for r in results if r["contender"] == OWN}
+    rows = [
+        [
+            r["name"],
+            r["contender"] + (f" ({r['share']:.2g} of it measured)" if r["share"] < 1 else ""),
+            f"{r['ms'][1]:,.1f}",
+            _ratio(r),
+            f"{r['copies'][1] / own[r['name']]['copies'][1]:.3g}",
+        ]
+        for name in own
+        for r in results
+        if r["name"] == name and r["contender"] != OWN
+    ]
+    head = ["task", "contender", "ms", "copies (quartiles)", "times ambikit's"]
+    return _table(head, rows)
+
+
+def _agreement(agreement: dict[str, float] | None) -> str:
+    """Return how far two ways to the same features lie apart."""
+    if agreement is None:
+        return "Not compared: the baseline was not measured.\n"
+    return (
+        "The features of the DCASE baselines, restated with librosa in double precision, and those "
+        f'of `foa_features(preset="dcase")` differ by at most {agreement["intensity"]:.1e} in the '
+        f"intensity (goal 1e-6) and {agreement['level_db']:.1e} dB in the levels (goal 1e-3 dB).\n"
+    )
+
+
+def _starts(starts: dict[str, Any]) -> str:
+    """Return imports and first calls."""
+    low, median, high = starts["import_ms"]
+    rows = [
+        [
+            f"`{name}`",
+            f"{times['compiled']:.2f}" + ("" if times["compiled"] <= COMPILED_S else " ✗"),
+            f"{times['cached']:.2f}" + ("" if times["cached"] <= CACHED_S else " ✗"),
+        ]
+        for name, times in starts["first_call_s"].items()
+    ]
+    return (
+        f"`import ambikit` takes {median:.1f} ms more than numpy ({low:.1f} to {high:.1f}; goal "
+        f"{IMPORT_MS:g}). Importing numba and compiling `lambda x: x` takes "
+        f"{starts['numba_s']:.2f} s; the first call of a kernel, with that, in seconds (goals "
+        f"{COMPILED_S:g} and {CACHED_S:g}):\n\n"
+        + _table(["first call", "compiled", "from numba's cache on disk"], rows)
+    )
+
+
+def _ratio(r: dict[str, Any]) -> str:
+    """Return a median and its quartiles, in copies."""
+    low, median, high = r["copies"]
+    return f"**{median:.3g}** ({low:.3g} – {high:.3g})"
+
+
+def _table(head: list[str], rows: list[list[str]]) -> str:
+    """Return a table."""
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines) + "\n"
