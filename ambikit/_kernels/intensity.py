@@ -27,7 +27,9 @@ def _average(
     zs, xs = x[b, 2, begin:end], x[b, 3, begin:end]
     along_x, along_y, along_z, energy = averages[0], averages[1], averages[2], averages[3]
     for i in range(length):
-        w, front, left, up = float(ws[i]), float(xs[i]), float(ys[i]), float(zs[i])
+        # float() of a float32 would keep it one, and its square could vanish
+        w, front = np.float64(ws[i]), np.float64(xs[i])
+        left, up = np.float64(ys[i]), np.float64(zs[i])
         part = newest * w
         along_x[i] = part * front
         along_y[i] = part * left
