@@ -95,7 +95,7 @@ def _moving_compiled(
     """Do the same in a kernel."""
     from ambikit._kernels import mixing as kernels
 
-    scratch = _scratch(1 + matrices.shape[1], _KERNEL_TILE + kernels.VECTORS, x.dtype)
+    scratch = _scratch(2 + matrices.shape[1], _KERNEL_TILE + kernels.VECTORS, x.dtype)
     for some, piece, target in _contiguous(x, lines.start, out):
         kernels.moving(piece, *lines.some(some), matrices, blocks, scratch, target)
 

@@ -142,7 +142,7 @@ def moving(
     scratch: Any,
     out: Any,
 ) -> None:
-    """Do the same with matrices (K, R, C) along lines; scratch (1 + R, tile + VECTORS).
+    """Do the same with matrices (K, R, C) along lines; scratch (2 + R, tile + VECTORS).
 
     Blocks have an odd number of columns: the first alone, then two at a time.
     """
@@ -151,7 +151,7 @@ def moving(
     tile = width - VECTORS
     results, target = scratch.reshape(-1), out.reshape(-1)
     number = scratch.dtype.type
-    steps = scratch[0]
+    steps, ramp = scratch[0], scratch[1]
     for i in range(width):
         steps[i] = i
     for b in range(x.shape[0]):
@@ -164,26 +164,29 @@ def moving(
                 # Whole vectors: what lies beyond the line is written again by the next one
                 wide = min((length + VECTORS - 1) // VECTORS * VECTORS, samples - at)
                 here, there = matrices[control[line]], matrices[control[line] + 1]
-                passed = number(first[line] + (at - start[line]) * slope[line])
-                rate = number(slope[line])
+                # Counted from the line's begin, so that no result depends on where tiles end
+                offset = number(at - start[line])
+                for i in range(wide):
+                    ramp[i] = steps[i] + offset
+                passed, rate = number(first[line]), number(slope[line])
                 for k in range(blocks.shape[0]):
                     for row in range(blocks[k, 0], blocks[k, 1]):
-                        total = scratch[1 + row, at - begin : at - begin + wide]
+                        total = scratch[2 + row, at - begin : at - begin + wide]
                         c = blocks[k, 2]
                         g, dg = _course(here[row, c], there[row, c], passed, rate)
                         p = x[b, c, at : at + wide]
                         for i in range(wide):
-                            total[i] = p[i] * (g + steps[i] * dg)
+                            total[i] = p[i] * (g + ramp[i] * dg)
                         for c in range(blocks[k, 2] + 1, blocks[k, 3], 2):
                             g, dg = _course(here[row, c], there[row, c], passed, rate)
                             h, dh = _course(here[row, c + 1], there[row, c + 1], passed, rate)
                             p, q = x[b, c, at : at + wide], x[b, c + 1, at : at + wide]
                             for i in range(wide):
-                                total[i] += p[i] * (g + steps[i] * dg) + q[i] * (h + steps[i] * dh)
+                                total[i] += p[i] * (g + ramp[i] * dg) + q[i] * (h + ramp[i] * dh)
                 at += length
                 if at == start[line + 1]:
                     line += 1
             for row in range(rows):
                 place = (b * rows + row) * samples + begin
-                write_past_caches(results, (1 + row) * width, target, place, end - begin)
+                write_past_caches(results, (2 + row) * width, target, place, end - begin)
             begin, end = end, min(end + tile, samples)
