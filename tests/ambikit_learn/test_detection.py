@@ -300,8 +300,6 @@ ROOM = {
 
 @pytest.fixture(scope="module")
 def weights(test_data):
-    pytest.importorskip("ultralytics")
-    pytest.importorskip("openvino")
     return test_data / "yolo11n_int8_openvino_model"
 
 
