@@ -131,7 +131,7 @@ def _pictures(
         "scene.png": "A frame with its objects, and where a first-order beam hears power",
         "crops.png": "Four crops, and the sound turned towards each: log-mel of W, intensity x y z",
         "training.png": "Training loss, and how often a crop finds its own sound among four views",
-        "results.png": "Accuracy on held-out clips with 95% intervals",
+        "results.png": f"Accuracy on the {split} split with 95% intervals",
     }
     report.write_page(out / "index.html", "ambikit demo", results, captions)
 

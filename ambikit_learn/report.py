@@ -126,7 +126,8 @@ def curves_picture(path: Path, runs: dict[str, Path]) -> None:
     with _figure(path, (10, 3.6)) as figure:
         left, right = figure.subplots(1, 2)
         for name, run in runs.items():
-            rows = list(csv.DictReader((run / "metrics.csv").open(newline="")))
+            with (run / "metrics.csv").open(newline="") as file:
+                rows = list(csv.DictReader(file))
             for axes, column in ((left, "train/loss"), (right, "val/ret4")):
                 points = [(int(r["step"]), float(r[column])) for r in rows if r.get(column)]
                 axes.plot(*np.array(points).reshape(-1, 2).T, marker=".", label=name)
