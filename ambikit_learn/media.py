@@ -315,7 +315,8 @@ class _Coding:
 
 
 _CODINGS = {
-    "libx264": _Coding("yuv420p", 20, lambda q: {"crf": str(q)}),
+    # x264's macroblock tree does not give the same bytes every time.
+    "libx264": _Coding("yuv420p", 20, lambda q: {"crf": str(q), "mbtree": "0"}),
     "mjpeg": _Coding("yuvj420p", 3, lambda q: {"qmin": str(round(q)), "qmax": str(round(q))}),
 }
 
