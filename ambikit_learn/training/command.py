@@ -147,10 +147,10 @@ class _Command(LightningCLI):
                 MetricsTable(run / "metrics.csv"),
                 TensorBoardLogger(run, name="tensorboard", version=""),
             ]
-        if settings["val_check_interval"] is not None:
-            kwargs["val_check_interval"] = min(
-                settings["val_check_interval"], settings["max_steps"]
-            )
+        # A run shorter than an interval is logged and validated at its end.
+        for interval in ("log_every_n_steps", "val_check_interval"):
+            if settings[interval] is not None:
+                kwargs[interval] = min(settings[interval], settings["max_steps"])
         return self._instantiate_trainer({**settings, **kwargs}, callbacks)
 
     def save_config(self) -> None:

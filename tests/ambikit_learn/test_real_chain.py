@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import ambikit
+from ambikit_learn.cli import main
 from ambikit_learn.manifest import read_manifest
 from ambikit_learn.models import load_run
 from ambikit_learn.prepare import prepare
@@ -88,3 +89,16 @@ def test_three_steps(prepared: Path, tmp_path: Path, objective: str) -> None:
     assert len(losses) == 3
     assert np.isfinite(losses).all()
     assert load_run(tmp_path).front_end.fitted
+
+
+@pytest.mark.filterwarnings("ignore:no validation")
+def test_demo_of_ones_own_clips(
+    test_data: Path, tmp_path: Path, capfd: pytest.CaptureFixture
+) -> None:
+    """Two clips, none held out, fewer steps than an interval of logging: said, and gone through."""
+    data = str(test_data / "yt360")
+    command = ["demo", f"--out={tmp_path}", f"--data={data}", "--source=yt360", "--minutes=0.1"]
+    assert main(command) == 0
+    assert "figures below are of the training clips" in capfd.readouterr().out
+    for name in ("index.html", "scene.png", "crops.png", "training.png", "results.png"):
+        assert (tmp_path / name).stat().st_size > 1000
