@@ -90,6 +90,7 @@ def _evaluate(options: argparse.Namespace) -> None:
         options.data,
         split=options.split,
         spans=options.spans,
+        clips=options.clips,
         seed=options.seed,
     )
     print_results(results)
@@ -154,9 +155,10 @@ def _parser() -> argparse.ArgumentParser:
         help="avc: does the sound belong to the picture? avsa: is it turned the right way?",
     )
     evaluate.add_argument("--model", type=Path, required=True, help="run folder of fit")
-    evaluate.add_argument("--data", type=Path, required=True, help="prepared folder")
+    evaluate.add_argument("--data", required=True, help="prepared folder, or world:PRESET")
     evaluate.add_argument("--split", default="test", help="which clips to measure on")
     evaluate.add_argument("--spans", type=int, default=4, help="spans taken from each clip")
+    evaluate.add_argument("--clips", type=int, help="at most this many of each split")
     _seed(evaluate, "of crops and wrong pairs")
 
     demo = commands.add_parser("demo", help="run the whole method and draw every stage")

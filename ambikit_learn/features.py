@@ -180,6 +180,17 @@ class FrontEnd(nn.Module):
         return powers + FEATURE_CHANNELS["foa_iv"][4:] if self.kind == "foa_iv" else powers
 
     @property
+    def covariance_settings(self) -> dict[str, Any] | None:
+        """Settings of `ambikit.mel_covariance` whose result can be given in place of sound.
+
+        None where there is no such thing: bands of the magnitude, and sound of another rate.
+        """
+        if self.mel.power != 2 or self.source_rate != self.mel.sample_rate:
+            return None
+        transform = ("n_fft", "window_length", "hop", "n_mels", "fmin", "fmax", "mel_scale")
+        return {name: getattr(self.mel, name) for name in transform}
+
+    @property
     def settings(self) -> dict[str, Any]:
         """Arguments that build this front end again, plain enough for JSON."""
         return {
@@ -195,8 +206,9 @@ class FrontEnd(nn.Module):
 
         Parameters
         ----------
-        sound : Tensor, shape (B, 4, n)
-            AmbiX sound, not turned.
+        sound : Tensor, shape (B, 4, n) or (B, 10, frames, mels)
+            AmbiX sound, not turned; or what `ambikit.mel_covariance` makes of it with
+            `covariance_settings`, which leaves no transform to take.
         azimuth, elevation : Tensor, shape (B, K)
             Viewpoints in radians.
 
@@ -204,6 +216,11 @@ class FrontEnd(nn.Module):
         -------
         Tensor, shape (B, K, C, frames, mels)
             float32, whatever autocast is in force.
+
+        Raises
+        ------
+        InputError
+            `sound` is neither, or a covariance of other settings.
         """
         with torch.autocast(sound.device.type, enabled=False):
             features = self.raw(sound.float(), azimuth.float(), elevation.float())
@@ -211,6 +228,12 @@ class FrontEnd(nn.Module):
 
     def raw(self, sound: Tensor, azimuth: Tensor, elevation: Tensor) -> Tensor:
         """Return the features before standardisation, in decibels and fractions."""
+        if sound.ndim == 4:
+            return self.from_covariance(self._checked(sound), azimuth, elevation)
+        if sound.ndim != 3 or sound.shape[1] != 4:
+            raise InputError(
+                f"sound of shape {tuple(sound.shape)}: (clips, 4, samples) of AmbiX is needed"
+            )
         if self.mel.power == 2:
             return self.from_covariance(self.covariance(sound), azimuth, elevation)
         spectra = self.spectra(sound)
@@ -276,6 +299,21 @@ class FrontEnd(nn.Module):
         self.mean.copy_(mean)
         self.std.copy_(std)
         self.fitted.fill_(True)
+
+    def _checked(self, covariance: Tensor) -> Tensor:
+        """Refuse covariances that cannot be those of `covariance_settings`."""
+        if self.covariance_settings is None:
+            raise InputError(
+                "these features take sound, not its covariance: their bands are of the magnitude, "
+                "or the sound has to be resampled"
+            )
+        if covariance.shape[1] != 10 or covariance.shape[3] != self.mel.n_mels:
+            raise InputError(
+                f"covariance of shape {tuple(covariance.shape)}: (clips, 10, frames, "
+                f"{self.mel.n_mels}) is needed, from ambikit.mel_covariance with the front end's "
+                "covariance_settings"
+            )
+        return covariance
 
     def _rows(self, azimuth: Tensor, elevation: Tensor) -> Tensor:
         """Return what is listened to, (B, K, c, 4) weights on W, Y, Z, X."""

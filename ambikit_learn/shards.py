@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,6 +15,7 @@ import pyarrow.compute as pc
 import torch
 from torch.utils.data import Dataset
 
+import ambikit
 from ambikit import InputError, _validate
 from ambikit_learn.clips import boxes_at
 from ambikit_learn.crops import STRATEGIES, Crops, select_crops
@@ -48,6 +50,9 @@ class AlignmentDataset(Dataset[dict[str, Any]]):
         where the last one ended.
     mirror : bool
         Swap left and right of picture and sound together in half of the items.
+    covariance : mapping, optional
+        Settings of `ambikit.mel_covariance`: items then have its result in place of sound, so that
+        `ambikit_learn.features.FrontEnd` has no transform to take.
 
     Raises
     ------
@@ -77,6 +82,7 @@ class AlignmentDataset(Dataset[dict[str, Any]]):
         seed: int = 0,
         epoch_length: int | None = None,
         mirror: bool = False,
+        covariance: Mapping[str, Any] | None = None,
     ) -> None:
         self.root = Path(root)
         self.settings = Settings.load(self.root)
@@ -86,6 +92,7 @@ class AlignmentDataset(Dataset[dict[str, Any]]):
         self.frames = _validate.count(frames, "frames")
         self.size = _validate.count(size, "size")
         self.seed, self.epoch, self.mirror = seed, 0, mirror
+        self.covariance = covariance
         self.clips = _usable_clips(self.root, split, self.span)
         self._length = (
             len(self.clips)
@@ -106,7 +113,8 @@ class AlignmentDataset(Dataset[dict[str, Any]]):
         Returns
         -------
         dict
-            ``video`` (K, T, size, size, 3) uint8; ``sound`` (4, n) float32 AmbiX; ``azimuth`` and
+            ``video`` (K, T, size, size, 3) uint8; ``sound`` (4, n) float32 AmbiX, or its
+            covariance (10, frames, mels); ``azimuth`` and
             ``elevation`` (K,) float32 radians, the centres of the crops; ``width`` and ``height``
             (K,) float32 radians, their fields of view; ``on_object`` (K,) bool; ``key`` str;
             ``clip`` int64, the number of the clip in its split; ``start`` float64, seconds.
@@ -149,6 +157,9 @@ class AlignmentDataset(Dataset[dict[str, Any]]):
         if mirrored:
             video, side = np.ascontiguousarray(video[..., ::-1, :]), -1.0
             sound[1] *= side  # Y in ACN order
+        if self.covariance is not None:
+            rate = self.settings.sample_rate
+            sound = ambikit.mel_covariance(sound, rate, **self.covariance)
         angles = {
             "azimuth": side * crops.azimuth,
             "elevation": crops.elevation,

@@ -19,7 +19,7 @@ import numpy.typing as npt
 import torch
 import yaml
 from torch import Tensor, nn
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, Dataset, Subset
 
 from ambikit import InputError
 from ambikit_learn._files import replacing
@@ -28,11 +28,14 @@ from ambikit_learn.evaluation.statistics import Estimate, bootstrap_mean
 from ambikit_learn.models import AlignmentHeads, AlignmentModel, load_run
 from ambikit_learn.shards import SpanDataset
 from ambikit_learn.workers import cores
+from ambikit_learn.world.stream import PREFIX, WorldDataset
 
 Task = Literal["avc", "avsa"]
 VIEWS = 4
 """Random crops of a span, whatever the training took: the paper's multi-crop accuracy."""
 INPUTS = ("video", "sound", "azimuth", "elevation")
+WORLD_CLIPS = 1000
+"""Scenes of each split, where a world is evaluated on: it has no end."""
 
 
 @dataclass(frozen=True)
@@ -79,10 +82,11 @@ class Results:
 def evaluate(
     tasks: Sequence[Task],
     model: Path,
-    data: Path,
+    data: Path | str,
     *,
     split: str = "test",
     spans: int = 4,
+    clips: int | None = None,
     seed: int = 0,
 ) -> list[Results]:
     """Train binary heads on embeddings of the training split and test them on another.
@@ -93,12 +97,14 @@ def evaluate(
         What the wrong pairs are: another clip's sound, or this clip's, turned about the vertical.
     model : Path
         Run folder of `fit`.
-    data : Path
-        Prepared folder.
+    data : Path or str
+        Prepared folder, or ``"world:PRESET"``.
     split : str
         Split to test on.
     spans : int
-        Spans taken from each clip, evenly spread.
+        Spans taken from each clip, evenly spread; a scene of a world has one.
+    clips : int, optional
+        Clips of each split at most: all, or `WORLD_CLIPS` scenes of a world.
     seed : int
         Seed of crops, wrong pairs and the head.
 
@@ -113,11 +119,12 @@ def evaluate(
         If a split is empty, or has one clip only and a task needs another clip's sound.
     """
     net = load_run(model)
-    options = _reading(model)
-    train, test = (
-        SpanDataset(data, name, spans=spans, views=VIEWS, seed=seed, **options)
-        for name in ("train", split)
-    )
+    options = _reading(model) | {
+        "views": VIEWS,
+        "seed": seed,
+        "covariance": net.front_end.covariance_settings,
+    }
+    train, test = (_spans(str(data), name, spans, clips, options) for name in ("train", split))
     known = embed(net, train, seed)
     started = time.perf_counter()
     unseen = embed(net, test, seed + 1)
@@ -145,7 +152,7 @@ def score(
 
 
 def embed(
-    model: AlignmentModel, dataset: SpanDataset, seed: int, *, batch_size: int = 32
+    model: AlignmentModel, dataset: Dataset[Any], seed: int, *, batch_size: int = 32
 ) -> Embeddings:
     """Encode every span of a data set, with right and with turned sound."""
     generator = torch.Generator().manual_seed(seed)
@@ -175,6 +182,18 @@ def embed(
                 parts.setdefault(name, []).append(value)
     whole = {name: torch.cat(part) for name, part in parts.items()}
     return Embeddings(translated=whole.pop("translated", None), **whole)
+
+
+def _spans(
+    data: str, split: str, spans: int, clips: int | None, options: dict[str, Any]
+) -> Dataset[Any]:
+    """Return the spans of a split, each an item."""
+    if data.startswith(PREFIX):
+        return WorldDataset(data, split, epoch_length=clips or WORLD_CLIPS, **options)
+    dataset = SpanDataset(data, split, spans=spans, **options)
+    if clips is None:
+        return dataset
+    return Subset(dataset, range(min(clips * spans, len(dataset))))
 
 
 def _reading(run: Path) -> dict[str, Any]:

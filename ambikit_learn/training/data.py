@@ -235,7 +235,17 @@ class AlignmentData(LightningDataModule):
             "frames": self.frames,
             "size": self.size,
             "seed": self.seed,
+            "covariance": self._covariance(),
         }
         if self.path.startswith(stream.PREFIX):  # every scene is new: nothing to mirror
             return stream.WorldDataset(self.path, split, **options)
         return AlignmentDataset(self.path, split, mirror=mirror, **options)
+
+    def _covariance(self) -> dict[str, Any] | None:
+        """Return what the model's front end takes in place of sound, if it does.
+
+        The transform is then taken by the workers that load data.
+        """
+        module = None if self.trainer is None else self.trainer.lightning_module
+        settings: dict[str, Any] | None = getattr(module, "covariance_settings", None)
+        return settings

@@ -82,6 +82,11 @@ class AlignmentModule(LightningModule):
         if initialise_from is not None:
             _copy_encoders(self.model, initialise_from)
 
+    @property
+    def covariance_settings(self) -> dict[str, Any] | None:
+        """Settings of what the front end takes in place of sound, if it does."""
+        return self.model.front_end.covariance_settings
+
     def on_fit_start(self) -> None:
         """Fit the statistics of the features on the training set, unless a run brought them."""
         front_end = self.model.front_end

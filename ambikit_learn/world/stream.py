@@ -43,8 +43,7 @@ class WorldDataset(Dataset[dict[str, Any]]):
     sample_rate : int
         Of the sound, in Hz.
     covariance : mapping, optional
-        Settings of `ambikit.mel_covariance`, to add ``"covariance"`` (10, frames, mels) float32 to
-        each item; ``{}`` for those of its preset.
+        As for `AlignmentDataset`.
 
     Raises
     ------
@@ -59,9 +58,9 @@ class WorldDataset(Dataset[dict[str, Any]]):
 
     Examples
     --------
-    >>> item = WorldDataset("world:standard", covariance={"n_mels": 32})[0]
-    >>> item["video"].shape, item["sound"].shape, item["covariance"].shape
-    (torch.Size([4, 3, 48, 48, 3]), torch.Size([4, 24000]), torch.Size([10, 100, 32]))
+    >>> item = WorldDataset("world:standard")[0]
+    >>> item["video"].shape, item["sound"].shape
+    (torch.Size([4, 3, 48, 48, 3]), torch.Size([4, 24000]))
     """
 
     def __init__(
@@ -122,7 +121,9 @@ class WorldDataset(Dataset[dict[str, Any]]):
         crops = select_crops(self.strategy, there, rng, self.views)
         times = np.arange(1, self.frames + 1) * self.span / (self.frames + 1)
         sound = render_sound(scene, performances, self.sample_rate)
-        item = {
+        if self.covariance is not None:
+            sound = ambikit.mel_covariance(sound, self.sample_rate, **self.covariance)
+        return {
             "video": torch.from_numpy(render_crops(scene, performances, times, crops, self.size)),
             "sound": torch.from_numpy(sound),
             **{
@@ -131,7 +132,3 @@ class WorldDataset(Dataset[dict[str, Any]]):
             },
             "on_object": torch.tensor([origin == "object" for origin in crops.origin]),
         }
-        if self.covariance is not None:
-            bands = ambikit.mel_covariance(sound, self.sample_rate, **self.covariance)
-            item["covariance"] = torch.from_numpy(bands)
-        return item

@@ -18,6 +18,8 @@ from ambikit_learn.prepare import prepare
 class Intensity(nn.Module):
     """Where the sound comes from, seen from each crop: mean W · (X, Y, Z) after look-at."""
 
+    covariance_settings = None
+
     def forward(self, sound: Tensor, azimuth: Tensor, elevation: Tensor) -> Tensor:
         w, y, z, x = sound.unbind(1)
         direction = torch.stack([(w * v).mean(-1) for v in (x, y, z)], -1)
@@ -97,6 +99,15 @@ def test_a_deaf_model_guesses(monkeypatch, tmp_path, prepared, task):
     # Right and wrong pairs look the same to it, so it is right on exactly one of each two.
     assert results.rows["4 crops"].mean == 0.5
     assert results.rows["1 crop"].mean == 0.5
+
+
+def test_a_world_is_measured_on_without_files(monkeypatch, tmp_path):
+    model = AlignmentModel(Intensity(), Deaf())
+    monkeypatch.setattr(alignment, "load_run", lambda _: model)
+    monkeypatch.setattr(alignment, "_reading", lambda _: {"span": 0.5, "frames": 2, "size": 8})
+    result = alignment.evaluate(["avsa"], tmp_path, "world:easy", clips=6)[0]
+    assert result.rows["4 crops"].clips == 6
+    assert result.rows["4 crops"].mean == 0.5
 
 
 def test_wrong_pairs_are_never_of_the_same_clip():

@@ -143,3 +143,28 @@ def test_sound_gets_gradients_and_autocast_leaves_precision(scene):
 def test_refuses_what_does_not_exist(arguments, message):
     with pytest.raises(ambikit.InputError, match=message):
         FrontEnd(**arguments)
+
+
+@pytest.mark.parametrize(("kind", "alignment"), [("foa_iv", "rotate"), ("logmel", "beamform")])
+def test_stored_covariances_stand_for_the_sound(scene, kind, alignment):
+    front_end = FrontEnd(kind, alignment, preset="tiny")
+    stored = ambikit.mel_covariance(scene, 24000, **front_end.covariance_settings)
+    assert stored.shape[1:] == (10, 25, 32)
+    got = front_end(torch.from_numpy(stored), *viewpoints(2))
+    expected = front_end(torch.from_numpy(scene), *viewpoints(2))
+    torch.testing.assert_close(got, expected, atol=1e-4, rtol=1e-5)
+
+
+def test_covariances_that_do_not_fit_are_refused(scene):
+    stored = torch.from_numpy(ambikit.mel_covariance(scene, 24000, n_mels=64))
+    with pytest.raises(ambikit.InputError, match="covariance of shape"):
+        FrontEnd(preset="tiny")(stored, *viewpoints(2))
+    with pytest.raises(ambikit.InputError, match="take sound"):
+        FrontEnd(preset="avsa")(stored, *viewpoints(2))
+    assert FrontEnd(preset="avsa").covariance_settings is None
+    assert FrontEnd(preset="tiny", source_rate=48000).covariance_settings is None
+
+
+def test_mono_sound_is_refused(scene):
+    with pytest.raises(ambikit.InputError, match="4, samples"):
+        FrontEnd(preset="tiny")(torch.from_numpy(scene[:, :1]), *viewpoints(2))

@@ -155,6 +155,14 @@ class TestDeterminism:
         assert batch["clip"].tolist() == [0, 1]
         assert batch["key"] == ["clip-0", "clip-1"]
 
+    def test_covariances_are_those_of_the_sound(self, prepared):
+        settings = {"n_mels": 16, "hop": 480}
+        sounds = AlignmentDataset(prepared, mirror=True, size=8)
+        pooled = AlignmentDataset(prepared, mirror=True, size=8, covariance=settings)
+        for i in range(len(sounds)):
+            expected = ambikit.mel_covariance(sounds[i]["sound"].numpy(), 24000, **settings)
+            np.testing.assert_array_equal(pooled[i]["sound"], expected)
+
     def test_can_be_sent_to_another_process(self, prepared):
         data = AlignmentDataset(prepared)
         assert same(pickle.loads(pickle.dumps(data))[0], data[0])
