@@ -20,6 +20,8 @@ from ambikit_learn.training import fit_main
 from ambikit_learn.world import render_world
 
 CLIP_SECONDS = 2.0
+DETECTION_RATE = 1.0
+"""Looks for objects a second; each takes some 40 ms of a core."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +63,7 @@ def run_demo(
         A folder of 360° clips instead of the procedural world.
     source, detector : str
         Layout of `data` and how its objects are found, as for `prepare`. The world has the layout
-        of YT-360 and brings its boxes in files.
+        of YT-360, and its objects are found by the small YOLO that knows them.
     minutes : float
         About how long it may take on two cores.
     seed : int
@@ -76,13 +78,13 @@ def run_demo(
     budget = Budget.of(minutes)
     if data is None:
         _say("1/5 world", f"{budget.clips} scenes of {CLIP_SECONDS:g} s")
-        data, source, detector = out / "world", "yt360", "file"
+        data, source, detector = out / "world", "yt360", "world"
         render_world(data, clips=budget.clips, seed=seed, duration=CLIP_SECONDS)
     else:
         _say("1/5 your clips", str(data))
     shards = out / "shards"
     _say("2/5 prepare", "check, find objects, write shards")
-    print(prepare(data, shards, adapter=source, detector=detector))
+    print(prepare(data, shards, adapter=source, detector=detector, detection_rate=DETECTION_RATE))
     split = _held_out(shards)
     strategy = "random" if detector == "none" else "mixed"
     common = [f"--seed_everything={seed}", "--data", str(shards), "--data.strategy", strategy]
