@@ -229,10 +229,52 @@ def angular_distance(
     return distance
 
 
+def between(
+    azimuth: npt.ArrayLike,
+    elevation: npt.ArrayLike,
+    other_azimuth: npt.ArrayLike,
+    other_elevation: npt.ArrayLike,
+    share: npt.ArrayLike,
+) -> tuple[Floats, Floats]:
+    """Direction a part of the way along the great circle from one direction to another.
+
+    Parameters
+    ----------
+    azimuth, elevation, other_azimuth, other_elevation : array_like
+        Degrees, of shapes that broadcast.
+    share : array_like
+        0 at the first direction, 1 at the other; beyond them the way goes on.
+
+    Returns
+    -------
+    azimuth, elevation : arrays
+        Degrees, azimuth in [−180, 180].
+
+    Notes
+    -----
+    Spherical linear interpolation. Between opposite directions no way is the shortest, and the
+    result is any direction.
+
+    Examples
+    --------
+    >>> azimuth, elevation = between(170.0, 0.0, -170.0, 0.0, [0.25, 1.5])
+    >>> azimuth.round(9).tolist()
+    [175.0, -160.0]
+    """
+    way = angular_distance(azimuth, elevation, other_azimuth, other_elevation, degrees=True) / 180.0
+    one = local_axes(np.deg2rad(azimuth), np.deg2rad(elevation))[..., 0, :]
+    other = local_axes(np.deg2rad(other_azimuth), np.deg2rad(other_elevation))[..., 0, :]
+    part = np.asarray(share, dtype=np.float64)
+    # sin(x)/x in place of sin(x): it holds for no distance as well, and scale does not matter.
+    weights = (1.0 - part) * np.sinc((1.0 - part) * way), part * np.sinc(part * way)
+    x, y, z = np.moveaxis(weights[0][..., None] * one + weights[1][..., None] * other, -1, 0)
+    return np.rad2deg(np.arctan2(y, x)), np.rad2deg(np.arctan2(z, np.hypot(x, y)))
+
+
 def gnomonic(
     frames: npt.ArrayLike,
-    azimuth: float,
-    elevation: float,
+    azimuth: npt.ArrayLike,
+    elevation: npt.ArrayLike,
     width: float,
     height: float,
     size: int,
@@ -245,8 +287,8 @@ def gnomonic(
     ----------
     frames : (..., H, W, 3) uint8 array
         Frames that cover the whole sphere, whatever their aspect.
-    azimuth, elevation : float
-        Direction of the crop's centre, in radians.
+    azimuth, elevation : float or (...) array_like
+        Direction of the crop's centre, in radians: one, or one for each frame.
     width, height : float
         Field of view: the angle between the middles of the left and right edge, and of the lower
         and upper edge, in radians, below π.
@@ -263,7 +305,8 @@ def gnomonic(
     Raises
     ------
     InputError
-        Wrong shape, elevation beyond the poles, or a field of view outside (0°, 180°).
+        Wrong shape, directions that do not fit the frames, elevation beyond the poles, or a field
+        of view outside (0°, 180°).
     TypeError
         Frames that are not uint8.
 
@@ -285,24 +328,21 @@ def gnomonic(
     from ambikit_learn._kernels import gnomonic as kernel
 
     pictures = _validate.frames(frames)
-    axes = local_axes(
-        _validate.angle(azimuth, "azimuth", degrees=degrees),
-        _validate.elevation(elevation, degrees=degrees),
-    )
-    axes[1] *= np.tan(_validate.field_of_view(width, "width", degrees=degrees) / 2.0)
-    axes[2] *= np.tan(_validate.field_of_view(height, "height", degrees=degrees) / 2.0)
+    batch, shape = pictures.shape[:-3], pictures.shape[-3:]
+    directions = _validate.direction_of_each(azimuth, elevation, batch, degrees=degrees)
+    axes = local_axes(*directions).reshape(-1, 3, 3)
+    axes[:, 1] *= np.tan(_validate.field_of_view(width, "width", degrees=degrees) / 2.0)
+    axes[:, 2] *= np.tan(_validate.field_of_view(height, "height", degrees=degrees) / 2.0)
     count = _validate.count(size, "size")
-    flat = pictures.reshape(-1, *pictures.shape[-3:])
-    out = np.empty((len(flat), count, count, 3), np.uint8)
-    kernel.crop(
-        np.ascontiguousarray(flat),
-        axes.astype(np.float32),
-        np.empty((2, count), np.float32),
-        np.empty((4, count), np.int32),
-        np.empty((4, count), np.int32),
-        out,
-    )
-    return out.reshape(*pictures.shape[:-3], count, count, 3)
+    # The frames of one direction share the places that are looked up.
+    flat = np.ascontiguousarray(pictures).reshape(-1, *shape)
+    together = flat.reshape(len(axes), len(flat) // max(len(axes), 1), *shape)
+    out = np.empty((*together.shape[:2], count, count, 3), np.uint8)
+    places = np.empty((2, count), np.float32)
+    corners, weights = np.empty((2, 4, count), np.int32)
+    for view, seen, crops in zip(axes.astype(np.float32), together, out, strict=True):
+        kernel.crop(seen, view, places, corners, weights, crops)
+    return out.reshape(*batch, count, count, 3)
 
 
 def bounding_boxes(outlines: npt.ArrayLike) -> tuple[Floats, Floats, Floats, Floats]:

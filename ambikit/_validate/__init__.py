@@ -47,6 +47,7 @@ from ambikit._validate.files import span as span
 from ambikit._validate.geometry import SupportsMatrix as SupportsMatrix
 from ambikit._validate.geometry import angle as angle
 from ambikit._validate.geometry import direction as direction
+from ambikit._validate.geometry import direction_of_each as direction_of_each
 from ambikit._validate.geometry import directions_table as directions_table
 from ambikit._validate.geometry import elevation as elevation
 from ambikit._validate.geometry import field_of_view as field_of_view

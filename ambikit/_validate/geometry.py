@@ -51,6 +51,22 @@ def direction(
     return az, el
 
 
+def direction_of_each(
+    azimuth: ArrayLike, elevation_: ArrayLike, batch: tuple[int, ...], *, degrees: bool = False
+) -> tuple[FloatArray, FloatArray]:
+    """Return one direction in radians, or one for each item of a batch of some shape."""
+    az, el = direction(azimuth, elevation_, degrees=degrees)
+    if az.ndim == 0:
+        return az, el
+    try:
+        return np.broadcast_to(az, batch), np.broadcast_to(el, batch)
+    except ValueError:
+        raise InputError(
+            f"azimuth and elevation have shape {az.shape}: give one direction, or one for each of "
+            f"the frames {batch}"
+        ) from None
+
+
 def directions_table(
     values: ArrayLike | None, name: str, *, degrees: bool
 ) -> tuple[FloatArray, FloatArray]:

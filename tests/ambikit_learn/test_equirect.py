@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from scipy.ndimage import map_coordinates
 from scipy.spatial.transform import Rotation
@@ -14,6 +14,7 @@ from ambikit import InputError
 from ambikit_learn.equirect import (
     Boxes,
     angular_distance,
+    between,
     bounding_boxes,
     direction_to_pixel,
     gnomonic,
@@ -99,6 +100,21 @@ def test_angular_distance_is_that_of_vectors(a, e, b, f):
     assert angular_distance(a, e, b, f, degrees=True) == pytest.approx(expected, abs=1e-5)
 
 
+@given(AZIMUTH, ELEVATION, AZIMUTH, ELEVATION, st.floats(-0.5, 1.5))
+def test_between_turns_about_the_axis_of_both(a, e, b, f, share):
+    one, two = ambikit.angles_to_vector([a, b], [e, f], degrees=True)
+    assume(np.linalg.norm(np.cross(one, two)) > 1e-3)
+    axis = np.cross(one, two) / np.linalg.norm(np.cross(one, two))
+    angle = np.arctan2(np.linalg.norm(np.cross(one, two)), one @ two)
+    expected = Rotation.from_rotvec(share * angle * axis).apply(one)
+    found = ambikit.angles_to_vector(*between(a, e, b, f, share), degrees=True)
+    assert np.allclose(found, expected, atol=1e-9)
+
+
+def test_between_stays_where_there_is_no_way():
+    assert np.allclose(between(-120.0, 40.0, -120.0, 40.0, [0.0, 0.3, 2.0]), [[-120.0], [40.0]])
+
+
 @pytest.mark.kernel
 @pytest.mark.parametrize(
     ("azimuth", "elevation", "width", "height"),
@@ -172,6 +188,21 @@ def test_gnomonic_of_batches_is_that_of_each_frame():
     assert (crops[1, 2] == each).all()
     strided = gnomonic(frames[:, ::2, :, ::-1], 20, 5, 60, 50, 9, degrees=True)
     assert (strided[1, 1] == gnomonic(frames[1, 2, :, ::-1], 20, 5, 60, 50, 9, degrees=True)).all()
+
+
+@pytest.mark.kernel
+def test_gnomonic_that_turns_from_frame_to_frame():
+    frames = np.stack([smooth_frame(32, 64, seed) for seed in range(3)])
+    azimuth, elevation = np.array([170.0, 180.0, -170.0]), np.array([0.0, 10.0, 20.0])
+    crops = gnomonic(frames, azimuth, elevation, 60, 50, 9, degrees=True)
+    for i in range(3):
+        alone = gnomonic(frames[i], azimuth[i], elevation[i], 60, 50, 9, degrees=True)
+        assert (crops[i] == alone).all()
+    level = gnomonic(frames, azimuth, 5.0, 60, 50, 9, degrees=True)
+    assert (level[2] == gnomonic(frames[2], -170, 5, 60, 50, 9, degrees=True)).all()
+    assert gnomonic(frames[:0], azimuth[:0], 0.0, 60, 50, 9, degrees=True).shape == (0, 9, 9, 3)
+    with pytest.raises(InputError, match=r"have shape \(2,\): give one direction, or one for each"):
+        gnomonic(frames, azimuth[:2], 0.0, 60, 50, 9, degrees=True)
 
 
 def test_gnomonic_says_what_is_wrong():
