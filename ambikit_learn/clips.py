@@ -15,6 +15,7 @@ import numpy as np
 import ambikit
 from ambikit import InputError
 from ambikit_learn.detection import Detector, load_detector, read_boxes
+from ambikit_learn.detection.tracking import Objects, Track, follow, regular
 from ambikit_learn.equirect import Boxes
 from ambikit_learn.manifest import Settings
 from ambikit_learn.media import probe, read_frames, read_layout
@@ -23,7 +24,7 @@ from ambikit_learn.projection import FrameLayout, recognise
 from ambikit_learn.sources import Clip
 from ambikit_learn.spherical import PartialSphereError
 
-RECORD_FORMAT = "ambikit-clip/1"
+RECORD_FORMAT = "ambikit-clip/2"
 
 SHORTEST = 1.0
 """Seconds below which a clip is left out."""
@@ -124,8 +125,8 @@ def prepare_clip(clip: Clip, settings: Settings) -> Prepared | LeftOut:
         material = _examine(clip, settings)
         _refuse(settings.leave_out, material.notes)
         duration = len(material.frames) / settings.frame_rate
-        name, boxes = _detect(clip, settings, duration, material.layout)
-        return _packed(clip, settings, material, name, boxes)
+        name, objects = _detect(clip, settings, duration, material.layout)
+        return _packed(clip, settings, material, name, objects)
     except _UnusableError as error:
         return LeftOut(error.reason, str(error))
     except (InputError, ImportError):
@@ -142,34 +143,31 @@ def check_clip(clip: Clip, settings: Settings) -> Prepared | LeftOut:
     return replace(outcome, members={}) if isinstance(outcome, Prepared) else outcome
 
 
-def boxes_at(record: bytes, time: float) -> Boxes:
-    """Boxes of a clip at the detection nearest to a time.
+def read_objects(record: bytes) -> Objects:
+    """Read the objects of a clip.
 
     Parameters
     ----------
     record : bytes
         The clip's ``{key}.json``.
-    time : float
-        Seconds from the clip's beginning.
 
     Returns
     -------
-    Boxes
+    Objects
 
     Raises
     ------
     InputError
-        The record is damaged.
+        The record is damaged, or of another version.
     """
     try:
         document = json.loads(record)
-        moments = document["boxes"]
-        if not moments:
-            return Boxes.empty()
-        nearest = round(time * document["detection_rate"])
-        return Boxes.from_records(moments[min(nearest, len(moments) - 1)])
+        if document["format"] != RECORD_FORMAT:
+            raise ValueError(f"format {document['format']!r}, not {RECORD_FORMAT!r}")
+        tracks = tuple(map(Track.from_record, document["objects"]))
+        return Objects(document["detection_rate"], document["moments"], tracks)
     except (ValueError, KeyError, TypeError) as error:
-        raise InputError(f"the boxes are damaged ({error}): prepare the data again") from error
+        raise InputError(f"the objects are damaged ({error}): prepare the data again") from error
 
 
 @contextmanager
@@ -288,17 +286,18 @@ def _detector(spec: str) -> Detector:
 
 def _detect(
     clip: Clip, settings: Settings, duration: float, layout: FrameLayout
-) -> tuple[str, list[Boxes]]:
-    """Name the detector and return the boxes at each multiple of the detection's interval."""
+) -> tuple[str, Objects]:
+    """Name the detector, and look for objects at each multiple of the detection's interval."""
     rate = settings.detection_rate
     times = np.arange(math.ceil(duration * rate)) / rate
     if settings.detector == "none":
-        return "none", []
+        return "none", Objects(rate, 0, ())
     if settings.detector == "file":
         if clip.boxes is None:
             raise _UnusableError("no boxes", "the source has no file of boxes for this clip")
         with _or_left_out("unreadable boxes"):
-            return "file", read_boxes(clip.boxes, clip.start + times)
+            known = read_boxes(clip.boxes, clip.start + times)
+        return "file", Objects(rate, len(times), tuple(regular(known)))
     detector = _detector(settings.detector)
     boxes: list[Boxes] = []
     for first in range(0, len(times), _DETECTED_AT_ONCE):
@@ -312,11 +311,11 @@ def _detect(
                 layout=layout,
             )
         boxes.extend(detector.detect(frames))
-    return detector.name, boxes
+    return detector.name, Objects(rate, len(times), tuple(follow(boxes, rate)))
 
 
 def _packed(
-    clip: Clip, settings: Settings, material: Material, detector: str, boxes: list[Boxes]
+    clip: Clip, settings: Settings, material: Material, detector: str, objects: Objects
 ) -> Prepared:
     """Encode what was found."""
     sound, gain = encode_sound(material.sound, settings.sample_rate)
@@ -340,18 +339,14 @@ def _packed(
         "frame_size": settings.frame_size,
         "sample_rate": settings.sample_rate,
         "detection_rate": settings.detection_rate,
-        "boxes": [[_rounded(box) for box in moment.to_records()] for moment in boxes],
+        "moments": objects.count,
+        "objects": [track.to_record() for track in objects.tracks],
     }
     return Prepared(
-        facts | {"boxes": sum(map(len, boxes))},
+        facts | {"boxes": sum(len(track.boxes) for track in objects.tracks)},
         {
             "frames": encode_frames(material.frames, settings.frame_rate),
             "sound": sound,
             "record": json.dumps(record, ensure_ascii=False, separators=(",", ":")).encode(),
         },
     )
-
-
-def _rounded(box: dict[str, Any]) -> dict[str, Any]:
-    """Round angles to millidegrees, which halves a record."""
-    return {k: round(v, 3) if isinstance(v, float) else v for k, v in box.items()}

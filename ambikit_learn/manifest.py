@@ -3,7 +3,7 @@
 A prepared folder holds ``dataset.json`` (format and settings), ``manifest.parquet`` (a row per
 clip of the source, with the reason where it was left out, and otherwise its byte ranges), and
 ``shards/{split}-{number}.tar`` in WebDataset layout: ``{key}.mp4`` frames, ``{key}.flac``
-four-channel AmbiX, ``{key}.json`` provenance and boxes.
+four-channel AmbiX, ``{key}.json`` provenance and objects.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import pyarrow.parquet as pq
 from ambikit import InputError
 from ambikit_learn._files import replacing
 
-FORMAT = "ambikit-shards/1"
+FORMAT = "ambikit-shards/2"
 MEMBERS = {"frames": "mp4", "sound": "flac", "record": "json"}
 """Parts of a clip and their suffixes in a shard."""
 

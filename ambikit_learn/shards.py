@@ -17,7 +17,7 @@ from torch.utils.data import Dataset
 
 import ambikit
 from ambikit import InputError, _validate
-from ambikit_learn.clips import boxes_at
+from ambikit_learn.clips import read_objects
 from ambikit_learn.crops import STRATEGIES, Crops, select_crops
 from ambikit_learn.equirect import Boxes, gnomonic
 from ambikit_learn.manifest import MEMBERS, Settings, read_manifest
@@ -149,7 +149,7 @@ class AlignmentDataset(Dataset[dict[str, Any]]):
         boxes = Boxes.empty()
         if self.strategy != "random":
             record = _member(self.root, clip, "record")
-            boxes = boxes_at(record, frame / self._rate + self.span / 2)
+            boxes = read_objects(record).boxes(frame / self._rate + self.span / 2)
         crops = select_crops(self.strategy, boxes, rng, self.views)
         video = self._crop(self._frames(clip, frame), crops)
         sound = self._sound(clip, frame)
@@ -235,7 +235,8 @@ class SpanDataset(AlignmentDataset):
     def scene(self, index: int) -> Scene:
         """Read what a span shows as a whole, not through crops."""
         _, clip, frame = self._span(index, np.random.default_rng())
-        boxes = boxes_at(_member(self.root, clip, "record"), frame / self._rate + self.span / 2)
+        record = _member(self.root, clip, "record")
+        boxes = read_objects(record).boxes(frame / self._rate + self.span / 2)
         frames = self._frames(clip, frame)
         return Scene(frames[len(frames) // 2], self._sound(clip, frame), boxes)
 

@@ -368,13 +368,13 @@ class TestShards:
                 start, count = row[f"{part}_offset"], row[f"{part}_bytes"]
                 assert data[start : start + count] == samples[key][suffix]
 
-    def test_record_holds_boxes_and_provenance(self, shard):
+    def test_record_holds_objects_and_provenance(self, shard):
         record = json.loads(shard[0]["left"]["json"])
         assert (record["video"], record["audio"]) == ("left.mp4", "left.wav")
         assert (record["detector"], record["detection_rate"]) == ("file", 2.0)
-        assert [len(moment) for moment in record["boxes"]] == [1, 1, 1, 1]
-        box = record["boxes"][0][0]
-        assert (box["label"], box["azimuth"], box["elevation"]) == ("disc", 90.0, 10.0)
+        (disc,) = record["objects"]
+        assert (disc["label"], record["moments"], disc["moments"]) == ("disc", 4, [0, 1, 2, 3])
+        assert (disc["azimuth"], disc["elevation"]) == ([90.0] * 4, [10.0] * 4)
         assert rows_of(shard[1])["left"]["boxes"] == 4
 
     def test_clips_without_boxes_are_left_out_when_boxes_are_asked_for(self, clip_folder, tmp_path):
@@ -410,8 +410,9 @@ class TestDetectors:
         )
         assert record["detector"] == "brightness"
         # The picture darkens by 60 levels in 5 s; it is looked at twice a second.
-        means = [moment[0]["azimuth"] for moment in record["boxes"]]
-        assert len(means) == 10
+        (seen,) = record["objects"]
+        means = seen["azimuth"]
+        assert (len(means), record["moments"]) == (10, 10)
         assert np.diff(means) == pytest.approx(np.full(9, -6.0), abs=2.0)
 
     def test_an_error_costs_its_clip(self, source, tmp_path):

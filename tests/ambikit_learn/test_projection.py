@@ -537,6 +537,6 @@ def test_prepare_stores_equirectangular_frames_and_says_so(tmp_path, monkeypatch
         _, i, j = np.nonzero(frames[..., 1] > 180)
         assert abs(np.mean(j) + 0.5 - u * 160) < 1, key
         assert abs(np.mean(i) + 0.5 - v * 80) < 1, key
-        (seen,) = json.loads(member("record"))["boxes"][0]
-        assert abs(seen["azimuth"] - azimuth) < 2, key
-        assert abs(seen["elevation"] - elevation) < 2, key
+        (seen,) = json.loads(member("record"))["objects"]
+        assert np.abs(np.array(seen["azimuth"]) - azimuth).max() < 2, key
+        assert np.abs(np.array(seen["elevation"]) - elevation).max() < 2, key

@@ -1,0 +1,232 @@
+"""Objects followed through a clip: finds of one thing, linked from moment to moment."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+from scipy.optimize import linear_sum_assignment
+
+from ambikit_learn.equirect import Boxes, angular_distance, between, overlap
+
+Integers = npt.NDArray[np.intp]
+Floats = npt.NDArray[np.float64]
+
+GAP = 2.0
+"""Seconds for which an object may go unseen; where moments are farther apart, one moment."""
+JITTER = 8.0
+"""Degrees by which finds of a thing at rest may differ."""
+SPEED = 45.0
+"""Degrees a second by which an object may turn off its way."""
+FARTHEST = 30.0
+"""Degrees beyond which no finds are linked, however long the time between them."""
+SAME = 0.4
+"""Overlap from which two labels are names of one thing."""
+
+_NUMBERS = ("azimuth", "elevation", "width", "height", "score")
+_NEVER = 1e6
+
+
+@dataclass(frozen=True, eq=False)
+class Track:
+    """An object at the moments at which it was found.
+
+    Parameters
+    ----------
+    moments : (n,) int array
+        Their numbers, rising.
+    boxes : Boxes
+        Where it was then, all of one label.
+
+    Examples
+    --------
+    >>> car = Track([0, 1], Boxes([170, -170], [0, 0], [20, 22], [9, 9], [0.9, 0.8], ["car"] * 2))
+    >>> car.at([0.5, 7.0]).to_records()[0]["azimuth"]
+    180.0
+    """
+
+    moments: Integers
+    boxes: Boxes
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "moments", np.asarray(self.moments, dtype=np.intp))
+
+    def at(self, moments: npt.ArrayLike) -> Boxes:
+        """Return its boxes at any moments (T,), whole or not.
+
+        Between two finds it goes along the great circle; before the first and after the last it
+        rests.
+        """
+        wanted = np.clip(np.atleast_1d(moments), self.moments[0], self.moments[-1])
+        after = np.searchsorted(self.moments, wanted)
+        before = np.maximum(after - 1, 0)
+        interval = np.maximum(self.moments[after] - self.moments[before], 1)
+        azimuth, elevation = between(
+            self.boxes.azimuth[before],
+            self.boxes.elevation[before],
+            self.boxes.azimuth[after],
+            self.boxes.elevation[after],
+            (wanted - self.moments[before]) / interval,
+        )
+        width, height, score = (
+            np.interp(wanted, self.moments, values)
+            for values in (self.boxes.width, self.boxes.height, self.boxes.score)
+        )
+        return Boxes(azimuth, elevation, width, height, score, self.boxes.label[:1] * len(wanted))
+
+    def to_record(self) -> dict[str, Any]:
+        """Return lists of plain numbers (as for JSON), angles to a thousandth of a degree."""
+        numbers = {name: getattr(self.boxes, name).round(3).tolist() for name in _NUMBERS}
+        return {"label": self.boxes.label[0], "moments": self.moments.tolist(), **numbers}
+
+    @classmethod
+    def from_record(cls, record: Mapping[str, Any]) -> Self:
+        """Return the track that `to_record` wrote."""
+        moments = record["moments"]
+        azimuth, elevation, width, height, score = (np.asarray(record[name]) for name in _NUMBERS)
+        labels = (str(record["label"]),) * len(moments)
+        return cls(moments, Boxes(azimuth, elevation, width, height, score, labels))
+
+
+@dataclass(frozen=True, eq=False)
+class Objects:
+    """What was found in a clip.
+
+    Parameters
+    ----------
+    rate : float
+        Moments a second at which objects were looked for, the first at the clip's beginning.
+    count : int
+        How many moments there were.
+    tracks : tuple of Track
+        The objects.
+    """
+
+    rate: float
+    count: int
+    tracks: tuple[Track, ...]
+
+    def present(self, time: float) -> list[Track]:
+        """Return the objects found at the moment nearest to a time, or both before and after it."""
+        nearest = min(round(time * self.rate), self.count - 1)
+        return [t for t in self.tracks if t.moments[0] <= nearest <= t.moments[-1]]
+
+    def boxes(self, time: float) -> Boxes:
+        """Return the boxes of the objects that are present, at a time in seconds."""
+        return Boxes.concatenate([t.at(time * self.rate) for t in self.present(time)])
+
+
+def follow(moments: Sequence[Boxes], rate: float) -> list[Track]:
+    """Follow objects through a clip.
+
+    Parameters
+    ----------
+    moments : sequence of Boxes
+        What was found at moments that are evenly spread.
+    rate : float
+        Moments a second.
+
+    Returns
+    -------
+    list of Track
+        The one that begins first first. Each find belongs to one of them.
+
+    Notes
+    -----
+    An object is expected to go on along the great circle of its last second. Of all ways to pair
+    the objects of the last `GAP` seconds with the finds of a moment, that is taken which leaves
+    the fewest alone and, among those, has the least sum of distance (relative to the farthest
+    that is allowed), missing overlap, and 1 for labels that differ. Partners are nearer than
+    ``JITTER + SPEED · t``, `t` seconds after the object's last find, and than `FARTHEST`; and
+    they have one label, or overlap by `SAME`. A track takes the label whose finds have the
+    greatest sum of scores.
+
+    References
+    ----------
+    .. [1] A. Bewley, Z. Ge, L. Ott, F. Ramos, B. Upcroft, "Simple Online and Realtime Tracking",
+       ICIP 2016.
+
+    Examples
+    --------
+    >>> there = Boxes([170, 60], [0, 0], [20, 20], [20, 20], [0.9, 0.8], ["cat", "cat"])
+    >>> later = Boxes([62, -176], [0, 0], [20, 20], [20, 20], [0.9, 0.8], ["cat", "cat"])
+    >>> [track.boxes.azimuth.tolist() for track in follow([there, later], rate=2.0)]
+    [[170.0, -176.0], [60.0, 62.0]]
+    """
+    found = Boxes.concatenate(moments)
+    when = np.repeat(np.arange(len(moments)), [len(boxes) for boxes in moments])
+    patience = max(GAP * rate, 1.0)
+    tracks: list[list[int]] = []
+    for now in range(len(moments)):
+        new = np.flatnonzero(when == now)
+        active = [track for track in tracks if now - when[track[-1]] <= patience]
+        alone = set(new.tolist())
+        for row, column in _pairs(found, when, active, new, rate):
+            active[row].append(int(new[column]))
+            alone.remove(int(new[column]))
+        tracks += [[number] for number in sorted(alone)]
+    return [Track(when[track], _of_one_label(found.take(track))) for track in tracks]
+
+
+def regular(moments: Sequence[Boxes]) -> list[Track]:
+    """Return the tracks of moments that list the same objects in the same order."""
+    found, objects = Boxes.concatenate(moments), len(moments[0]) if moments else 0
+    numbers = np.arange(len(found))
+    return [Track(np.arange(len(moments)), found.take(numbers[k::objects])) for k in range(objects)]
+
+
+def _pairs(
+    found: Boxes, when: Integers, active: list[list[int]], new: Integers, rate: float
+) -> list[tuple[int, int]]:
+    """Pair tracks, lists of finds, with the finds of a moment: their places in both lists."""
+    if not (active and len(new)):
+        return []
+    here, now = found.take(new), when[new[0]]
+    last = np.array([track[-1] for track in active])
+    since = (now - when[last]) / rate
+    expected = _expected(found, when, active, now, rate)
+    reach = np.minimum(JITTER + SPEED * since, FARTHEST)[:, None]
+    distance = angular_distance(
+        expected.azimuth[:, None],
+        expected.elevation[:, None],
+        here.azimuth,
+        here.elevation,
+        degrees=True,
+    )
+    union, _ = overlap(expected, here)
+    differs = np.array(expected.label)[:, None] != np.array(here.label)
+    possible = np.where(differs, union >= SAME, distance <= reach)
+    cost = np.where(possible, distance / reach + (1.0 - union) + differs, _NEVER)
+    rows, columns = linear_sum_assignment(cost)
+    return [(int(r), int(c)) for r, c in zip(rows, columns, strict=True) if possible[r, c]]
+
+
+def _expected(
+    found: Boxes, when: Integers, active: list[list[int]], now: int, rate: float
+) -> Boxes:
+    """Boxes of tracks at a moment after their last finds, if they go on as in the last second."""
+    last = np.array([track[-1] for track in active])
+    past = np.array(
+        [next(i for i in track if when[track[-1]] - when[i] <= rate) for track in active]
+    )
+    steps = np.maximum(when[last] - when[past], 1)
+    azimuth, elevation = between(
+        found.azimuth[past],
+        found.elevation[past],
+        found.azimuth[last],
+        found.elevation[last],
+        (now - when[past]) / steps,
+    )
+    return replace(found.take(last), azimuth=azimuth, elevation=elevation)
+
+
+def _of_one_label(boxes: Boxes) -> Boxes:
+    """Give all boxes the label that has the greatest sum of scores."""
+    sums: dict[str, float] = {}
+    for label, score in zip(boxes.label, boxes.score, strict=True):
+        sums[label] = sums.get(label, 0.0) + score
+    best = max(sums, key=lambda label: sums[label])
+    return replace(boxes, label=(best,) * len(boxes))
