@@ -22,6 +22,7 @@ from ambikit.features import PRESETS as AMBIKIT_PRESETS
 Kind = Literal["logmel", "foa_iv"]
 Alignment = Literal["rotate", "beamform", "mono"]
 Pattern = Literal["basic", "cardioid"]
+Rotation = Literal["exact", "legacy"]
 
 PRESETS = {
     "avsa": AMBIKIT_PRESETS["avsa"],
@@ -35,18 +36,21 @@ _CLIPS_AT_A_TIME = 8
 _FLOOR = 1e-10
 
 
-def look_at_rows(azimuth: Tensor, elevation: Tensor) -> Tensor:
+def look_at_rows(azimuth: Tensor, elevation: Tensor, rotation: Rotation = "exact") -> Tensor:
     """Return the matrix that brings a direction to the front, on W, Y, Z, X.
 
     Parameters
     ----------
     azimuth, elevation : Tensor, shape (...,)
         Direction in radians.
+    rotation : "exact" or "legacy"
+        ``Ry(elevation) Rz(-azimuth)``, or its factors in the other order, as in the released code
+        of Morgado et al.: that misses the front by 15 degrees on average, by none at the horizon.
 
     Returns
     -------
     Tensor, shape (..., 4, 4)
-        ``Ry(elevation) Rz(-azimuth)`` in ACN order.
+        In ACN order.
 
     Examples
     --------
@@ -59,11 +63,10 @@ def look_at_rows(azimuth: Tensor, elevation: Tensor) -> Tensor:
     sa, ca = azimuth.sin(), azimuth.cos()
     se, ce = elevation.sin(), elevation.cos()
     zero, one = torch.zeros_like(sa), torch.ones_like(sa)
-    w = torch.stack([one, zero, zero, zero], -1)
-    y = torch.stack([zero, ca, zero, -sa], -1)
-    z = torch.stack([zero, -se * sa, ce, -se * ca], -1)
-    x = torch.stack([zero, ce * sa, se, ce * ca], -1)
-    return torch.stack([w, y, z, x], -2)
+    w = [one, zero, zero, zero]
+    turn = _matrix(w, [zero, ca, zero, -sa], [zero, zero, one, zero], [zero, sa, zero, ca])
+    tilt = _matrix(w, [zero, one, zero, zero], [zero, zero, ce, -se], [zero, zero, se, ce])
+    return tilt @ turn if rotation == "exact" else turn @ tilt
 
 
 def beam_row(azimuth: Tensor, elevation: Tensor, pattern: Pattern = "basic") -> Tensor:
@@ -92,6 +95,8 @@ class FrontEnd(nn.Module):
         A name in `PRESETS`: ``"avsa"`` or ``"tiny"``.
     pattern : "basic" or "cardioid"
         Beam pattern of ``"beamform"``.
+    rotation : "exact" or "legacy"
+        How ``"rotate"`` turns the field, see `look_at_rows`.
     source_rate : int, optional
         Rate of the sound that will be given, in Hz; resampled where it differs from the preset's.
     **overrides
@@ -135,6 +140,7 @@ class FrontEnd(nn.Module):
         *,
         preset: str = "avsa",
         pattern: Pattern = "basic",
+        rotation: Rotation = "exact",
         source_rate: int | None = None,
         **overrides: Any,
     ) -> None:
@@ -142,6 +148,7 @@ class FrontEnd(nn.Module):
         _choice(kind, ("logmel", "foa_iv"), "kind")
         _choice(alignment, ("rotate", "beamform", "mono"), "alignment")
         _choice(pattern, ("basic", "cardioid"), "pattern")
+        _choice(rotation, ("exact", "legacy"), "rotation")
         _choice(preset, tuple(PRESETS), "front end preset")
         if kind == "foa_iv" and alignment != "rotate":
             raise InputError(
@@ -149,6 +156,7 @@ class FrontEnd(nn.Module):
                 'use kind "logmel", or alignment "rotate"'
             )
         self.kind, self.alignment, self.pattern = kind, alignment, pattern
+        self.rotation: Rotation = rotation
         unknown = overrides.keys() - {field.name for field in dataclasses.fields(PRESETS[preset])}
         if unknown:
             raise InputError(f"unknown front end settings: {', '.join(sorted(unknown))}")
@@ -197,6 +205,7 @@ class FrontEnd(nn.Module):
             "kind": self.kind,
             "alignment": self.alignment,
             "pattern": self.pattern,
+            "rotation": self.rotation,
             "source_rate": self.source_rate,
             **dataclasses.asdict(self.mel),
         }
@@ -319,7 +328,7 @@ class FrontEnd(nn.Module):
         """Return what is listened to, (B, K, c, 4) weights on W, Y, Z, X."""
         if self.alignment == "beamform":
             return beam_row(azimuth, elevation, self.pattern)
-        rows = look_at_rows(azimuth, elevation)
+        rows = look_at_rows(azimuth, elevation, self.rotation)
         return rows if self.alignment == "rotate" else rows[..., :1, :]
 
     def _pool(self, bins: Tensor) -> Tensor:
@@ -346,8 +355,13 @@ class FrontEnd(nn.Module):
         # Numerator and denominator alike, so zeros beyond the ends leave a shorter average there
         pooled = functional.avg_pool2d(pooled, (average, 1), stride=1, padding=(average // 2, 0))
         ratio = pooled[:, :3] / (pooled[:, 3:] + _FLOOR)
-        turn = look_at_rows(azimuth, elevation)[..., [3, 1, 2], 1:]
+        turn = look_at_rows(azimuth, elevation, self.rotation)[..., [3, 1, 2], 1:]
         return torch.einsum("bkci,bitm->bkctm", turn, ratio)
+
+
+def _matrix(*rows: list[Tensor]) -> Tensor:
+    """Return a batch of matrices from their entries."""
+    return torch.stack([torch.stack(row, -1) for row in rows], -2)
 
 
 def _choice(value: str, options: tuple[str, ...], name: str) -> None:
