@@ -12,9 +12,11 @@ from ambikit import _validate
 from ambikit_learn.equirect import Boxes, angular_distance, pixel_to_direction
 
 Floats = npt.NDArray[np.float64]
+Integers = npt.NDArray[np.intp]
 
 SPACING = 36.0
-"""Least angle between the centres of two crops, degrees."""
+"""Least angle between the centres of two crops, degrees, in the audio-visual spatial alignment
+paper. Its code keeps none."""
 FIELD_OF_VIEW = (25.0, 90.0)
 """Bounds of the field of view of a crop on an object, degrees."""
 MARGIN = 1.2
@@ -37,6 +39,8 @@ class Crops:
     origin : tuple of K str
         Why each was taken: ``"random"``, ``"object"``, or ``"fallback"`` for a random one in the
         place of an object that was not there.
+    box : (K,) int array
+        Number of the box that it looks at, −1 where it looks at none.
     """
 
     azimuth: Floats
@@ -44,12 +48,13 @@ class Crops:
     width: Floats
     height: Floats
     origin: tuple[str, ...]
+    box: Integers
 
     def __len__(self) -> int:
         return len(self.azimuth)
 
 
-def random_crops(rng: np.random.Generator, k: int, *, enforce_spacing: bool = True) -> Crops:
+def random_crops(rng: np.random.Generator, k: int, *, spacing: float = SPACING) -> Crops:
     """Draw crops anywhere near the horizon, as in the audio-visual spatial alignment paper.
 
     Parameters
@@ -58,8 +63,8 @@ def random_crops(rng: np.random.Generator, k: int, *, enforce_spacing: bool = Tr
         Source of randomness.
     k : int
         Number of crops.
-    enforce_spacing : bool
-        Keep centres 36° apart, as the paper says; its code does not.
+    spacing : float
+        Least angle between two centres, in degrees: 36 as the paper says, 0 as its code does.
 
     Returns
     -------
@@ -73,7 +78,7 @@ def random_crops(rng: np.random.Generator, k: int, *, enforce_spacing: bool = Tr
     view of 25.0° to 76.3°); height over width log-uniform in [3/4, 4/3] on that plane.
 
     Spacing is kept by taking the first of 32 draws that is far enough from all before it. About
-    ten crops fit; where none of the 32 is far enough, the farthest is taken.
+    ten crops fit at 36°; where none of the 32 is far enough, the farthest is taken.
 
     References
     ----------
@@ -86,13 +91,13 @@ def random_crops(rng: np.random.Generator, k: int, *, enforce_spacing: bool = Tr
     >>> crops.azimuth.shape, crops.origin
     ((4,), ('random', 'random', 'random', 'random'))
     """
-    count = _validate.count(k, "k")
-    if enforce_spacing:
-        return _completed(np.empty((0, 4)), (), rng, count, "random")
-    return _crops(_draws(rng, count), ("random",) * count)
+    count, least = _validate.count(k, "k"), _validate.within(spacing, 0.0, 180.0, "spacing")
+    return _completed(_crops(np.empty((0, 4)), (), ()), rng, count, least, "random")
 
 
-def object_crops(boxes: Boxes, rng: np.random.Generator, k: int) -> Crops:
+def object_crops(
+    boxes: Boxes, rng: np.random.Generator, k: int, *, spacing: float = SPACING
+) -> Crops:
     """Draw crops that look at objects.
 
     Parameters
@@ -103,6 +108,8 @@ def object_crops(boxes: Boxes, rng: np.random.Generator, k: int) -> Crops:
         Source of randomness.
     k : int
         Number of crops.
+    spacing : float
+        Least angle between two centres, in degrees.
 
     Returns
     -------
@@ -112,10 +119,10 @@ def object_crops(boxes: Boxes, rng: np.random.Generator, k: int) -> Crops:
     Notes
     -----
     Objects are drawn without repetition, with probability in proportion to their score, among
-    those at least 36° from all crops so far. The field of view is 1.2 times the box, held within
-    25° and 90°; the shorter side is widened until the sides differ by at most 4 : 3, so a square
-    crop is distorted no more than a random one. Fallback crops are those of `random_crops`, kept
-    at the same distance from the others.
+    those at least `spacing` from all crops so far. The field of view is 1.2 times the box, held
+    within 25° and 90°; the shorter side is widened until the sides differ by at most 4 : 3, so a
+    square crop is distorted no more than a random one. Fallback crops are those of `random_crops`,
+    kept at the same distance from the others.
 
     Examples
     --------
@@ -124,12 +131,13 @@ def object_crops(boxes: Boxes, rng: np.random.Generator, k: int) -> Crops:
     >>> crops.origin
     ('object', 'object', 'fallback')
     """
-    count = _validate.count(k, "k")
-    views = _views(boxes, rng, count)
-    return _completed(views, ("object",) * len(views), rng, count, "fallback")
+    count, least = _validate.count(k, "k"), _validate.within(spacing, 0.0, 180.0, "spacing")
+    return _completed(_objects(boxes, rng, count, least), rng, count, least, "fallback")
 
 
-def select_crops(strategy: str, boxes: Boxes, rng: np.random.Generator, k: int) -> Crops:
+def select_crops(
+    strategy: str, boxes: Boxes, rng: np.random.Generator, k: int, *, spacing: float = SPACING
+) -> Crops:
     """Draw crops by the name of a strategy.
 
     Parameters
@@ -143,6 +151,8 @@ def select_crops(strategy: str, boxes: Boxes, rng: np.random.Generator, k: int) 
         Source of randomness.
     k : int
         Number of crops.
+    spacing : float
+        Least angle between two centres, in degrees.
 
     Returns
     -------
@@ -160,12 +170,11 @@ def select_crops(strategy: str, boxes: Boxes, rng: np.random.Generator, k: int) 
     ('object', 'object', 'random', 'random')
     """
     if _validate.choice(strategy, STRATEGIES, "strategy") == "random":
-        return random_crops(rng, k)
+        return random_crops(rng, k, spacing=spacing)
     if strategy == "objects":
-        return object_crops(boxes, rng, k)
-    objects = object_crops(boxes, rng, (k + 1) // 2)
-    views = np.stack([objects.azimuth, objects.elevation, objects.width, objects.height], axis=1)
-    return _completed(views, objects.origin, rng, _validate.count(k, "k"), "random")
+        return object_crops(boxes, rng, k, spacing=spacing)
+    objects = object_crops(boxes, rng, (_validate.count(k, "k") + 1) // 2, spacing=spacing)
+    return _completed(objects, rng, k, spacing, "random")
 
 
 def _draws(rng: np.random.Generator, n: int) -> Floats:
@@ -177,34 +186,33 @@ def _draws(rng: np.random.Generator, n: int) -> Floats:
     return np.rad2deg(np.stack([*centre, *sides], axis=1))
 
 
-def _completed(
-    views: Floats, origin: Sequence[str], rng: np.random.Generator, k: int, name: str
-) -> Crops:
+def _completed(crops: Crops, rng: np.random.Generator, k: int, spacing: float, name: str) -> Crops:
     """Add random views at a distance from those there, until there are k."""
-    for _ in range(k - len(views)):
+    views = np.stack([crops.azimuth, crops.elevation, crops.width, crops.height], axis=1)
+    missing = k - len(crops)
+    for _ in range(missing):
         drawn = _draws(rng, 32)
         nearest = _nearest(drawn, views)
-        far = np.flatnonzero(nearest >= SPACING)
+        far = np.flatnonzero(nearest >= spacing)
         chosen = far[0] if far.size else np.argmax(nearest)
         views = np.concatenate([views, drawn[chosen : chosen + 1]])
-    return _crops(views, (*origin, *(name,) * (k - len(origin))))
+    return _crops(views, (*crops.origin, *(name,) * missing), (*crops.box, *(-1,) * missing))
 
 
-def _views(boxes: Boxes, rng: np.random.Generator, k: int) -> Floats:
+def _objects(boxes: Boxes, rng: np.random.Generator, k: int, spacing: float) -> Crops:
     """Draw at most k views of objects that keep their distance."""
     half = np.deg2rad(np.stack([boxes.width, boxes.height], axis=1) * MARGIN)
     half = np.tan(np.clip(half, *np.deg2rad(FIELD_OF_VIEW)) / 2.0)
     half = np.maximum(half, half[:, ::-1] / ASPECT)
-    sides = np.rad2deg(2.0 * np.arctan(half))
-    all_views = np.column_stack([boxes.azimuth, boxes.elevation, sides])
-    views = np.empty((0, 4))
+    views = np.column_stack([boxes.azimuth, boxes.elevation, np.rad2deg(2.0 * np.arctan(half))])
+    weight, chosen = boxes.score.copy(), []
     for _ in range(k):
-        weight = np.where(_nearest(all_views, views) >= SPACING, boxes.score, 0.0)
         if not weight.any():
             break
-        chosen = rng.choice(len(boxes), p=weight / weight.sum())
-        views = np.concatenate([views, all_views[chosen : chosen + 1]])
-    return views
+        chosen.append(int(rng.choice(len(boxes), p=weight / weight.sum())))
+        weight[_nearest(views, views[chosen[-1:]]) < spacing] = 0.0
+        weight[chosen[-1]] = 0.0
+    return _crops(views[chosen], ("object",) * len(chosen), chosen)
 
 
 def _nearest(candidates: Floats, views: Floats) -> Floats:
@@ -216,7 +224,7 @@ def _nearest(candidates: Floats, views: Floats) -> Floats:
     return nearest
 
 
-def _crops(views: Floats, origin: Sequence[str]) -> Crops:
+def _crops(views: Floats, origin: Sequence[str], box: Sequence[int]) -> Crops:
     """Crops of views (K, 4)."""
     azimuth, elevation, width, height = views.T.copy()
-    return Crops(azimuth, elevation, width, height, tuple(origin))
+    return Crops(azimuth, elevation, width, height, tuple(origin), np.array(box, dtype=np.intp))

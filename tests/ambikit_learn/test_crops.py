@@ -13,6 +13,8 @@ from ambikit import InputError
 from ambikit_learn.crops import object_crops, random_crops, select_crops
 from ambikit_learn.equirect import Boxes
 
+ANGLES = ("azimuth", "elevation")
+
 
 def tangents(crops):
     return (np.tan(np.deg2rad(side / 2)) for side in (crops.width, crops.height))
@@ -31,13 +33,15 @@ def some_boxes(*rows):
 
 
 def test_distribution_of_the_paper():
-    crops = random_crops(np.random.default_rng(0), 4000, enforce_spacing=False)
-    half_width, half_height = tangents(crops)
-    assert crops.origin == ("random",) * 4000
+    rng = np.random.default_rng(0)
+    many = [random_crops(rng, 20, spacing=0.0) for _ in range(200)]
+    assert {crops.origin for crops in many} == {("random",) * 20}
+    azimuth, elevation = (np.concatenate([getattr(c, n) for c in many]) for n in ANGLES)
+    half_width, half_height = np.concatenate([list(tangents(c)) for c in many], axis=1)
     uniform = {
-        "azimuth": (crops.azimuth, -180, 180),
+        "azimuth": (azimuth, -180, 180),
         # y from 0.33 to 0.66 of the height, downwards.
-        "elevation": (crops.elevation, (1 - 2 * 0.66) * 90, (1 - 2 * 0.33) * 90),
+        "elevation": (elevation, (1 - 2 * 0.66) * 90, (1 - 2 * 0.33) * 90),
         "half width": (half_width / np.pi, 0.0707, 0.25),
         "log aspect": (np.log(half_height / half_width), np.log(3 / 4), np.log(4 / 3)),
     }
@@ -45,8 +49,9 @@ def test_distribution_of_the_paper():
         assert low <= values.min() <= values.max() <= high, name
         assert stats.kstest(values, "uniform", (low, high - low)).pvalue > 0.01, name
     # Published bounds of the true field of view.
-    assert crops.width.min() == pytest.approx(25.0, abs=0.1)
-    assert crops.width.max() == pytest.approx(76.3, abs=0.1)
+    width = np.concatenate([c.width for c in many])
+    assert width.min() == pytest.approx(25.0, abs=0.1)
+    assert width.max() == pytest.approx(76.3, abs=0.1)
     assert abs(stats.spearmanr(half_width, half_height / half_width).statistic) < 0.05
 
 
@@ -59,7 +64,7 @@ def test_random_crops_keep_their_distance(seed, k):
 
 def test_without_spacing_crops_often_touch():
     near = [
-        least_angle(random_crops(np.random.default_rng(seed), 4, enforce_spacing=False)) < 36
+        least_angle(random_crops(np.random.default_rng(seed), 4, spacing=0.0)) < 36
         for seed in range(200)
     ]
     # Six pairs in a band of latitude: about three in four draws have a pair nearer than 36°.
@@ -107,6 +112,30 @@ def test_object_crops_keep_their_distance(seed, centres):
         assert not is_object or tuple(centre) in known
 
 
+def test_crops_know_their_boxes():
+    boxes = some_boxes(*[[az, 0, 20, 30, 0.5] for az in (-150, -100, -50, 0, 50, 100)])
+    for strategy, objects in {"random": 0, "mixed": 2, "objects": 4}.items():
+        crops = select_crops(strategy, boxes, np.random.default_rng(1), 4)
+        assert (crops.box >= 0).tolist() == [True] * objects + [False] * (4 - objects)
+        looked = crops.box[:objects]
+        assert (boxes.azimuth[looked] == crops.azimuth[:objects]).all()
+        assert len(set(looked)) == objects
+
+
+@pytest.mark.parametrize(("spacing", "kinds"), [(0, 3), (15, 2), (36, 1)])
+def test_spacing_of_objects_can_be_chosen(spacing, kinds):
+    boxes = some_boxes([0, 0, 20, 20, 0.5], [10, 0, 20, 20, 0.5], [25, 0, 20, 20, 0.5])
+    seen = {
+        (crops.origin.count("object"), len(set(crops.box[crops.box >= 0])))
+        for crops in (
+            select_crops("objects", boxes, np.random.default_rng(i), 3, spacing=spacing)
+            for i in range(40)
+        )
+    }
+    assert max(seen) == (kinds, kinds)
+    assert spacing or seen == {(3, 3)}  # nothing is taken twice
+
+
 def test_no_objects_fall_back_to_random():
     crops = object_crops(Boxes.empty(), np.random.default_rng(0), 4)
     assert crops.origin == ("fallback",) * 4
@@ -149,5 +178,8 @@ def test_wrong_requests():
     with pytest.raises(InputError, match="random, objects, mixed"):
         select_crops("object", Boxes.empty(), rng, 4)
     for k in (0, -1, 2.5, True):
-        with pytest.raises(InputError, match="k must be a positive integer"):
-            random_crops(rng, k)
+        for strategy in ("random", "objects", "mixed"):
+            with pytest.raises(InputError, match="k must be a positive integer"):
+                select_crops(strategy, Boxes.empty(), rng, k)
+    with pytest.raises(InputError, match="spacing must lie between 0 and 180"):
+        random_crops(rng, 4, spacing=-1)

@@ -67,7 +67,8 @@ def test_crops_are_those_of_sharp_frames() -> None:
     # On the objects, at the seam and at the pole.
     azimuth = np.array([*(t[0, 0] for t in tracks), 180.0, 20.0])
     elevation = np.array([*(t[1, 0] for t in tracks), 5.0, 85.0])
-    crops = Crops(azimuth, elevation, np.full(k + 2, 40.0), np.full(k + 2, 30.0), ("",) * (k + 2))
+    sides = np.full(k + 2, 40.0), np.full(k + 2, 30.0)
+    crops = Crops(azimuth, elevation, *sides, ("",) * (k + 2), np.full(k + 2, -1))
     views = render_crops(scene, played, [0.5], crops, 64, fine=2)[:, 0]
     (frame,) = render_frames(scene, played, [0.5], (900, 1800))
     for view, a, e in zip(views, azimuth, elevation, strict=True):
