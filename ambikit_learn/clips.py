@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,10 +20,11 @@ from ambikit_learn.detection.tracking import Objects, Track, follow, regular
 from ambikit_learn.equirect import Boxes
 from ambikit_learn.manifest import Settings
 from ambikit_learn.media import probe, read_frames, read_layout
-from ambikit_learn.members import Frames, Sound, encode_frames, encode_sound
-from ambikit_learn.projection import FrameLayout, recognise
+from ambikit_learn.members import Sound, encode_sound
+from ambikit_learn.projection import FrameLayout
 from ambikit_learn.sources import Clip
 from ambikit_learn.spherical import PartialSphereError
+from ambikit_learn.transcode import Picture, transcode
 
 RECORD_FORMAT = "ambikit-clip/2"
 
@@ -32,9 +34,6 @@ SILENT = 1e-4
 """Peak of W, relative to full scale, below which sound is silence (-80 dB)."""
 ABSENT = 1e-3
 """RMS relative to W below which a dipole channel is absent (-60 dB)."""
-STILL = 4.0
-"""Grey levels by which some 4 x 4 block must change for a picture to move; coding noise stays
-below 2."""
 APART = 0.5
 """Seconds by which picture and sound may differ in length before it is noted."""
 
@@ -87,11 +86,11 @@ class LeftOut:
 
 @dataclass(frozen=True)
 class Material:
-    """Picture and sound of a usable clip, of one length."""
+    """Picture and sound of a usable clip, and its length in frames."""
 
-    frames: Frames
-    layout: FrameLayout
+    picture: Picture
     sound: Sound
+    count: int
     notes: tuple[str, ...]
 
 
@@ -124,8 +123,8 @@ def prepare_clip(clip: Clip, settings: Settings) -> Prepared | LeftOut:
     try:
         material = _examine(clip, settings)
         _refuse(settings.leave_out, material.notes)
-        duration = len(material.frames) / settings.frame_rate
-        name, objects = _detect(clip, settings, duration, material.layout)
+        duration = material.count / settings.frame_rate
+        name, objects = _detect(clip, settings, duration, material.picture.layout)
         return _packed(clip, settings, material, name, objects)
     except _UnusableError as error:
         return LeftOut(error.reason, str(error))
@@ -194,81 +193,72 @@ def _examine(clip: Clip, settings: Settings) -> Material:
     """Read a clip's picture and sound to their common length; raise what makes it unusable."""
     if clip.split == "unlisted":
         raise _UnusableError("unlisted", "the data set's lists do not name this clip")
-    (layout, frames), sound = _picture(clip, settings), _sound(clip, settings)
-    seconds = len(frames) / settings.frame_rate, sound.shape[1] / settings.sample_rate
-    count = math.floor(min(seconds) * settings.frame_rate)
-    if count < SHORTEST * settings.frame_rate:
-        raise _UnusableError("too short", f"{min(seconds):.2f} s of picture and sound")
-    frames = frames[:count]
-    sound = sound[:, : round(count / settings.frame_rate * settings.sample_rate)]
+    seen, heard = _seconds_of_picture(clip), _seconds_of_sound(clip)
+    picture = _picture(clip, settings, min(seen, heard))
+    count = math.floor(min(picture.seconds, heard) * settings.frame_rate + 1e-6)
+    sound = _sound(clip, settings, count / settings.frame_rate)
     found = (
-        _is_still(frames),
+        picture.still,
         *_absent(sound),
-        abs(seconds[0] - seconds[1]) > APART,
-        layout.projection == "cubemap",
-        layout.projection == "eac",
-        layout.stereo != "mono",
+        abs(seen - heard) > APART,
+        picture.layout.projection == "cubemap",
+        picture.layout.projection == "eac",
+        picture.layout.stereo != "mono",
     )
     notes = tuple(note for note, holds in zip(NOTES, found, strict=True) if holds)
-    return Material(frames, layout, sound, notes)
+    return Material(picture, sound, count, notes)
 
 
-def _picture(clip: Clip, settings: Settings) -> tuple[FrameLayout, Frames]:
-    """Read the equirectangular frames of a clip, and the layout that its file has."""
+def _seconds_of_picture(clip: Clip) -> float:
+    """Length of the picture of a clip, as far as its file goes."""
     with _or_left_out("unreadable picture"):
         info = probe(clip.video)
     if clip.audio == clip.video and not info.has_audio:
         raise _UnusableError("no sound", f"{clip.video} has no sound track")
-    with _or_left_out("truncated picture"):
-        stated = read_layout(clip.video)
-
-    def read(layout: FrameLayout) -> Frames:
-        with _or_left_out("truncated picture"):
-            return read_frames(
-                clip.video,
-                start=clip.start,
-                duration=clip.duration,
-                rate=settings.frame_rate,
-                size=settings.frame_size,
-                layout=layout,
-            )
-
-    plain = FrameLayout()
-    frames = read(stated or plain)
-    layout = stated or recognise(_some(frames))
-    # Metadata seldom outlives a download: most cubemaps show only once they are seen.
-    return layout, read(layout) if stated is None and layout != plain else frames
+    return _within(clip, clip.video, info.duration or math.inf)
 
 
-def _sound(clip: Clip, settings: Settings) -> Sound:
-    """Read the first-order sound of a clip."""
+def _seconds_of_sound(clip: Clip) -> float:
+    """Length of the sound of a clip, as far as its file goes."""
     with _or_left_out("unusable sound"):
         info = ambikit.info(clip.audio)
-        if info.convention is None:
-            raise _UnusableError(f"{info.channels} channels", f"{clip.audio} is no Ambisonic sound")
+    if info.convention is None:
+        raise _UnusableError(f"{info.channels} channels", f"{clip.audio} is no Ambisonic sound")
+    return _within(clip, clip.audio, info.duration)
+
+
+def _within(clip: Clip, path: Path, end: float) -> float:
+    """Seconds of a clip that lie before the end of a file."""
+    if end <= clip.start:
+        raise _UnusableError("too short", f"{path} ends at {end:.2f} s, before the clip begins")
+    return min(end - clip.start, clip.duration or math.inf)
+
+
+def _picture(clip: Clip, settings: Settings, seconds: float) -> Picture:
+    """Make the picture of a clip."""
+    if seconds < SHORTEST:
+        raise _UnusableError("too short", f"{seconds:.2f} s of picture and sound")
+    with _or_left_out("truncated picture"):
+        return transcode(
+            clip.video,
+            clip.start,
+            seconds,
+            rate=settings.frame_rate,
+            size=settings.frame_size,
+            layout=read_layout(clip.video),
+            mode=settings.video,
+        )
+
+
+def _sound(clip: Clip, settings: Settings, seconds: float) -> Sound:
+    """Read the first-order sound of a clip."""
+    with _or_left_out("unusable sound"):
         sound, _ = ambikit.read(
-            clip.audio, sample_rate=settings.sample_rate, start=clip.start, duration=clip.duration
+            clip.audio, sample_rate=settings.sample_rate, start=clip.start, duration=seconds
         )
     if np.abs(sound[0]).max(initial=0.0) < SILENT:
         raise _UnusableError("silent", f"W stays below {SILENT:g} of full scale")
     return np.ascontiguousarray(sound[:4], dtype=np.float32)
-
-
-def _some(frames: Frames) -> Frames:
-    """Choose up to 16 frames, evenly spread."""
-    chosen: Frames = frames[np.unique(np.linspace(0, len(frames) - 1, 16).astype(int))]
-    return chosen
-
-
-def _is_still(frames: Frames) -> bool:
-    """Tell whether nothing moves, looking at the green of up to 16 frames."""
-    chosen = _some(frames)[..., 1]
-    count, height, width = chosen.shape
-    blocks = chosen[:, : height // 4 * 4, : width // 4 * 4].reshape(
-        count, height // 4, 4, width // 4, 4
-    )
-    means = blocks.mean(axis=(2, 4), dtype=np.float32)
-    return bool(np.ptp(means, axis=0).max() < STILL)
 
 
 def _absent(sound: Sound) -> tuple[bool, bool]:
@@ -317,12 +307,15 @@ def _detect(
 def _packed(
     clip: Clip, settings: Settings, material: Material, detector: str, objects: Objects
 ) -> Prepared:
-    """Encode what was found."""
-    sound, gain = encode_sound(material.sound, settings.sample_rate)
+    """Put together what was found."""
+    sound, gain = encode_sound(
+        material.sound, settings.sample_rate, settings.sound, settings.bitrate
+    )
     facts = {
         "start": clip.start,
-        "duration": len(material.frames) / settings.frame_rate,
-        "frames": len(material.frames),
+        "duration": material.count / settings.frame_rate,
+        "frames": material.count,
+        "copied": material.picture.copied,
         "samples": material.sound.shape[1],
         "gain": gain,
         "notes": list(material.notes),
@@ -345,7 +338,7 @@ def _packed(
     return Prepared(
         facts | {"boxes": sum(len(track.boxes) for track in objects.tracks)},
         {
-            "frames": encode_frames(material.frames, settings.frame_rate),
+            "frames": material.picture.data,
             "sound": sound,
             "record": json.dumps(record, ensure_ascii=False, separators=(",", ":")).encode(),
         },

@@ -37,6 +37,7 @@ SCHEMA = pa.schema(
         ("start", pa.float64()),
         ("duration", pa.float64()),
         ("frames", pa.int64()),
+        ("copied", pa.bool_()),
         ("samples", pa.int64()),
         ("gain", pa.float64()),
         ("detector", pa.string()),
@@ -46,7 +47,8 @@ SCHEMA = pa.schema(
     ]
 )
 """Columns of the manifest. `start` and `duration` are in seconds, `duration` that of the prepared
-clip; `boxes` counts the boxes of all times; offsets and bytes lie in the shard."""
+clip; `frames` counts moments at the frame rate, and `copied` says that the video stream is the
+source's own; `boxes` counts the boxes of all times; offsets and bytes lie in the shard."""
 
 
 @dataclass(frozen=True)
@@ -73,6 +75,14 @@ class Settings:
         Clips of the source, left out or not, to a shard.
     leave_out : tuple of str
         Notes that leave a clip out.
+    video : str
+        When streams are copied, a name of `ambikit_learn.transcode.MODES`.
+    sound : str
+        Codec of the sound, ``"flac"`` or ``"opus"``.
+    bitrate : int
+        Of Opus, in kb/s for all channels; 0 of FLAC.
+    segment : float
+        Seconds at which longer clips are cut.
     """
 
     source: str
@@ -84,6 +94,15 @@ class Settings:
     sample_rate: int
     clips_per_shard: int
     leave_out: tuple[str, ...]
+    video: str = "auto"
+    sound: str = "flac"
+    bitrate: int = 0
+    segment: float = 10.0
+
+    @property
+    def suffixes(self) -> dict[str, str]:
+        """Suffix of each part of a clip in a shard."""
+        return {"frames": "mp4", "sound": self.sound, "record": "json"}
 
     def save(self, root: Path) -> None:
         """Write ``dataset.json``."""

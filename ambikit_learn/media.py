@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import chain
@@ -24,11 +23,9 @@ from ambikit_learn.projection import (
     one_eye,
 )
 from ambikit_learn.spherical import PartialSphereError, stated_layout
+from ambikit_learn.streams import end_of, frame_rate_of, frames_from, open_video, shown_at
 
 Frames = npt.NDArray[np.uint8]
-
-HELD = 0.5
-"""Seconds for which the last frame may stand for frames that a file does not have."""
 
 
 @dataclass(frozen=True)
@@ -79,13 +76,13 @@ def probe(path: str | Path) -> MediaInfo:
     InputError
         The file is not media, is truncated, or holds no video.
     """
-    with _opened(path) as (container, stream):
+    with open_video(path) as (container, stream):
         sound = container.streams.audio[0] if container.streams.audio else None
         return MediaInfo(
             width=stream.width,
             height=stream.height,
-            frame_rate=_frame_rate(stream),
-            duration=_end(container, stream),
+            frame_rate=frame_rate_of(stream),
+            duration=end_of(container, stream),
             video_codec=stream.codec_context.name,
             has_audio=sound is not None,
             audio_channels=sound.codec_context.channels if sound else 0,
@@ -115,7 +112,7 @@ def read_layout(path: str | Path) -> FrameLayout | None:
     InputError
         The file is no video.
     """
-    with _opened(path) as (container, stream):
+    with open_video(path) as (container, stream):
         frame = next(container.decode(stream), None)
         if frame is None:
             raise InputError(f"{path} holds no frames: fetch or make it again")
@@ -173,29 +170,44 @@ def read_frames(
     span costs the distance to its key frame plus its own length. One thread. The last frame is
     held for up to half a second after the end, since the tracks of a file seldom end together.
     """
-    with _opened(path) as (container, stream):
-        rate = _frame_rate(stream) if rate is None else _validate.positive(rate, "rate", "Hz")
-        end = _end(container, stream)
-        if start < 0 or 0 < end <= start:
-            raise InputError(f"{path} is {end:.2f} s long: start must lie within it, got {start}")
-        if duration is None:
-            if not end:
-                raise InputError(f"{path} does not say how long it is: give a duration")
-            duration = end - start
-        count = max(1, round(_validate.positive(duration, "duration", "seconds") * rate))
-        layout = layout or FrameLayout()
-        height, width = size or equirectangular_size(stream.height, stream.width, layout)
-        out = np.empty((count, height, width, 3), np.uint8)
-        times = start + np.arange(count) / rate
-        last = _fill(out, times, _frames_from(container, stream, start), layout)
-    if last is None:
-        raise InputError(f"{path} holds no frames from {start:.2f} s: fetch or make it again")
-    if last + HELD < start + (count - 1) / rate:
-        raise InputError(
-            f"{path} ends at {last:.2f} s, before {start + duration:.2f} s: it is truncated, or "
-            "less should be asked for"
-        )
+    with open_video(path) as (container, stream):
+        times, shape = _plan(path, container, stream, (start, duration, rate), size, layout)
+        out = np.empty((len(times), *shape, 3), np.uint8)
+        pictures = _pictures(path, container, stream, times, shape, layout)
+        for place, picture in zip(out, pictures, strict=True):
+            place[:] = picture
     return out
+
+
+def stream_frames(
+    path: str | Path,
+    *,
+    start: float = 0.0,
+    duration: float | None = None,
+    rate: float | None = None,
+    size: tuple[int, int] | None = None,
+    layout: FrameLayout | None = None,
+) -> Iterator[Frames]:
+    """Read the frames of a span of video one by one, in the memory of one.
+
+    Parameters
+    ----------
+    path, start, duration, rate, size, layout
+        As for `read_frames`.
+
+    Yields
+    ------
+    (height, width, 3) uint8 array
+        RGB; the same array again while the same frame is shown.
+
+    Raises
+    ------
+    FileNotFoundError, InputError
+        As for `read_frames`; that the video ends before the span does, only there.
+    """
+    with open_video(path) as (container, stream):
+        times, shape = _plan(path, container, stream, (start, duration, rate), size, layout)
+        yield from _pictures(path, container, stream, times, shape, layout)
 
 
 def resize(frames: npt.ArrayLike, size: tuple[int, int]) -> Frames:
@@ -225,7 +237,7 @@ def resize(frames: npt.ArrayLike, size: tuple[int, int]) -> Frames:
     )
     for picture, place in flat:
         frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="rgb24")
-        place[:] = _scaled(frame, height, width)
+        place[:] = scaled(frame, height, width)
     return out
 
 
@@ -321,78 +333,7 @@ _CODINGS = {
 }
 
 
-@contextmanager
-def _opened(path: str | Path) -> Iterator[tuple[Any, Any]]:
-    """Open a file and its first video stream, and say in one line what is wrong with it."""
-    file = _validate.input_file(path)
-    try:
-        with av.open(str(file), metadata_errors="replace") as container:
-            cover = av.stream.Disposition.attached_pic
-            videos = [s for s in container.streams.video if not s.disposition & cover]
-            if not videos:
-                raise InputError(f"{path} has no video stream: give the file with the picture")
-            if videos[0].codec_context is None:
-                raise InputError(f"{path}: its video codec is unknown: convert it to H.264")
-            videos[0].codec_context.thread_count = 1
-            yield container, videos[0]
-    except av.error.FFmpegError as error:
-        raise InputError(
-            f"{path} cannot be read as video ({error.strerror}): it is truncated or another kind "
-            "of file; fetch or convert it again"
-        ) from None
-
-
-def _frame_rate(stream: Any) -> float:
-    """Average number of frames per second."""
-    return float(stream.average_rate or stream.guessed_rate)
-
-
-def _origin(container: Any) -> float:
-    """Time stamp at which players start to count."""
-    return (container.start_time or 0) / av.time_base
-
-
-def _end(container: Any, stream: Any) -> float:
-    """Second at which the video ends, 0 if the header does not say."""
-    if stream.duration is not None:
-        ticks = (stream.start_time or 0) + stream.duration
-        return float(ticks * stream.time_base) - _origin(container)
-    # Matroska notes the length of each track as text, 00:00:10.250000000.
-    hours, minutes, seconds = stream.metadata.get("DURATION", "0:0:0").split(":")
-    noted = 3600 * float(hours) + 60 * float(minutes) + float(seconds)
-    return noted or (container.duration or 0) / av.time_base
-
-
-def _frames_from(container: Any, stream: Any, start: float) -> Iterator[tuple[float, Any]]:
-    """Decode from the key frame before `start`: (seconds, frame)."""
-    origin = _origin(container)
-
-    def timed() -> Iterator[tuple[float, Any]]:
-        for frame in container.decode(stream):
-            if frame.pts is None:
-                raise InputError(
-                    f"{container.name} has frames without time stamps: remux it to mp4"
-                )
-            yield float(frame.pts * stream.time_base) - origin, frame
-
-    if start > 0:
-        container.seek(int((start + origin) / stream.time_base), stream=stream)
-        frames = timed()
-        first = next(frames, None)
-        if first is not None and first[0] <= start + _STAMP:
-            yield first
-            yield from frames
-            return
-        # An index that leads astray: the beginning is always right.
-        container.seek(0, stream=stream)
-    yield from timed()
-
-
-_STAMP = 0.0006
-"""Matroska stamps whole milliseconds, so a frame may seem to begin half of one late."""
-
-
-def _scaled(frame: Any, height: int, width: int) -> Frames:
+def scaled(frame: Any, height: int, width: int) -> Frames:
     """Pixels of a frame as RGB; FFmpeg's bilinear filter widens when it shrinks a picture."""
     scaled = frame.reformat(width, height, "rgb24", interpolation="BILINEAR", threads=1)
     pixels: Frames = scaled.to_ndarray()
@@ -402,36 +343,53 @@ def _scaled(frame: Any, height: int, width: int) -> Frames:
 def _equirectangular(frame: Any, layout: FrameLayout, size: tuple[int, int]) -> Frames:
     """Pixels of a frame of some layout as an equirectangular one."""
     if layout == FrameLayout():
-        return _scaled(frame, *size)
-    eye = one_eye(_scaled(frame, frame.height, frame.width), layout.stereo)
+        return scaled(frame, *size)
+    eye = one_eye(scaled(frame, frame.height, frame.width), layout.stereo)
     if layout.projection == "equirectangular":
         return resize(eye, size)
     return cubemap_to_equirectangular(eye, layout, size)
 
 
-def _fill(
-    out: Frames,
+def _plan(
+    path: str | Path,
+    container: Any,
+    stream: Any,
+    span: tuple[float, float | None, float | None],
+    size: tuple[int, int] | None,
+    layout: FrameLayout | None,
+) -> tuple[npt.NDArray[np.float64], tuple[int, int]]:
+    """Return the times of the frames of a span (start, duration, rate), and their shape."""
+    start, duration, rate = span
+    rate = frame_rate_of(stream) if rate is None else _validate.positive(rate, "rate", "Hz")
+    end = end_of(container, stream)
+    if start < 0 or 0 < end <= start:
+        raise InputError(f"{path} is {end:.2f} s long: start must lie within it, got {start}")
+    if duration is None:
+        if not end:
+            raise InputError(f"{path} does not say how long it is: give a duration")
+        duration = end - start
+    count = max(1, round(_validate.positive(duration, "duration", "seconds") * rate))
+    shape = size or equirectangular_size(stream.height, stream.width, layout or FrameLayout())
+    return start + np.arange(count) / rate, shape
+
+
+def _pictures(
+    path: str | Path,
+    container: Any,
+    stream: Any,
     times: npt.NDArray[np.float64],
-    frames: Iterator[tuple[float, Any]],
-    layout: FrameLayout,
-) -> float | None:
-    """Put the frame that is shown at each time into `out`; return when the last one began."""
-    _, height, width, _ = out.shape
-
-    def put(begin: int, end: int, shown: Any) -> None:
-        if end > begin:
-            out[begin:end] = _equirectangular(shown, layout, (height, width))
-
-    done, began, shown = 0, None, None
-    for time, frame in frames:
-        if shown is None:  # the first frame also stands for what comes before it
-            began, shown = time, frame
-        reached = int(np.searchsorted(times, time - _STAMP))
-        put(done, reached, shown)
-        done = max(done, reached)
-        if done == len(times):
-            return began
-        began, shown = time, frame
-    if shown is not None:
-        put(done, len(times), shown)
-    return began
+    shape: tuple[int, int],
+    layout: FrameLayout | None,
+) -> Iterator[Frames]:
+    """Give the picture that is shown at each time; raise if the file ends before the last."""
+    last, given = None, 0
+    for frame in shown_at(times, frames_from(container, stream, times[0])):
+        if frame is not last:
+            picture, last = _equirectangular(frame, layout or FrameLayout(), shape), frame
+        given += 1
+        yield picture
+    if given < len(times):
+        raise InputError(
+            f"{path} ends before {times[given]:.2f} s and should reach {times[-1]:.2f} s: it is "
+            "truncated, or less should be asked for"
+        )

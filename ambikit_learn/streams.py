@@ -1,0 +1,119 @@
+"""The first video stream of a file: opening it, its times, and which frame is shown when."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import av
+
+from ambikit import InputError, _validate
+
+HELD = 0.5
+"""Seconds for which the last frame may stand for frames that a file does not have."""
+STAMP = 0.0006
+"""Matroska stamps whole milliseconds, so a frame may seem to begin half of one late."""
+
+
+@contextmanager
+def open_video(path: str | Path) -> Iterator[tuple[Any, Any]]:
+    """Open a file and its first video stream, and say in one line what is wrong with it."""
+    file = _validate.input_file(path)
+    try:
+        with av.open(str(file), metadata_errors="replace") as container:
+            cover = av.stream.Disposition.attached_pic
+            videos = [s for s in container.streams.video if not s.disposition & cover]
+            if not videos:
+                raise InputError(f"{path} has no video stream: give the file with the picture")
+            if videos[0].codec_context is None:
+                raise InputError(f"{path}: its video codec is unknown: convert it to H.264")
+            videos[0].codec_context.thread_count = 1
+            yield container, videos[0]
+    except av.error.FFmpegError as error:
+        raise InputError(
+            f"{path} cannot be read as video ({error.strerror}): it is truncated or another kind "
+            "of file; fetch or convert it again"
+        ) from None
+
+
+def frame_rate_of(stream: Any) -> float:
+    """Average number of frames per second."""
+    return float(stream.average_rate or stream.guessed_rate)
+
+
+def origin_of(container: Any) -> float:
+    """Time stamp at which players start to count."""
+    return (container.start_time or 0) / av.time_base
+
+
+def end_of(container: Any, stream: Any) -> float:
+    """Second at which the video ends, 0 if the header does not say."""
+    if stream.duration is not None:
+        ticks = (stream.start_time or 0) + stream.duration
+        return float(ticks * stream.time_base) - origin_of(container)
+    # Matroska notes the length of each track as text, 00:00:10.250000000.
+    hours, minutes, seconds = stream.metadata.get("DURATION", "0:0:0").split(":")
+    noted = 3600 * float(hours) + 60 * float(minutes) + float(seconds)
+    return noted or (container.duration or 0) / av.time_base
+
+
+def frames_from(container: Any, stream: Any, start: float) -> Iterator[tuple[float, Any]]:
+    """Decode from the key frame before `start`: (seconds, frame)."""
+    origin = origin_of(container)
+
+    def timed() -> Iterator[tuple[float, Any]]:
+        for frame in container.decode(stream):
+            if frame.pts is None:
+                raise InputError(
+                    f"{container.name} has frames without time stamps: remux it to mp4"
+                )
+            yield float(frame.pts * stream.time_base) - origin, frame
+
+    if start > 0:
+        container.seek(int((start + origin) / stream.time_base), stream=stream)
+        frames = timed()
+        first = next(frames, None)
+        if first is not None and first[0] <= start + STAMP:
+            yield first
+            yield from frames
+            return
+        # An index that leads astray: the beginning is always right.
+        container.seek(0, stream=stream)
+    yield from timed()
+
+
+def shown_at(times: Iterable[float], frames: Iterable[tuple[float, Any]]) -> Iterator[Any]:
+    """Give for each time the frame that is shown then: the last one that does not begin later.
+
+    Parameters
+    ----------
+    times : iterable of float
+        In seconds, rising.
+    frames : iterable of (float, av.VideoFrame)
+        Frames and the second at which each begins, rising. No more are taken than needed.
+
+    Yields
+    ------
+    av.VideoFrame
+        The first frame also stands for what comes before it; the last one for half a second, if
+        it does not say longer.
+    """
+    pending = deque(times)
+    begin, shown = 0.0, None
+    for time, frame in frames:
+        while pending and shown is not None and pending[0] < time - STAMP:
+            pending.popleft()
+            yield shown
+        begin, shown = time, frame
+        while pending and abs(pending[0] - time) <= STAMP:
+            pending.popleft()
+            yield shown
+        if not pending:
+            return
+    if shown is not None:
+        end = begin + max(HELD, float((shown.duration or 0) * shown.time_base))
+        while pending and pending.popleft() <= end:
+            yield shown
