@@ -1,11 +1,27 @@
-"""Writing a file so that nobody ever reads half of it."""
+"""Writing files so that nobody reads half of one, and saying why one cannot be written."""
 
 from __future__ import annotations
 
+import errno
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from ambikit import InputError
+
+if sys.platform != "win32":
+    import fcntl
+
+_MENDS = {
+    errno.ENOSPC: "the disk is full: free some space",
+    errno.EDQUOT: "the disk quota is used up: free some space",
+    errno.EFBIG: "a file is larger than may be written there: raise the limit",
+    errno.EACCES: "may not be written to: change its permissions",
+    errno.EPERM: "may not be written to: change its permissions",
+    errno.EROFS: "lies on a disk that is mounted read-only: mount it for writing",
+}
 
 
 @contextmanager
@@ -23,3 +39,34 @@ def replacing(path: str | Path) -> Iterator[Path]:
         os.replace(temporary, target)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def writing_to(folder: Path) -> Iterator[None]:
+    """Tell in one line why `folder` cannot be written to, and how to mend it."""
+    try:
+        yield
+    except OSError as error:
+        elsewhere = error.filename and not Path(os.fsdecode(error.filename)).is_relative_to(folder)
+        if elsewhere or error.errno not in _MENDS:
+            raise
+        raise InputError(
+            f"{folder}: {_MENDS[error.errno]}, and run the same command again; it goes on where "
+            "it stopped"
+        ) from error
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Hold a lock on a file, which ends with this process; refuse if another one holds it."""
+    with path.open("r+b") as file:
+        if sys.platform != "win32":
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise InputError(
+                    f"another run is writing to {path.parent}: wait until it ends"
+                ) from None
+            except OSError:
+                pass  # a file system without locks
+        yield

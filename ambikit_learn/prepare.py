@@ -2,29 +2,32 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-import tarfile
 from collections import Counter
-from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from functools import partial
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from ambikit import InputError, _validate
-from ambikit_learn._files import replacing
+from ambikit_learn._files import locked, writing_to
 from ambikit_learn._progress import tracked
-from ambikit_learn.clips import NOTES, LeftOut, Prepared, check_clip, prepare_clip
+from ambikit_learn.assembly import HANG, Assembly, Outcome, row_of, size_of
+from ambikit_learn.clips import NOTES, LeftOut, check_clip, prepare_clip
 from ambikit_learn.detection import load_detector
-from ambikit_learn.manifest import FORMAT, MEMBERS, Settings, write_manifest
+from ambikit_learn.manifest import Settings
+from ambikit_learn.on_ray import map_on_ray
 from ambikit_learn.sources import Clip, open_source
-from ambikit_learn.workers import cores, map_in_order
+from ambikit_learn.workers import Loss, map_in_order
 
-Outcome = Prepared | LeftOut
-Row = dict[str, Any]
+ENGINES = ("local", "ray")
+"""Where clips can be worked."""
+
+PATIENCE = 30.0
+"""Seconds of work that a second of a clip may take: detection in full on one busy core."""
+PACE = 20_000.0
+"""Bytes of video to a second of work, where the length is not known."""
 
 
 @dataclass(frozen=True)
@@ -71,15 +74,6 @@ class Summary:
         return "\n".join(lines)
 
 
-@dataclass(frozen=True)
-class _Shard:
-    """A unit of work: clips of one split, in the order of the source."""
-
-    name: str
-    clips: tuple[Clip, ...]
-    digest: str
-
-
 def prepare(
     source: str | Path,
     out: str | Path,
@@ -92,7 +86,10 @@ def prepare(
     sample_rate: int = 24000,
     clips_per_shard: int = 128,
     leave_out: Sequence[str] = ("W only",),
+    engine: str = "local",
+    address: str | None = None,
     workers: int | None = None,
+    clip_timeout: float = 600.0,
     check: bool = False,
 ) -> Summary:
     """Check clips, look for objects, and write shards that `AlignmentDataset` reads.
@@ -118,13 +115,24 @@ def prepare(
     sample_rate : int
         Of the sound to keep, in Hz.
     clips_per_shard : int
-        Clips of the source to a shard. A run that is killed loses at most its current shard.
+        Clips of the source to a shard.
     leave_out : sequence of str
         Which of the notes leave a clip out: ``"still picture"``, ``"Z is silent"``,
         ``"W only"``, ``"lengths differ"``; and of those that are converted ``"cubemap"``,
         ``"equi-angular cubemap"``, ``"two eyes"``.
+    engine : {"local", "ray"}
+        Where clips are worked: in processes on this machine, or on the nodes of a Ray cluster.
+        These must see `source`, a detector's weights and its module by the same paths; only this
+        process writes to `out`.
+    address : str, optional
+        Of the Ray cluster: ``"auto"``, ``"HOST:PORT"`` or ``"ray://HOST:PORT"``. Without it the
+        one that ``RAY_ADDRESS`` names or that runs on this machine, or else a new one here.
     workers : int, optional
-        Processes, by default one a core; 0 works in this one.
+        Processes, by default one a core, here or in the cluster; at most eight to a GPU where a
+        detector computes. 0 works in this process, without protection from crashes and hangs.
+    clip_timeout : float
+        Seconds after which a clip is given up, beyond half a minute for each of its own seconds
+        (where its length is not known, a second for each 20 kB of its video).
     check : bool
         Only say which clips could be used; `out` is not touched.
 
@@ -135,7 +143,8 @@ def prepare(
     Raises
     ------
     InputError
-        A setting is wrong, `out` holds something else, or `source` has no clips.
+        A setting is wrong, `out` holds something else or cannot be written to, `source` has no
+        clips, or there is no such Ray cluster.
     FileNotFoundError
         There is no such `source`.
 
@@ -144,8 +153,12 @@ def prepare(
     Every clip of the source has its row in ``manifest.parquet``; one that cannot be used is left
     out with its reason and costs nothing else. Which clips belong to a shard depends on the source
     alone, so each shard can be made, and made again, by itself: the output is the same bytes
-    whatever the number of workers and however often the run was killed. A shard is made again when
-    its clips' files change.
+    whatever the engine and the number of workers, and however often the run was killed. That loses
+    the clips in hand, up to four a worker. A shard is made again when its clips' files change, and
+    when one of its clips was given up and more patience is granted.
+
+    A clip whose worker dies is tried once more in another process. One that kills that too is left
+    out as a decoder crash, one that takes too long as a decoder hang.
     """
     root, folder = Path(out), Path(source)
     settings = Settings(
@@ -159,33 +172,65 @@ def prepare(
         clips_per_shard=_validate.count(clips_per_shard, "clips_per_shard"),
         leave_out=tuple(_validate.choice(note, NOTES, "leave_out") for note in leave_out),
     )
+    crew = _Crew(
+        _engine(engine, workers, address, detector),
+        _validate.positive(clip_timeout, "clip_timeout", "seconds"),
+    )
     clips = list(open_source(adapter, folder).clips())
     load_detector(detector)  # a wrong name or path is told before hours of work
-    hands = cores() if workers is None else workers
     if check:
-        outcomes = _outcomes(clips, partial(check_clip, settings=settings), hands)
-        return Summary.of([_row(*pair, folder) for pair in zip(clips, outcomes, strict=True)])
-    _claim(root, settings)
-    shards = _plan(clips, folder, settings)
-    todo = [shard for shard in shards if not _is_finished(root, shard)]
-    if todo:
-        # Its byte offsets would no longer fit the shards.
-        (root / "manifest.parquet").unlink(missing_ok=True)
-    work = partial(prepare_clip, settings=settings)
-    with closing(_outcomes([c for shard in todo for c in shard.clips], work, hands)) as outcomes:
-        for shard in todo:
-            _write(root, shard, islice(outcomes, len(shard.clips)), folder)
-    return Summary.of(_finish(root, shards))
+        outcomes = crew.work(partial(check_clip, settings=settings), clips)
+        return Summary.of([row_of(*pair, folder) for pair in zip(clips, outcomes, strict=True)])
+    if folder.resolve() in (root.resolve(), *root.resolve().parents):
+        raise InputError(f"{root} lies in the folder of the clips: choose one outside {folder}")
+    assembly = Assembly(root, folder, settings, crew.clip_timeout)
+    shards = assembly.plan(clips)
+    with writing_to(root):
+        _claim(root, settings)
+        with locked(root / "dataset.json"):
+            work = partial(crew.work, partial(prepare_clip, settings=settings))
+            return Summary.of(assembly.make(shards, work))
 
 
-def _outcomes(
-    clips: list[Clip], work: Callable[[Clip], Outcome], workers: int
-) -> Generator[Outcome, None, None]:
-    """Work the clips, in order, showing progress."""
-    lost = LeftOut("decoder crash", "the worker process died, and died again on this clip alone")
-    workers = min(workers, len(clips))
-    results = map_in_order(work, clips, workers=workers, lost=lambda _: lost)
-    yield from tracked(results, len(clips), "prepare")
+def _engine(
+    name: str, workers: int | None, address: str | None, detector: str
+) -> Callable[..., Generator[Outcome, None, None]]:
+    """Return the map that does the work."""
+    count = None if workers is None else _validate.natural(workers, "workers")
+    if _validate.choice(name, ENGINES, "engine") == "ray":
+        computes = detector not in ("none", "file")
+        return partial(map_on_ray, workers=count, address=address, gpus=computes)
+    if address is not None:
+        raise InputError(f"address {address!r} is for a Ray cluster: take the engine 'ray'")
+    return partial(map_in_order, workers=count)
+
+
+@dataclass(frozen=True)
+class _Crew:
+    """Who works the clips, and the patience with each."""
+
+    engine: Callable[..., Generator[Outcome, None, None]]
+    clip_timeout: float
+
+    def work(
+        self, work: Callable[[Clip], Outcome], clips: Sequence[Clip]
+    ) -> Generator[Outcome, None, None]:
+        """Work clips, in order, showing progress."""
+        if clips:
+            with closing(self.engine(work, clips, lost=self.lost, limit=self.limit)) as outcomes:
+                yield from tracked(outcomes, len(clips), "prepare")
+
+    def limit(self, clip: Clip) -> float:
+        """Seconds that a clip may take."""
+        if clip.duration is not None:
+            return self.clip_timeout + PATIENCE * clip.duration
+        return self.clip_timeout + size_of(clip.video) / PACE
+
+    def lost(self, clip: Clip, how: Loss) -> Outcome:
+        """Make the outcome of a clip whose worker gave none."""
+        if how == "hang":
+            return LeftOut(HANG, f"no end after {self.limit(clip):.0f} s (see clip_timeout)")
+        return LeftOut("decoder crash", "the worker process died, and another died on this clip")
 
 
 def _claim(root: Path, settings: Settings) -> None:
@@ -203,121 +248,3 @@ def _claim(root: Path, settings: Settings) -> None:
             f"{root} was prepared with {'; '.join(changed)}: choose a new folder, or the same "
             "settings to take up that preparation"
         )
-
-
-def _plan(clips: Sequence[Clip], folder: Path, settings: Settings) -> list[_Shard]:
-    """Deal the clips of each split, in order, to shards."""
-    shards = []
-    for split in sorted({clip.split for clip in clips}):
-        members = tuple(clip for clip in clips if clip.split == split)
-        for number, start in enumerate(range(0, len(members), settings.clips_per_shard)):
-            some = members[start : start + settings.clips_per_shard]
-            text = json.dumps([FORMAT, asdict(settings), [_identity(c, folder) for c in some]])
-            digest = hashlib.sha256(text.encode()).hexdigest()
-            shards.append(_Shard(f"{split}-{number:05d}", some, digest))
-    return shards
-
-
-def _identity(clip: Clip, folder: Path) -> list[Any]:
-    """Return what a clip's content depends on; its files by name, size and time of change."""
-    identity: list[Any] = [clip.key, clip.split, clip.start, clip.duration]
-    for path in (clip.video, clip.audio, clip.boxes):
-        if path is not None and path.exists():
-            status = path.stat()
-            identity.append([_relative(path, folder), status.st_size, status.st_mtime_ns])
-        else:
-            identity.append(None)
-    return identity
-
-
-def _relative(path: Path, folder: Path) -> str:
-    """Path below the source's folder, so that the same data elsewhere gives the same manifest."""
-    return path.relative_to(folder).as_posix() if path.is_relative_to(folder) else path.name
-
-
-def _tar(root: Path, shard: _Shard) -> Path:
-    """Path of a shard."""
-    return root / "shards" / f"{shard.name}.tar"
-
-
-def _journal(root: Path, shard: _Shard) -> Path:
-    """Path of the file that declares a shard finished."""
-    return root / "journal" / f"{shard.name}.json"
-
-
-def _size(path: Path) -> int:
-    """Bytes of a file, 0 if there is none."""
-    return path.stat().st_size if path.exists() else 0
-
-
-def _is_finished(root: Path, shard: _Shard) -> bool:
-    """Tell whether a shard was made, of these very clips, and is still whole."""
-    try:
-        journal = json.loads(_journal(root, shard).read_text(encoding="utf-8"))
-    except (FileNotFoundError, ValueError):
-        return False
-    made = journal["bytes"], journal["digest"]
-    return bool(made == (_size(_tar(root, shard)), shard.digest))
-
-
-def _write(root: Path, shard: _Shard, outcomes: Iterable[Outcome], folder: Path) -> None:
-    """Write a shard, then the journal that declares it finished."""
-    tar = _tar(root, shard)
-    with replacing(tar) as temporary:
-        rows = _fill(temporary, shard, outcomes, folder)
-    if not any(row["status"] == "ok" for row in rows):
-        tar.unlink()
-    with replacing(_journal(root, shard)) as temporary:
-        journal = {"digest": shard.digest, "bytes": _size(tar), "rows": rows}
-        temporary.write_text(json.dumps(journal, ensure_ascii=False), encoding="utf-8")
-
-
-def _fill(path: Path, shard: _Shard, outcomes: Iterable[Outcome], folder: Path) -> list[Row]:
-    """Write the tar of a shard as its clips come; return their rows of the manifest."""
-    from webdataset import TarWriter  # imports torch, which workers do without
-
-    rows = []
-    owner = {"user": "ambikit", "group": "ambikit", "mtime": 0}
-    with path.open("wb") as stream, TarWriter(stream, encoder=False, **owner) as writer:
-        for clip, outcome in zip(shard.clips, outcomes, strict=True):
-            rows.append(_row(clip, outcome, folder))
-            if isinstance(outcome, Prepared):
-                parts = {MEMBERS[part]: data for part, data in outcome.members.items()}
-                writer.write({"__key__": clip.key, **parts})
-    with tarfile.open(path) as tar:
-        places = {member.name: member for member in tar}
-    for row in rows:
-        if row["status"] == "ok":
-            row["shard"] = f"{shard.name}.tar"
-            for part, suffix in MEMBERS.items():
-                member = places[f"{row['key']}.{suffix}"]
-                row[f"{part}_offset"], row[f"{part}_bytes"] = member.offset_data, member.size
-    return rows
-
-
-def _row(clip: Clip, outcome: Outcome, folder: Path) -> Row:
-    """Row of the manifest for a clip."""
-    row = {
-        "key": clip.key,
-        "split": clip.split,
-        "video": _relative(clip.video, folder),
-        "audio": _relative(clip.audio, folder),
-    }
-    if isinstance(outcome, Prepared):
-        return row | {"status": "ok"} | outcome.facts
-    detail = outcome.detail.replace(f"{folder}/", "")
-    return row | {"status": "left out", "reason": outcome.reason, "detail": detail}
-
-
-def _finish(root: Path, shards: Sequence[_Shard]) -> list[Row]:
-    """Write the manifest of all shards; sweep away those of a larger source and half-made files."""
-    rows: list[Row] = []
-    for shard in shards:
-        rows += json.loads(_journal(root, shard).read_text(encoding="utf-8"))["rows"]
-    write_manifest(root, rows)
-    kept = {f(root, shard) for shard in shards for f in (_tar, _journal)}
-    for part in ("shards", "journal"):
-        for path in (root / part).iterdir():
-            if path not in kept:
-                path.unlink()
-    return rows

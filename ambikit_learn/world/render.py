@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Generator
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 
@@ -18,7 +17,7 @@ from ambikit_learn._files import replacing
 from ambikit_learn._progress import tracked
 from ambikit_learn.detection.boxfile import write_boxes
 from ambikit_learn.media import write_video
-from ambikit_learn.workers import cores, map_in_order
+from ambikit_learn.workers import Loss, cores, map_in_order
 from ambikit_learn.world.acoustics import render_sound
 from ambikit_learn.world.layouts import LAYOUTS, Files, write_events, write_sound
 from ambikit_learn.world.pictures import boxes, render_frames
@@ -161,7 +160,7 @@ def render_world(
     todo = [i for i in range(count) if not (folder / settings.files(i).boxes).exists()]
     work = partial(_attempt, folder, settings)
     results = map_in_order(work, todo, workers=processes, lost=_lost)
-    with closing(cast("Generator[Exception | None, None, None]", results)):
+    with closing(results):
         for failure in tracked(results, len(todo), "world"):
             if failure is not None:
                 raise failure
@@ -274,6 +273,6 @@ def _attempt(folder: Path, settings: Settings, index: int) -> Exception | None:
     return None
 
 
-def _lost(index: int) -> Exception:
+def _lost(index: int, _: Loss) -> Exception:
     """Return the error of a clip whose worker died."""
     return OSError(f"the process rendering clip {index} died: is there enough memory?")

@@ -325,7 +325,8 @@ def wait_for(holds, seconds=60.0):
 
 def children(pid: int) -> list[int]:
     """Processes that a process started."""
-    return [int(c) for c in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    tasks = Path(f"/proc/{pid}/task").glob("*/children")
+    return [int(child) for task in tasks for child in task.read_text().split()]
 
 
 def alive(pid: int) -> bool:
@@ -451,7 +452,7 @@ class TestArguments:
     def test_a_folder_that_holds_something_else(self, clip_folder, tmp_path):
         clip_folder.add("a")
         with pytest.raises(InputError, match="holds something else"):
-            prepare(clip_folder.root, clip_folder.root, **SMALL)
+            prepare(clip_folder.root, tmp_path, **SMALL)
 
     @pytest.mark.parametrize(
         ("option", "message"),

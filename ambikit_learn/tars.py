@@ -1,0 +1,184 @@
+"""Tar files that grow clip by clip, so that a process may be killed while it writes one."""
+
+from __future__ import annotations
+
+import json
+import tarfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, BinaryIO
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Begun:
+    """What is whole of a tar that was begun.
+
+    Parameters
+    ----------
+    header : dict
+        What it was begun with.
+    rows : list of dict
+        What was noted of each clip in it.
+    tar_bytes, log_bytes : int
+        Bytes that are whole of the tar, and of the log beside it.
+    """
+
+    header: dict[str, Any] = field(default_factory=dict)
+    rows: list[Row] = field(default_factory=list)
+    tar_bytes: int = 0
+    log_bytes: int = 0
+
+
+def begun(target: Path) -> Begun:
+    """Find what is whole of a tar that was begun.
+
+    Parameters
+    ----------
+    target : Path
+        The tar that it is to become.
+
+    Returns
+    -------
+    Begun
+    """
+    tar, log = _parts(target)
+    if not (tar.is_file() and log.is_file()):
+        return Begun()
+    size = tar.stat().st_size
+    whole = Begun()
+    for line in log.read_bytes().splitlines(keepends=True):
+        try:
+            header, rows, end = whole.header, whole.rows, whole.tar_bytes
+            if whole.log_bytes == 0:
+                header = dict(json.loads(line))
+            else:
+                end, row = json.loads(line)
+                rows = [*rows, row]
+        except (ValueError, TypeError):
+            break
+        if not line.endswith(b"\n") or end > size:
+            break
+        whole = Begun(header, rows, end, whole.log_bytes + len(line))
+    return whole
+
+
+class GrowingTar:
+    """A tar in the making, hidden beside its place, and a log of the clips that are whole in it.
+
+    Both are kept when writing fails, and cut to what is whole when they are taken up again.
+
+    Parameters
+    ----------
+    target : Path
+        The tar that it is to become.
+    header : dict
+        What to know of it before it is taken up again.
+    known : Begun
+        What to keep of what is there.
+    """
+
+    def __init__(self, target: Path, header: Mapping[str, Any], known: Begun) -> None:
+        self._target = target
+        self.rows = list(known.rows)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        tar, log = _parts(target)
+        self._tar, self._log = _cut(tar, known.tar_bytes), _cut(log, known.log_bytes)
+        if not known.log_bytes:
+            self._line(dict(header))
+
+    def add(self, members: Mapping[str, bytes]) -> dict[str, int]:
+        """Add the members of a clip; they stay if `note` is called next.
+
+        Parameters
+        ----------
+        members : dict
+            Bytes by file name.
+
+        Returns
+        -------
+        dict
+            Where those bytes begin in the tar, by file name.
+        """
+        places = {}
+        for name, data in members.items():
+            self._tar.write(_header(name, len(data)))
+            places[name] = self._tar.tell()
+            self._tar.write(data)
+            self._tar.write(bytes(-len(data) % tarfile.BLOCKSIZE))
+        return places
+
+    def note(self, row: Row) -> None:
+        """Note that a clip is whole.
+
+        Parameters
+        ----------
+        row : dict
+            What to note of it.
+        """
+        self._tar.flush()
+        self._line((self._tar.tell(), row))
+        self.rows.append(row)
+
+    def finish(self) -> int:
+        """Write the end of the tar.
+
+        Returns
+        -------
+        int
+            Its bytes.
+        """
+        end = 2 * tarfile.BLOCKSIZE
+        self._tar.write(bytes(end + -(self._tar.tell() + end) % tarfile.RECORDSIZE))
+        self._tar.flush()
+        return self._tar.tell()
+
+    def settle(self, *, keep: bool) -> None:
+        """Give the tar its place.
+
+        Parameters
+        ----------
+        keep : bool
+            False throws it away.
+        """
+        self.close()
+        tar, log = _parts(self._target)
+        if keep:
+            tar.replace(self._target)
+        tar.unlink(missing_ok=True)
+        log.unlink()
+
+    def close(self) -> None:
+        """Close the files, which stay as they are."""
+        try:
+            self._tar.close()
+        finally:
+            self._log.close()
+
+    def _line(self, document: Any) -> None:
+        """Add a line to the log."""
+        self._log.write(json.dumps(document).encode() + b"\n")
+        self._log.flush()
+
+
+def _parts(target: Path) -> tuple[Path, Path]:
+    """Paths of a growing tar and its log; readers of folders pass over hidden files."""
+    return target.with_name(f".{target.stem}.part.tar"), target.with_name(f".{target.stem}.log")
+
+
+def _cut(path: Path, count: int) -> BinaryIO:
+    """Open a file to write on after its first `count` bytes."""
+    path.touch()
+    stream = path.open("r+b")
+    stream.truncate(count)
+    stream.seek(count)
+    return stream
+
+
+def _header(name: str, size: int) -> bytes:
+    """Header of a member, the same for the same name and size."""
+    info = tarfile.TarInfo(name)
+    info.size, info.mode, info.uname, info.gname = size, 0o444, "ambikit", "ambikit"
+    return info.tobuf(tarfile.PAX_FORMAT, "utf-8", "surrogateescape")
