@@ -66,7 +66,11 @@ def _prepare(options: argparse.Namespace) -> None:
         frame_rate=options.frame_rate,
         frame_size=tuple(options.frame_size),
         sample_rate=options.sample_rate,
+        leave_out=options.leave_out,
+        engine=options.engine,
+        address=options.address,
         workers=options.workers,
+        clip_timeout=options.clip_timeout,
         check=options.check,
     )
     print(summary)
@@ -142,6 +146,26 @@ def _parser() -> argparse.ArgumentParser:
         "--detection-rate", type=float, default=2.0, help="times a second to look for objects"
     )
     prepare.add_argument("--sample-rate", type=int, default=24000, help="of the sound kept, in Hz")
+    prepare.add_argument(
+        "--leave-out",
+        nargs="*",
+        default=("W only",),
+        metavar="NOTE",
+        help="notes that leave a clip out, such as 'still picture' or 'Z is silent' ('W only')",
+    )
+    prepare.add_argument(
+        "--engine", default="local", help="local: processes on this machine; ray: a Ray cluster"
+    )
+    prepare.add_argument(
+        "--address", help="of the Ray cluster: auto, HOST:PORT; by default a running or new one here"
+    )
+    prepare.add_argument(
+        "--clip-timeout",
+        type=float,
+        default=600.0,
+        metavar="SECONDS",
+        help="give a clip up after so long, and longer by its length (600)",
+    )
     prepare.add_argument("--check", action="store_true", help="only say which clips can be used")
     _workers(prepare)
 
