@@ -157,7 +157,8 @@ def _parser() -> argparse.ArgumentParser:
         "--engine", default="local", help="local: processes on this machine; ray: a Ray cluster"
     )
     prepare.add_argument(
-        "--address", help="of the Ray cluster: auto, HOST:PORT; by default a running or new one here"
+        "--address",
+        help="of the Ray cluster: auto, HOST:PORT; by default a running or new one here",
     )
     prepare.add_argument(
         "--clip-timeout",
