@@ -65,7 +65,11 @@ def _prepare(options: argparse.Namespace) -> None:
         detection_rate=options.detection_rate,
         frame_rate=options.frame_rate,
         frame_size=tuple(options.frame_size),
+        video=options.video,
         sample_rate=options.sample_rate,
+        sound=options.sound,
+        bitrate=options.bitrate,
+        segment=options.segment,
         leave_out=options.leave_out,
         engine=options.engine,
         address=options.address,
@@ -176,7 +180,19 @@ def _parser() -> argparse.ArgumentParser:
     evaluate.set_defaults(run=_evaluate)
     evaluate.add_argument(
         "task",
+    prepare.add_argument(
+        "--video",
+        default="auto",
+        help="auto: copy streams that already are as they would be coded; encode; copy",
+    )
         choices=("avc", "avsa"),
+    prepare.add_argument("--sound", default="flac", help="codec of the sound: flac or opus")
+    prepare.add_argument(
+        "--bitrate", type=int, default=256, help="of Opus, in kb/s for four channels (256)"
+    )
+    prepare.add_argument(
+        "--segment", type=float, default=10.0, metavar="SECONDS", help="cut long clips so (10)"
+    )
         help="avc: does the sound belong to the picture? avsa: is it turned the right way?",
     )
     evaluate.add_argument("--model", type=Path, required=True, help="run folder of fit")

@@ -142,6 +142,24 @@ def check_clip(clip: Clip, settings: Settings) -> Prepared | LeftOut:
     return replace(outcome, members={}) if isinstance(outcome, Prepared) else outcome
 
 
+def length_of(clip: Clip) -> float:
+    """Read how long the picture of a clip is, as far as its file says.
+
+    Parameters
+    ----------
+    clip : Clip
+
+    Returns
+    -------
+    float
+        Seconds; 0.0 if the file does not say or cannot be read, which `prepare_clip` will tell.
+    """
+    try:
+        return max(0.0, probe(clip.video).duration - clip.start)
+    except Exception:
+        return 0.0
+
+
 def read_objects(record: bytes) -> Objects:
     """Read the objects of a clip.
 
@@ -215,6 +233,8 @@ def _seconds_of_picture(clip: Clip) -> float:
         info = probe(clip.video)
     if clip.audio == clip.video and not info.has_audio:
         raise _UnusableError("no sound", f"{clip.video} has no sound track")
+    if not info.duration and clip.duration is None:
+        raise _UnusableError("unreadable picture", f"{clip.video} does not say how long it is")
     return _within(clip, clip.video, info.duration or math.inf)
 
 

@@ -53,10 +53,14 @@ _UNREADABLE = (
     ZeroDivisionError,
 )
 
+CODECS = ("flac", "opus")
+"""What sound can be kept as."""
 OPUS_RATES = (8000, 12000, 16000, 24000, 48000)
 """Sample rates that Opus takes, in Hz."""
 BITRATE = 256
 """Of Opus, in kb/s for all channels, when nothing is said."""
+BITRATES = (24, 2048)
+"""Least and most of them for four channels."""
 
 _BLOCK = 1024
 # Samples at 48 kHz after which nothing is left of a decoder's state.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import closing
@@ -14,11 +15,13 @@ from ambikit import InputError, _validate
 from ambikit_learn._files import locked, writing_to
 from ambikit_learn._progress import tracked
 from ambikit_learn.assembly import HANG, Assembly, Outcome, row_of, size_of
-from ambikit_learn.clips import NOTES, LeftOut, check_clip, prepare_clip
+from ambikit_learn.clips import NOTES, SHORTEST, LeftOut, check_clip, length_of, prepare_clip
 from ambikit_learn.detection import load_detector
 from ambikit_learn.manifest import Settings
+from ambikit_learn.members import BITRATE, BITRATES, CODECS, OPUS_RATES
 from ambikit_learn.on_ray import map_on_ray
-from ambikit_learn.sources import Clip, open_source
+from ambikit_learn.sources import Clip, distinct, open_source, segments
+from ambikit_learn.transcode import MODES
 from ambikit_learn.workers import Loss, map_in_order
 
 ENGINES = ("local", "ray")
@@ -28,6 +31,8 @@ PATIENCE = 30.0
 """Seconds of work that a second of a clip may take: detection in full on one busy core."""
 PACE = 20_000.0
 """Bytes of video to a second of work, where the length is not known."""
+HEADER = 60.0
+"""Seconds that the header of a video may take to read."""
 
 
 @dataclass(frozen=True)
@@ -83,7 +88,11 @@ def prepare(
     detection_rate: float = 2.0,
     frame_rate: float = 8.0,
     frame_size: tuple[int, int] = (160, 320),
+    video: str = "auto",
     sample_rate: int = 24000,
+    sound: str = "flac",
+    bitrate: int = BITRATE,
+    segment: float = 10.0,
     clips_per_shard: int = 128,
     leave_out: Sequence[str] = ("W only",),
     engine: str = "local",
@@ -112,8 +121,19 @@ def prepare(
         Frames per second to keep.
     frame_size : (height, width)
         Size of the equirectangular frames to keep, even numbers.
+    video : {"auto", "encode", "copy"}
+        Copy the source's stream where it already is what would be coded, never, or wherever it
+        can be (`ambikit_learn.transcode.transcode`). Copying is quicker; reading a copy is slow if
+        its key frames are far apart, and its frames keep their own size and rate.
     sample_rate : int
         Of the sound to keep, in Hz.
+    sound : {"flac", "opus"}
+        Codec of the sound: 16-bit FLAC, or Opus at a fifth of its size.
+    bitrate : int
+        Of Opus, in kb/s for the four channels together.
+    segment : float
+        Seconds at which long clips are cut, so that no worker has to hold more. What is shorter
+        than two segments stays whole.
     clips_per_shard : int
         Clips of the source to a shard.
     leave_out : sequence of str
@@ -171,6 +191,10 @@ def prepare(
         sample_rate=_validate.count(sample_rate, "sample_rate"),
         clips_per_shard=_validate.count(clips_per_shard, "clips_per_shard"),
         leave_out=tuple(_validate.choice(note, NOTES, "leave_out") for note in leave_out),
+        video=_validate.choice(video, MODES, "video"),
+        sound=_validate.choice(sound, CODECS, "sound"),
+        bitrate=_bitrate(sound, sample_rate, bitrate),
+        segment=_validate.within(segment, SHORTEST, math.inf, "segment"),
     )
     crew = _Crew(
         _engine(engine, workers, address, detector),
@@ -178,6 +202,7 @@ def prepare(
     )
     clips = list(open_source(adapter, folder).clips())
     load_detector(detector)  # a wrong name or path is told before hours of work
+    clips = _cut(clips, settings.segment, workers)
     if check:
         outcomes = crew.work(partial(check_clip, settings=settings), clips)
         return Summary.of([row_of(*pair, folder) for pair in zip(clips, outcomes, strict=True)])
@@ -190,6 +215,33 @@ def prepare(
         with locked(root / "dataset.json"):
             work = partial(crew.work, partial(prepare_clip, settings=settings))
             return Summary.of(assembly.make(shards, work))
+
+
+def _bitrate(sound: str, sample_rate: int, bitrate: int) -> int:
+    """Return the bit rate of a codec, 0 if it has none."""
+    if sound != "opus":
+        return 0
+    if sample_rate not in OPUS_RATES:
+        rates = ", ".join(map(str, OPUS_RATES))
+        raise InputError(f"Opus takes no sample_rate of {sample_rate} Hz: choose one of {rates}")
+    return round(_validate.within(bitrate, *BITRATES, "bitrate"))
+
+
+def _cut(clips: list[Clip], segment: float, workers: int | None) -> list[Clip]:
+    """Cut clips into segments; their lengths are read where a broken header does no harm."""
+    unknown = [clip for clip in clips if clip.duration is None and clip.split != "unlisted"]
+    with closing(
+        map_in_order(
+            length_of, unknown, workers=workers, lost=lambda *_: 0.0, limit=lambda _: HEADER
+        )
+    ) as lengths:
+        found = dict(zip((clip.key for clip in unknown), lengths, strict=True))
+    parts = [
+        part
+        for clip in clips
+        for part in segments(clip, found.get(clip.key, clip.duration or 0.0), segment)
+    ]
+    return list(distinct(parts))
 
 
 def _engine(

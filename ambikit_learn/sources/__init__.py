@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ambikit import _validate
-from ambikit_learn.sources._clip import Clip, Source
+from ambikit_learn.sources._clip import Clip, Source, distinct, segments
 from ambikit_learn.sources._labelled import LabelledClip, LabelledSource
 from ambikit_learn.sources.eigenscape import EigenScape
 from ambikit_learn.sources.folder import Folder
@@ -32,8 +32,10 @@ __all__ = [
     "LabelledSource",
     "Source",
     "Sphere360",
+    "distinct",
     "open_labelled",
     "open_source",
+    "segments",
 ]
 
 SOURCES: dict[str, Callable[[Path], Source]] = {

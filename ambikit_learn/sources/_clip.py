@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePath
 from typing import Protocol
 
@@ -69,6 +69,38 @@ def distinct(clips: list[Clip]) -> Iterator[Clip]:
             )
         seen[clip.key] = clip
         yield clip
+
+
+def segments(clip: Clip, seconds: float, segment: float) -> list[Clip]:
+    """Cut a clip of known length; the last segment takes what is left over.
+
+    Parameters
+    ----------
+    clip : Clip
+    seconds : float
+        Its length.
+    segment : float
+        Seconds of a segment; what is shorter than two of them stays whole.
+
+    Returns
+    -------
+    list of Clip
+        Their keys end in the second at which they begin, unless there is only one.
+    """
+    count = int(seconds / segment)
+    if count < 2:
+        return [clip]
+    starts = [i * segment for i in range(count)]
+    lengths = [segment] * (count - 1) + [seconds - starts[-1]]
+    return [
+        replace(
+            clip,
+            key=f"{clip.key}-{round(start):03d}",
+            start=clip.start + start,
+            duration=length,
+        )
+        for start, length in zip(starts, lengths, strict=True)
+    ]
 
 
 def existing(path: Path) -> Path | None:

@@ -9,12 +9,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-import ambikit
 from ambikit import InputError
-from ambikit_learn.sources._clip import Clip, distinct, existing
-
-SEGMENT = 10.0
-"""Seconds of a clip: recordings last for minutes, too long to be held as one."""
+from ambikit_learn.sources._clip import Clip, distinct, existing, key_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,7 +37,7 @@ class Events:
 
 @dataclass(frozen=True)
 class STARSS23:
-    """Recordings of real rooms with labelled directions, in segments of about 10 s.
+    """Recordings of real rooms with labelled directions, each a few minutes long.
 
     ``ROOT/foa_dev/{PART}/{NAME}.wav`` is the sound, ``ROOT/video_dev/{PART}/{NAME}.mp4`` the
     picture and ``ROOT/metadata_dev/{PART}/{NAME}.csv`` the labels (`read_events`). What is in a
@@ -76,26 +72,18 @@ class STARSS23:
                 f"{self.root} is not laid out like STARSS23: it needs foa_dev/dev-…/NAME.wav and "
                 "video_dev/dev-…/NAME.mp4"
             )
-        return distinct([clip for sound in sounds for clip in self._segments(sound)])
+        return distinct([self._clip(sound) for sound in sounds])
 
-    def _segments(self, sound: Path) -> Iterator[Clip]:
-        """Cut a recording; the last segment takes what is left over."""
+    def _clip(self, sound: Path) -> Clip:
+        """Find what belongs to a recording."""
         part, name = sound.parent.name, sound.stem
-        try:
-            seconds = ambikit.info(sound).duration
-        except InputError:
-            seconds = 0.0  # whoever reads it will say what is wrong with it
-        count = max(1, int(seconds / SEGMENT))
-        for i in range(count):
-            yield Clip(
-                key=f"{name}-{round(i * SEGMENT):03d}",
-                video=self.root / "video_dev" / part / f"{name}.mp4",
-                audio=sound,
-                start=i * SEGMENT,
-                duration=SEGMENT if i + 1 < count else None,
-                boxes=existing(self.root / "boxes_dev" / part / f"{name}.json"),
-                split="test" if part.startswith("dev-test") else "train",
-            )
+        return Clip(
+            key=key_of(Path(name)),
+            video=self.root / "video_dev" / part / f"{name}.mp4",
+            audio=sound,
+            boxes=existing(self.root / "boxes_dev" / part / f"{name}.json"),
+            split="test" if part.startswith("dev-test") else "train",
+        )
 
 
 def read_events(path: str | Path) -> Events:

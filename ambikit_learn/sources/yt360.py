@@ -1,4 +1,4 @@
-"""The layout of the YT-360 data set: ``video/{ID}-{T}.mp4``, ``audio/{ID}-{T}.m4a``."""
+"""The layout of the YT-360 data set: clips ``{ID}-{T}``, or whole videos ``{ID}`` to be cut."""
 
 from __future__ import annotations
 
@@ -10,17 +10,22 @@ from ambikit import InputError
 from ambikit_learn.sources._clip import AUDIO, VIDEO, Clip, by_stem, distinct, existing, key_of
 from ambikit_learn.sources._labelled import lines
 
+SEGMENT = 10.0
+"""Seconds of a clip."""
+
 
 @dataclass(frozen=True)
 class YT360:
     """Clips cut from YouTube videos.
 
-    ``{ID}`` is the video's id and ``{T}`` the second at which the clip was cut; a name may also be
-    an id alone. ``ROOT/train.txt`` and ``ROOT/test.txt`` list the ids of each split, one a line;
-    without lists all clips are for training, with them a clip in neither is ``"unlisted"``. If
-    ``ROOT/segments.txt`` is there (lines ``{ID} {T},{T},…``), every clip that it lists is named,
-    whether its files are there or not. Boxes may lie in ``ROOT/boxes/{ID}-{T}.json``. The sound is
-    always that of ``ROOT/audio``: the video files carry a stereo mix.
+    ``{ID}`` is the video's id and ``{T}`` the second at which a clip of 10 s begins. The files are
+    either the clips, ``video/{ID}-{T}.mp4`` and ``audio/{ID}-{T}.m4a``, or the whole videos,
+    ``video/{ID}.mp4`` and ``audio/{ID}.m4a``, out of which the clips are taken that
+    ``ROOT/segments.txt`` lists (lines ``{ID} {T},{T},…``). Every clip that it lists is named,
+    whether its files are there or not. ``ROOT/train.txt`` and ``ROOT/test.txt`` list the ids of
+    each split, one a line; without lists all clips are for training, with them a clip in neither is
+    ``"unlisted"``. Boxes may lie in ``ROOT/boxes`` by the name of the video. The sound is always
+    that of ``ROOT/audio``: the video files carry a stereo mix.
 
     Parameters
     ----------
@@ -54,29 +59,38 @@ class YT360:
             for name in ("train", "test")
             if (text := self.root / f"{name}.txt").is_file()
         }
+        files = video.keys() | audio.keys()
+        spans: dict[str, tuple[str, float | None]] = {name: (name, None) for name in files}
+        for name, (stem, second) in self._segments().items():
+            if name not in files:
+                spans[name] = (stem, second) if stem in files else (name, None)
+        for stem in {stem for stem, second in spans.values() if second is not None}:
+            del spans[stem]
         return distinct(
             [
                 Clip(
-                    key=key_of(Path(stem)),
+                    key=key_of(Path(name)),
                     video=video.get(stem, self.root / "video" / f"{stem}.mp4"),
                     audio=audio.get(stem, self.root / "audio" / f"{stem}.m4a"),
+                    start=second or 0.0,
+                    duration=None if second is None else SEGMENT,
                     boxes=existing(self.root / "boxes" / f"{stem}.json"),
-                    split=_split(stem, splits),
+                    split=_split(name, splits),
                 )
-                for stem in video.keys() | audio.keys() | set(self._segments())
+                for name, (stem, second) in spans.items()
             ]
         )
 
-    def _segments(self) -> Iterator[str]:
-        """Give the names that the list of segments demands."""
+    def _segments(self) -> dict[str, tuple[str, float]]:
+        """Give id and second of each clip that the list of segments names."""
         path = self.root / "segments.txt"
-        if not path.is_file():
-            return
-        for number, words in lines(path):
+        found: dict[str, tuple[str, float]] = {}
+        for number, words in lines(path) if path.is_file() else ():
             starts = words[1].split(",") if len(words) == 2 else [""]
-            if not all(start.isdigit() for start in starts):
+            if not all(start.isdecimal() for start in starts):
                 raise InputError(f"{path}, line {number}: expected an id and seconds, 'ID 10,20'")
-            yield from (f"{words[0]}-{start}" for start in starts)
+            found |= {f"{words[0]}-{start}": (words[0], float(start)) for start in starts}
+        return found
 
 
 def _split(stem: str, splits: dict[str, set[str]]) -> str:

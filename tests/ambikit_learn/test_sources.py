@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import random
+from pathlib import Path
 
 import pytest
 
 from ambikit import InputError
-from ambikit_learn.sources import Clip, open_source
+from ambikit_learn.sources import Clip, open_source, segments
 
 
 def touch(root, *names):
@@ -92,6 +93,53 @@ def test_yt360_names_every_listed_segment(tmp_path):
     (tmp_path / "segments.txt").write_text("a 1,2\nb 1;2\n")
     with pytest.raises(InputError, match=r"segments\.txt, line 2: expected"):
         clips("yt360", tmp_path)
+
+
+def test_yt360_cuts_whole_videos_by_the_released_list(tmp_path):
+    """As published: whole videos, and lists of ids and seconds; clips that are cut already stay."""
+    touch(tmp_path, "video/-a-b_c7-10.mp4", "audio/-a-b_c7-10.m4a", "boxes/-a-b_c7-10.json")
+    touch(tmp_path, "video/zzzzzzzzzzz.webm", "video/cut-5.mp4", "audio/cut-5.m4a", "audio/cut.m4a")
+    touch(tmp_path, "video/other.mp4", "audio/other.m4a")
+    (tmp_path / "train.txt").write_text("-a-b_c7-10\ncut\nother\n")
+    (tmp_path / "test.txt").write_text("zzzzzzzzzzz\n")
+    (tmp_path / "segments.txt").write_text("-a-b_c7-10 0,130\nzzzzzzzzzzz 4\ncut 5,25\ngone 7\n")
+    video, audio = tmp_path / "video", tmp_path / "audio"
+    whole = {
+        "video": video / "-a-b_c7-10.mp4",
+        "audio": audio / "-a-b_c7-10.m4a",
+        "duration": 10.0,
+        "boxes": tmp_path / "boxes/-a-b_c7-10.json",
+    }
+    assert list(open_source("yt360", tmp_path).clips()) == [
+        Clip("-a-b_c7-10-0", start=0.0, **whole),
+        Clip("-a-b_c7-10-130", start=130.0, **whole),
+        Clip("cut-25", video / "cut.mp4", audio / "cut.m4a", start=25.0, duration=10.0),
+        Clip("cut-5", video / "cut-5.mp4", audio / "cut-5.m4a"),
+        Clip("gone-7", video / "gone-7.mp4", audio / "gone-7.m4a", split="unlisted"),
+        Clip("other", video / "other.mp4", audio / "other.m4a"),
+        Clip(
+            "zzzzzzzzzzz-4",
+            video / "zzzzzzzzzzz.webm",
+            audio / "zzzzzzzzzzz.m4a",
+            start=4.0,
+            duration=10.0,
+            split="test",
+        ),
+    ]
+
+
+def test_long_clips_are_cut():
+    whole = Clip("a", Path("a.mp4"), Path("a.mp4"), start=3.0, split="test")
+    assert segments(whole, 19.9, 10.0) == [whole]
+    parts = segments(whole, 3605.5, 10.0)
+    assert len(parts) == 360
+    assert [(c.key, c.start, c.duration) for c in parts[:2]] == [
+        ("a-000", 3.0, 10.0),
+        ("a-010", 13.0, 10.0),
+    ]
+    assert (parts[-1].key, parts[-1].start, parts[-1].duration) == ("a-3590", 3593.0, 15.5)
+    assert {(c.video, c.split) for c in parts} == {(whole.video, "test")}
+    assert len({c.key for c in segments(whole, 100.0, 1.5)}) == 66
 
 
 def test_sphere360(tmp_path):
