@@ -50,16 +50,16 @@ def begun(target: Path) -> Begun:
     size = tar.stat().st_size
     whole = Begun()
     for line in log.read_bytes().splitlines(keepends=True):
+        header, rows, end = whole.header, whole.rows, whole.tar_bytes
         try:
-            header, rows, end = whole.header, whole.rows, whole.tar_bytes
             if whole.log_bytes == 0:
                 header = dict(json.loads(line))
             else:
                 end, row = json.loads(line)
-                rows = [*rows, row]
+                rows = [*rows, dict(row)]
+            if end > size or not line.endswith(b"\n"):
+                break
         except (ValueError, TypeError):
-            break
-        if not line.endswith(b"\n") or end > size:
             break
         whole = Begun(header, rows, end, whole.log_bytes + len(line))
     return whole

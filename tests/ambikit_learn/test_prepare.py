@@ -17,9 +17,11 @@ import soundfile
 
 import ambikit
 from ambikit import InputError
+from ambikit_learn._files import locked
 from ambikit_learn.manifest import Settings, read_manifest
 from ambikit_learn.members import decode_sound
 from ambikit_learn.prepare import Summary, prepare
+from ambikit_learn.tars import GrowingTar
 
 RATE = 24000
 SMALL = {"frame_size": (40, 80), "workers": 0}
@@ -206,9 +208,19 @@ class Raising(Brightness):
         raise RuntimeError("too dark")
 
 class Patient(Brightness):
+    def detect(self, frames):
+        if "SEEN" in os.environ:
+            with open(os.environ["SEEN"], "a") as file:
+                file.write(f"{len(frames)} frames\\n")
+        return super().detect(frames)
+
     def on_darkness(self):
         while os.path.exists(os.environ.get("WAIT_WHILE", "")):
             time.sleep(0.01)
+
+class Endless(Brightness):
+    def on_darkness(self):
+        time.sleep(3600)
 
 class Misset:
     name = "misset"
@@ -258,7 +270,8 @@ class TestReproducible:
         command += f"prepare(*sys.argv[1:], **{options}, workers=2)"
         run = subprocess.Popen([sys.executable, "-c", command, str(source.root), str(out)])
         finished = out / "journal" / "train-00000.json"
-        wait_for(finished.exists)
+        unfinished = out / "shards" / ".train-00001.log"
+        wait_for(lambda: unfinished.exists() and b"Tr-2" in unfinished.read_bytes())
         workers = children(run.pid)
         os.kill(run.pid, signal.SIGKILL)
         run.wait()
@@ -271,9 +284,38 @@ class TestReproducible:
         (out / "shards" / ".train-00001.1.part.tar").write_bytes(b"half of a shard")
 
         monkeypatch.delenv("WAIT_WHILE")
+        monkeypatch.setenv("SEEN", str(tmp_path / "seen"))
         prepare(source.root, out, **options, workers=0)
+        assert (tmp_path / "seen").read_text() == "4 frames\n", "of the clip that was in hand"
         assert contents(out) == contents(tmp_path / "calm")
         assert finished.stat().st_mtime_ns == made
+
+    @pytest.mark.parametrize("step", ["finish", "settle"])
+    def test_goes_on_after_any_step_of_finishing_a_shard(
+        self, source, tmp_path, detectors, monkeypatch, step
+    ):
+        options = OPTIONS | {"detector": "test_detectors:Patient", "workers": 0}
+        prepare(source.root, tmp_path / "calm", **options)
+
+        def die(*_, **__):
+            raise KeyboardInterrupt
+
+        with monkeypatch.context() as patch:
+            patch.setattr(GrowingTar, step, die)
+            with pytest.raises(KeyboardInterrupt):
+                prepare(source.root, tmp_path / "killed", **options)
+        monkeypatch.setenv("SEEN", str(tmp_path / "seen"))
+        prepare(source.root, tmp_path / "killed", **options)
+        assert (tmp_path / "seen").read_text().count("\n") == 4, "of six: two were kept"
+        assert contents(tmp_path / "killed") == contents(tmp_path / "calm")
+
+    def test_two_runs_at_once_are_refused(self, source, tmp_path):
+        prepare(source.root, tmp_path / "out", **OPTIONS, workers=0)
+        with (
+            locked(tmp_path / "out" / "dataset.json"),
+            pytest.raises(InputError, match=f"another run is writing to {tmp_path / 'out'}: wait"),
+        ):
+            prepare(source.root, tmp_path / "out", **OPTIONS, workers=0)
 
     def test_a_shard_without_its_journal_is_made_again(self, source, tmp_path):
         out = tmp_path / "out"
@@ -427,6 +469,21 @@ class TestDetectors:
         assert summary.left_out == {"decoder crash": 1}
         assert rows_of(tmp_path / "out")["dark"]["reason"] == "decoder crash"
         assert summary.prepared == 4
+
+    def test_a_hang_costs_its_clip_until_there_is_more_patience(
+        self, source, tmp_path, monkeypatch
+    ):
+        options = {"detector": "test_detectors:Endless", "frame_size": (40, 80), "workers": 1}
+        summary = prepare(source, tmp_path / "out", clip_timeout=5.0, **options)
+        assert summary.left_out == {"decoder hang": 1}
+        assert "no end after 5 s" in rows_of(tmp_path / "out")["dark"]["detail"]
+        assert summary.prepared == 4
+        before = contents(tmp_path / "out")
+        tried = tmp_path / "modules" / "test_detectors.py"
+        tried.write_text(DETECTORS.replace("time.sleep(3600)", "pass"))
+        assert prepare(source, tmp_path / "out", clip_timeout=3.0, **options) == summary
+        assert contents(tmp_path / "out") == before
+        assert prepare(source, tmp_path / "out", clip_timeout=60.0, **options).prepared == 5
 
     def test_one_that_cannot_work_ends_the_run(self, source, tmp_path):
         options = {"detector": "test_detectors:Misset", "frame_size": (40, 80)}
