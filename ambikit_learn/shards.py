@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,11 +17,39 @@ from torch.utils.data import Dataset
 
 import ambikit
 from ambikit import InputError, _validate
+from ambikit_learn.augmentation import jitter_colours
 from ambikit_learn.clips import read_objects
-from ambikit_learn.crops import STRATEGIES, Crops, select_crops
+from ambikit_learn.crops import SPACING, STRATEGIES, Crops, select_crops
+from ambikit_learn.detection.tracking import Objects, Track
 from ambikit_learn.equirect import Boxes, gnomonic
-from ambikit_learn.manifest import MEMBERS, Settings, read_manifest
+from ambikit_learn.manifest import Settings
 from ambikit_learn.members import Frames, Sound, decode_frames, decode_sound
+from ambikit_learn.prepared import read_member, usable_clips
+
+Floats = npt.NDArray[np.float64]
+Integers = npt.NDArray[np.int_]
+
+RELEASED: Mapping[str, Any] = MappingProxyType(
+    {
+        "strategy": "random",
+        "spacing": 0.0,
+        "sampling": "videos",
+        "span": 1.0,
+        "frames": 8,
+        "picture_rate": 16.0,
+        "size": 112,
+        "flip": True,
+        "colour_jitter": 0.4,
+        "gain_jitter": 0.9,
+    }
+)
+"""How the code released with the audio-visual spatial alignment paper reads, as options of
+`AlignmentDataset`: crops at any distance from each other, flipped without their sound; and videos
+drawn first, then one of their clips. It jitters the colours of each crop by itself."""
+
+SAMPLING = ("clips", "videos")
+
+_NOTHING = Objects(1.0, 0, ())
 
 
 class AlignmentDataset(Dataset[dict[str, Any]]):
@@ -40,7 +68,7 @@ class AlignmentDataset(Dataset[dict[str, Any]]):
     span : float
         Seconds of sound.
     frames : int
-        Frames T of each crop, evenly spaced inside the span.
+        Frames T of each crop, evenly spaced inside the span unless `picture_rate` is given.
     size : int
         Rows and columns of a crop.
     seed : int
@@ -50,6 +78,23 @@ class AlignmentDataset(Dataset[dict[str, Any]]):
         where the last one ended.
     mirror : bool
         Swap left and right of picture and sound together in half of the items.
+    flip : bool
+        Swap left and right of each crop with odds of a half, and leave its sound as it is.
+    follow : bool
+        Let crops on objects go with them. Otherwise they look where the object is in the middle of
+        the span. Random crops always stay.
+    spacing : float
+        Least angle between two crops, in degrees; 0 for none.
+    sampling : {"clips", "videos"}
+        What an item stands for: a clip, or a video, of which a clip is drawn. Keys of one video's
+        clips differ in the number that ends them (``ID-10``, ``ID-20``).
+    picture_rate : float, optional
+        Take frames that follow each other at this rate, in Hz, from a random place in the span.
+    colour_jitter : float
+        Vary the brightness, contrast, saturation and hue of all crops of an item alike by so much,
+        0 to 1; see `ambikit_learn.augmentation.jitter_colours`.
+    gain_jitter : float
+        Vary the level of all channels alike by up to so many dB.
     covariance : mapping, optional
         Settings of `ambikit.mel_covariance`: items then have its result in place of sound, so that
         `ambikit_learn.features.FrontEnd` has no transform to take.
@@ -65,6 +110,10 @@ class AlignmentDataset(Dataset[dict[str, Any]]):
     -----
     An item depends on (seed, epoch, index) alone, not on the worker or rank that reads it. A span
     begins on a frame, so sound and picture are aligned to the sample; its sound is not rotated.
+
+    A crop on an object is centred on it in every frame, by its interpolated track; the direction
+    that the item gives for it, towards which sound is to be turned, is that in the middle of the
+    span. Options of one seed share their draws: a crop is where it is with or without a jitter.
 
     Members are read by the byte offsets of the manifest, and no file is held open.
     """
@@ -82,6 +131,13 @@ class AlignmentDataset(Dataset[dict[str, Any]]):
         seed: int = 0,
         epoch_length: int | None = None,
         mirror: bool = False,
+        flip: bool = False,
+        follow: bool = True,
+        spacing: float = SPACING,
+        sampling: str = "clips",
+        picture_rate: float | None = None,
+        colour_jitter: float = 0.0,
+        gain_jitter: float = 0.0,
         covariance: Mapping[str, Any] | None = None,
     ) -> None:
         self.root = Path(root)
@@ -92,10 +148,16 @@ class AlignmentDataset(Dataset[dict[str, Any]]):
         self.frames = _validate.count(frames, "frames")
         self.size = _validate.count(size, "size")
         self.seed, self.epoch, self.mirror = seed, 0, mirror
+        self.flip, self.follow = flip, follow
+        self.spacing = _validate.within(spacing, 0.0, 180.0, "spacing")
+        self.colour_jitter = _validate.share(colour_jitter, "colour_jitter")
+        self.gain_jitter = _validate.within(gain_jitter, 0.0, 60.0, "gain_jitter")
         self.covariance = covariance
-        self.clips = _usable_clips(self.root, split, self.span)
+        self._offsets, self._slack = self._moments(picture_rate)
+        self.clips = usable_clips(self.root, split, self.span)
+        self._groups = _grouped(self.clips, _validate.choice(sampling, SAMPLING, "sampling"))
         self._length = (
-            len(self.clips)
+            len(self._groups)
             if epoch_length is None
             else _validate.count(epoch_length, "epoch_length")
         )
@@ -141,22 +203,36 @@ class AlignmentDataset(Dataset[dict[str, Any]]):
 
     def _place(self, index: int, rng: np.random.Generator) -> tuple[int, float]:
         """Clip of an item, and where in it the span lies, from 0 (first) to 1 (beyond the last)."""
-        return (self.epoch * len(self) + index) % len(self.clips), rng.random()
+        group = self._groups[(self.epoch * len(self) + index) % len(self._groups)]
+        place, choice = rng.random(2)
+        return int(group[int(choice * len(group))]), float(place)
 
     def _read(self, clip: dict[str, Any], frame: int, rng: np.random.Generator) -> dict[str, Any]:
         """Read the span of a clip that begins on a frame."""
         mirrored = bool(rng.random() < 0.5) and self.mirror
-        boxes = Boxes.empty()
+        middle, objects = frame / self._rate + self.span / 2, _NOTHING
         if self.strategy != "random":
-            record = _member(self.root, clip, "record")
-            boxes = read_objects(record).boxes(frame / self._rate + self.span / 2)
-        crops = select_crops(self.strategy, boxes, rng, self.views)
-        video = self._crop(self._frames(clip, frame), crops)
+            objects = read_objects(read_member(self.root, clip, "record"))
+        boxes = objects.boxes(middle)
+        crops = select_crops(self.strategy, boxes, rng, self.views, spacing=self.spacing)
+        # Drawn whether or not they are used, so that no option changes what another draws.
+        later, flips = rng.random(), rng.random(self.views) < 0.5
+        level, *colours = rng.uniform(-1.0, 1.0, 5)
+        numbers = frame + np.floor((self._offsets + later * self._slack) * self._rate + 1e-6)
+        tracks = objects.present(middle) if self.follow else []
+        where = _directions(crops, tracks, numbers / self._rate * objects.rate)
+        video = self._crop(self._frames(clip, numbers.astype(int)), crops, where)
         sound = self._sound(clip, frame)
         side = 1.0
         if mirrored:
             video, side = np.ascontiguousarray(video[..., ::-1, :]), -1.0
             sound[1] *= side  # Y in ACN order
+        if self.flip:
+            video[flips] = video[flips][..., ::-1, :]
+        if self.colour_jitter:
+            video = jitter_colours(video, self.colour_jitter, colours)
+        if self.gain_jitter:
+            sound *= np.float32(10.0 ** (level * self.gain_jitter / 20.0))
         if self.covariance is not None:
             rate = self.settings.sample_rate
             sound = ambikit.mel_covariance(sound, rate, **self.covariance)
@@ -176,25 +252,47 @@ class AlignmentDataset(Dataset[dict[str, Any]]):
             "on_object": torch.tensor([origin == "object" for origin in crops.origin]),
         }
 
-    def _frames(self, clip: dict[str, Any], first: int) -> Frames:
-        """Read frames evenly spaced inside a span: those that a player shows at these times."""
-        times = np.arange(1, self.frames + 1) * self.span / (self.frames + 1)
-        numbers = first + np.floor(times * self._rate + 1e-6).astype(int)
+    def _moments(self, rate: float | None) -> tuple[Floats, float]:
+        """Return when frames are taken after a span begins, and by how much that may be later."""
+        if rate is None:
+            return np.arange(1, self.frames + 1) * self.span / (self.frames + 1), 0.0
+        length = self.frames / _validate.positive(rate, "picture_rate", "Hz")
+        if rate > self._rate:
+            raise InputError(
+                f"picture_rate is {rate:g} Hz, the prepared frames have {self._rate:g}: ask for "
+                "less, or prepare with a higher --frame-rate"
+            )
+        if length > self.span:
+            raise InputError(
+                f"{self.frames} frames at picture_rate {rate:g} Hz last {length:g} s, longer than "
+                f"the span of {self.span:g} s: ask for fewer"
+            )
+        return np.arange(self.frames) / rate, self.span - length
+
+    def _frames(self, clip: dict[str, Any], numbers: Integers) -> Frames:
+        """Read frames by their numbers, rising."""
         distinct, places = np.unique(numbers, return_inverse=True)
-        data = _member(self.root, clip, "frames")
+        data = read_member(self.root, clip, "frames")
         return decode_frames(data, distinct.tolist(), self._rate)[places]
 
-    def _crop(self, frames: Frames, crops: Crops) -> Frames:
+    def _crop(
+        self, frames: Frames, crops: Crops, where: Iterable[tuple[npt.ArrayLike, npt.ArrayLike]]
+    ) -> Frames:
         """Cut all crops (K, T, size, size, 3) out of frames."""
-        views = zip(crops.azimuth, crops.elevation, crops.width, crops.height, strict=True)
-        return np.stack([gnomonic(frames, *view, self.size, degrees=True) for view in views])
+        sides = zip(crops.width, crops.height, strict=True)
+        return np.stack(
+            [
+                gnomonic(frames, *direction, *side, self.size, degrees=True)
+                for direction, side in zip(where, sides, strict=True)
+            ]
+        )
 
     def _sound(self, clip: dict[str, Any], frame: int) -> Sound:
         """Read the sound of a span."""
         rate = self.settings.sample_rate
         count = round(self.span * rate)
         start = min(round(frame / self._rate * rate), clip["samples"] - count)
-        return decode_sound(_member(self.root, clip, "sound"), start, count, clip["gain"])
+        return decode_sound(read_member(self.root, clip, "sound"), start, count, clip["gain"])
 
 
 class Scene(NamedTuple):
@@ -235,52 +333,34 @@ class SpanDataset(AlignmentDataset):
     def scene(self, index: int) -> Scene:
         """Read what a span shows as a whole, not through crops."""
         _, clip, frame = self._span(index, np.random.default_rng())
-        record = _member(self.root, clip, "record")
-        boxes = read_objects(record).boxes(frame / self._rate + self.span / 2)
-        frames = self._frames(clip, frame)
-        return Scene(frames[len(frames) // 2], self._sound(clip, frame), boxes)
+        middle = frame / self._rate + self.span / 2
+        boxes = read_objects(read_member(self.root, clip, "record")).boxes(middle)
+        (picture,) = self._frames(clip, np.array([int(middle * self._rate + 1e-6)]))
+        return Scene(picture, self._sound(clip, frame), boxes)
 
     def _place(self, index: int, rng: np.random.Generator) -> tuple[int, float]:
         clip, number = divmod(index, self.spans)
         return clip, (number + 0.5) / self.spans
 
 
-def _usable_clips(root: Path, split: str, span: float) -> pa.Table:
-    """Rows of the clips of a split that hold a span, whose shards are all there."""
-    rows = read_manifest(root).filter(pc.field("split") == split)
-    prepared = rows.filter(pc.field("status") == "ok")
-    if not len(prepared):
-        raise InputError(
-            f"{root} has no usable clip in the split {split!r} ({len(rows)} left out): "
-            "manifest.parquet says why"
-        )
-    usable = prepared.filter(pc.field("duration") >= span)
-    if not len(usable):
-        longest = pc.max(prepared["duration"])
-        raise InputError(f"span is {span:g} s, the longest clip {longest} s: ask for less")
-    ends = [pc.add(usable[f"{part}_offset"], usable[f"{part}_bytes"]) for part in MEMBERS]
-    needed = pa.table({"shard": usable["shard"], "end": pc.max_element_wise(*ends)})
-    for need in needed.group_by("shard").aggregate([("end", "max")]).to_pylist():
-        path = root / "shards" / need["shard"]
-        if not path.is_file() or path.stat().st_size < need["end_max"]:
-            raise InputError(_cut(path, need["end_max"]))
-    return usable
+def _grouped(clips: pa.Table, sampling: str) -> Sequence[Integers] | Integers:
+    """Numbers of the clips that an item may be of."""
+    numbers = np.arange(len(clips))
+    if sampling == "clips":
+        return numbers[:, None]
+    videos = pc.replace_substring_regex(clips["key"], "-[0-9]+$", "").combine_chunks()
+    names = videos.dictionary_encode().indices.to_numpy()
+    order = np.argsort(names, kind="stable")
+    return np.split(order, np.flatnonzero(np.diff(names[order])) + 1)
 
 
-def _member(root: Path, clip: dict[str, Any], part: str) -> bytes:
-    """Read a member of a clip from its shard."""
-    path = root / "shards" / clip["shard"]
-    offset, count = clip[f"{part}_offset"], clip[f"{part}_bytes"]
-    with path.open("rb", buffering=0) as file:
-        data = os.pread(file.fileno(), count, offset)
-    if len(data) < count:
-        raise InputError(_cut(path, offset + count))
-    return data
-
-
-def _cut(path: Path, end: int) -> str:
-    """Say that a shard is not whole."""
-    return (
-        f"{path} should have at least {end} bytes and is missing or cut short: "
-        "run the same `ambikit-learn prepare` again, it mends the shard"
-    )
+def _directions(
+    crops: Crops, tracks: Sequence[Track], moments: Floats
+) -> Iterator[tuple[npt.ArrayLike, npt.ArrayLike]]:
+    """Azimuth and elevation of each crop: one for all frames, or one a frame to follow a track."""
+    for azimuth, elevation, box in zip(crops.azimuth, crops.elevation, crops.box, strict=True):
+        if tracks and box >= 0:
+            path = tracks[box].at(moments)
+            yield path.azimuth, path.elevation
+        else:
+            yield azimuth, elevation

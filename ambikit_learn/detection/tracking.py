@@ -44,8 +44,8 @@ class Track:
     Examples
     --------
     >>> car = Track([0, 1], Boxes([170, -170], [0, 0], [20, 22], [9, 9], [0.9, 0.8], ["car"] * 2))
-    >>> car.at([0.5, 7.0]).to_records()[0]["azimuth"]
-    180.0
+    >>> car.at([0.5, 9.0]).azimuth.round(3).tolist()
+    [180.0, -150.0]
     """
 
     moments: Integers
@@ -57,11 +57,12 @@ class Track:
     def at(self, moments: npt.ArrayLike) -> Boxes:
         """Return its boxes at any moments (T,), whole or not.
 
-        Between two finds it goes along the great circle; before the first and after the last it
-        rests.
+        Between two finds it goes along the great circle. Beyond the first and the last it goes on
+        for one moment, and rests.
         """
-        wanted = np.clip(np.atleast_1d(moments), self.moments[0], self.moments[-1])
-        after = np.searchsorted(self.moments, wanted)
+        first, last = self.moments[[0, -1]]
+        wanted = np.clip(np.atleast_1d(moments), first - 1, last + 1)
+        after = np.searchsorted(self.moments[1:-1], wanted) + min(1, len(self.moments) - 1)
         before = np.maximum(after - 1, 0)
         interval = np.maximum(self.moments[after] - self.moments[before], 1)
         azimuth, elevation = between(

@@ -121,11 +121,11 @@ def test_between_finds_and_beyond_them():
     track = Track(
         [2, 4, 5], boxes((170, 0, "a", 10, 0.2), (-170, 0, "a", 20, 0.4), (-170, 10, "a"))
     )
-    found = track.at([0, 2, 2.5, 3, 4.5, 9])
-    assert found.azimuth.round(6).tolist() == [170, 170, 175, 180, -170, -170]
-    assert found.elevation.round(6).tolist() == [0, 0, 0, 0, 5, 10]
-    assert found.width.tolist() == [10, 10, 12.5, 15, 20, 20]
-    assert found.score[3] == pytest.approx(0.3)
+    found = track.at([0, 1.5, 2, 2.5, 3, 4.5, 5.5, 9])
+    assert found.azimuth.round(6).tolist() == [160, 165, 170, 175, 180, -170, -170, -170]
+    assert found.elevation.round(6).tolist() == [0, 0, 0, 0, 0, 5, 15, 20]
+    assert found.width.tolist() == [10, 10, 10, 12.5, 15, 20, 20, 20]
+    assert found.score[4] == pytest.approx(0.3)
     alone = Track([3], boxes((33, 44, "b"))).at([0, 3, 8.5])
     assert np.allclose([alone.azimuth, alone.elevation], [[33] * 3, [44] * 3])
 
