@@ -327,8 +327,11 @@ class _Coding:
 
 
 _CODINGS = {
-    # x264's macroblock tree does not give the same bytes every time.
-    "libx264": _Coding("yuv420p", 20, lambda q: {"crf": str(q), "mbtree": "0"}),
+    # x264's macroblock tree does not give the same bytes every time. Beside its default preset,
+    # veryfast takes half the time for a tenth more bytes at the same quality.
+    "libx264": _Coding(
+        "yuv420p", 20, lambda q: {"preset": "veryfast", "crf": str(q), "mbtree": "0"}
+    ),
     "mjpeg": _Coding("yuvj420p", 3, lambda q: {"qmin": str(round(q)), "qmax": str(round(q))}),
 }
 
