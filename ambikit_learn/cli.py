@@ -1,4 +1,4 @@
-"""`ambikit-learn world | prepare | fit | evaluate | demo`.
+"""`ambikit-learn world | prepare | fit | evaluate | embed | export | demo`.
 
 What a command needs is imported when it runs, so that ``--help`` is quick.
 """
@@ -104,6 +104,37 @@ def _evaluate(options: argparse.Namespace) -> None:
     print_results(results)
 
 
+def _embed(options: argparse.Namespace) -> None:
+    """Embed files; exit status 1 if some could not be."""
+    import torch
+
+    from ambikit_learn.hub import AmbiEncoder
+    from ambikit_learn.hub.table import embed_files
+
+    encoder = AmbiEncoder.from_pretrained(options.model)
+    summary = embed_files(
+        options.files,
+        encoder.to(options.device or ("cuda" if torch.cuda.is_available() else "cpu")),
+        options.out,
+        directions=options.direction or ((0.0, 0.0),),
+        hop=options.hop,
+        window=options.window,
+        workers=options.workers,
+    )
+    print(f"{options.out}: {summary.embedded} files embedded, {summary.known} were there already")
+    for reason in summary.failed.values():
+        print(f"ambikit-learn: left out: {reason}", file=sys.stderr)
+    if summary.failed:
+        raise SystemExit(1)
+
+
+def _export(options: argparse.Namespace) -> None:
+    """Write a part of a model as ONNX."""
+    from ambikit_learn.hub import AmbiEncoder
+
+    AmbiEncoder.from_pretrained(options.model).export_onnx(options.out, options.part)
+
+
 def _demo(options: argparse.Namespace) -> None:
     """Run the whole method."""
     from ambikit_learn.demo import run_demo
@@ -149,7 +180,19 @@ def _parser() -> argparse.ArgumentParser:
     prepare.add_argument(
         "--detection-rate", type=float, default=2.0, help="times a second to look for objects"
     )
+    prepare.add_argument(
+        "--video",
+        default="auto",
+        help="auto: copy streams that already are as they would be coded; encode; copy",
+    )
     prepare.add_argument("--sample-rate", type=int, default=24000, help="of the sound kept, in Hz")
+    prepare.add_argument("--sound", default="flac", help="codec of the sound: flac or opus")
+    prepare.add_argument(
+        "--bitrate", type=int, default=256, help="of Opus, in kb/s for four channels (256)"
+    )
+    prepare.add_argument(
+        "--segment", type=float, default=10.0, metavar="SECONDS", help="cut long clips so (10)"
+    )
     prepare.add_argument(
         "--leave-out",
         nargs="*",
@@ -180,19 +223,7 @@ def _parser() -> argparse.ArgumentParser:
     evaluate.set_defaults(run=_evaluate)
     evaluate.add_argument(
         "task",
-    prepare.add_argument(
-        "--video",
-        default="auto",
-        help="auto: copy streams that already are as they would be coded; encode; copy",
-    )
         choices=("avc", "avsa"),
-    prepare.add_argument("--sound", default="flac", help="codec of the sound: flac or opus")
-    prepare.add_argument(
-        "--bitrate", type=int, default=256, help="of Opus, in kb/s for four channels (256)"
-    )
-    prepare.add_argument(
-        "--segment", type=float, default=10.0, metavar="SECONDS", help="cut long clips so (10)"
-    )
         help="avc: does the sound belong to the picture? avsa: is it turned the right way?",
     )
     evaluate.add_argument("--model", type=Path, required=True, help="run folder of fit")
@@ -201,6 +232,35 @@ def _parser() -> argparse.ArgumentParser:
     evaluate.add_argument("--spans", type=int, default=4, help="spans taken from each clip")
     evaluate.add_argument("--clips", type=int, help="at most this many of each split")
     _seed(evaluate, "of crops and wrong pairs")
+
+    embed = commands.add_parser("embed", help="embed the sound of files into a table")
+    embed.set_defaults(run=_embed)
+    embed.add_argument("files", nargs="+", help="sound or video files")
+    embed.add_argument("--model", required=True, help="run folder of fit, or owner/name on the hub")
+    embed.add_argument("--out", type=Path, required=True, help="Parquet file to write or add to")
+    embed.add_argument(
+        "--direction",
+        type=float,
+        nargs=2,
+        action="append",
+        metavar=("AZIMUTH", "ELEVATION"),
+        help="where to listen to, in degrees; may be given several times; the front by default",
+    )
+    embed.add_argument("--hop", type=float, help="seconds from window to window")
+    embed.add_argument("--window", type=float, help="seconds; by default as in training")
+    embed.add_argument("--device", help="such as cuda:1; by default a GPU if there is one")
+    embed.add_argument("--workers", type=int, help="threads; by default one a core")
+
+    export = commands.add_parser("export", help="write a trained model as ONNX")
+    export.set_defaults(run=_export)
+    export.add_argument("model", help="run folder of fit, or owner/name on the hub")
+    export.add_argument("--out", type=Path, required=True, help="ONNX file to write")
+    export.add_argument(
+        "--part",
+        choices=("audio", "video", "sound"),
+        default="audio",
+        help="audio: from features; video: from crops; sound: from AmbiX sound, front end included",
+    )
 
     demo = commands.add_parser("demo", help="run the whole method and draw every stage")
     demo.set_defaults(run=_demo)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import textwrap
 from pathlib import Path
+from typing import Any
 
 import safetensors.torch
 from torch import Tensor, nn
@@ -11,10 +13,11 @@ from torch import Tensor, nn
 from ambikit import InputError
 from ambikit_learn._files import replacing
 from ambikit_learn.features import FrontEnd
-from ambikit_learn.models.alignment import AlignmentNet, build_model
+from ambikit_learn.models.alignment import PRESETS, AlignmentNet, build_model
 from ambikit_learn.models.heads import Agreement
 
 FORMAT = "ambikit-model/1"
+CONFIG, WEIGHTS = "config.json", "model.safetensors"
 
 
 class AlignmentModel(nn.Module):
@@ -23,6 +26,11 @@ class AlignmentModel(nn.Module):
     def __init__(self, front_end: FrontEnd, net: AlignmentNet) -> None:
         super().__init__()
         self.front_end, self.net = front_end, net
+
+    @property
+    def dim(self) -> int:
+        """Width of the encodings."""
+        return PRESETS[self.net.settings["preset"]].dim
 
     def encode(
         self, video: Tensor, sound: Tensor, azimuth: Tensor, elevation: Tensor
@@ -58,10 +66,10 @@ def save_run(model: AlignmentModel, run: str | Path) -> None:
         "model": model.net.settings,
     }
     weights = {name: x.detach().cpu().contiguous() for name, x in model.state_dict().items()}
-    with replacing(folder / "model.safetensors") as path:
+    with replacing(folder / WEIGHTS) as path:
         safetensors.torch.save_file(weights, path)
-    with replacing(folder / "config.json") as path:
-        path.write_text(json.dumps(config, indent=2) + "\n")
+    with replacing(folder / CONFIG) as path:
+        path.write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
 
 
 def load_run(run: str | Path) -> AlignmentModel:
@@ -77,25 +85,49 @@ def load_run(run: str | Path) -> AlignmentModel:
     FileNotFoundError
         If the folder holds no exported model.
     InputError
-        If it was written in another format, or its weights do not fit its settings.
+        If it was written in another format, is damaged, or its weights do not fit its settings.
     """
     folder = Path(run)
-    for name in ("config.json", "model.safetensors"):
+    for name in (CONFIG, WEIGHTS):
         if not (folder / name).is_file():
             raise FileNotFoundError(
                 f"{folder / name} is missing: give the folder of a run that `fit` has finished"
             )
-    config = json.loads((folder / "config.json").read_text())
-    if config.get("format") != FORMAT:
-        raise InputError(
-            f"{folder / 'config.json'} has format {config.get('format')!r}, this version reads "
-            f"{FORMAT!r}: export the run again with `fit`"
-        )
-    model = AlignmentModel(FrontEnd(**config["front_end"]), build_model(**config["model"]))
+    config = _read_config(folder / CONFIG)
     try:
-        model.load_state_dict(safetensors.torch.load_file(folder / "model.safetensors"))
-    except (RuntimeError, safetensors.SafetensorError) as error:
+        model = AlignmentModel(FrontEnd(**config["front_end"]), build_model(**config["model"]))
+    except (KeyError, TypeError, ValueError) as error:
         raise InputError(
-            f"the weights in {folder} do not fit its config.json: {str(error).splitlines()[0]}"
+            f"{folder / CONFIG} does not describe a model of this version ({error}): export the "
+            "run again with `fit`"
+        ) from error
+    try:
+        weights = safetensors.torch.load_file(folder / WEIGHTS)
+    except safetensors.SafetensorError as error:
+        raise InputError(
+            f"{folder / WEIGHTS} is damaged ({error}): copy or download it again"
+        ) from error
+    try:
+        model.load_state_dict(weights)
+    except RuntimeError as error:
+        detail = textwrap.shorten(str(error).partition("\n")[2], 150)
+        raise InputError(
+            f"the weights in {folder} do not fit its {CONFIG} ({detail}): they are of another run "
+            "or version"
         ) from error
     return model.eval()
+
+
+def _read_config(path: Path) -> dict[str, Any]:
+    """Return the settings of a model, which must be of this format."""
+    try:
+        config = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise InputError(f"{path} is damaged ({error}): copy or download it again") from error
+    found = config.get("format") if isinstance(config, dict) else None
+    if found != FORMAT:
+        raise InputError(
+            f"{path} has format {found!r}, this version reads {FORMAT!r}: export the run again "
+            "with `fit`"
+        )
+    return dict(config)

@@ -1,0 +1,83 @@
+"""How sound of any length and rate becomes windows of the length that a model was trained on."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ambikit import InputError, _validate
+
+FloatArray = npt.NDArray[np.float32]
+Indices = npt.NDArray[np.int64]
+
+
+def window_starts(length: int, window: int, hop: float) -> Indices:
+    """Return the first sample of each window on a sound.
+
+    Parameters
+    ----------
+    length, window : int
+        Samples of the sound and of a window.
+    hop : float
+        Samples from window to window. It need not be whole: starts are rounded one by one, so that
+        no error adds up.
+
+    Returns
+    -------
+    ndarray of int, shape (T,)
+        Every hop while the window fits, then, if samples are left over, one more window that ends
+        with the sound: nothing goes unheard. A sound that is shorter has one window.
+
+    Examples
+    --------
+    >>> window_starts(10, 4, 2.5).tolist()
+    [0, 2, 5, 6]
+    """
+    last = length - window
+    if last <= 0:
+        return np.zeros(1, np.int64)
+    starts = np.round(np.arange(int(last // hop) + 1) * hop).astype(np.int64)
+    return starts if starts[-1] == last else np.append(starts, last)
+
+
+def continued(x: npt.NDArray[Any], before: int, after: int) -> npt.NDArray[Any]:
+    """Return sounds (..., samples) that go on beyond their ends as their mirror image.
+
+    Silence would be a level that the features of the training set never had.
+
+    Examples
+    --------
+    >>> continued(np.array([1.0, 2.0, 3.0]), 0, 4).tolist()
+    [1.0, 2.0, 3.0, 3.0, 2.0, 1.0, 1.0]
+    """
+    edges = [(0, 0)] * (x.ndim - 1) + [(before, after)]
+    return np.pad(x, edges, mode="symmetric")
+
+
+def resampled(x: FloatArray, source: int, target: int) -> FloatArray:
+    """Return sounds (..., samples) at another rate, in Hz."""
+    if source == target:
+        return x
+    import soxr
+
+    flat = x.reshape(-1, x.shape[-1])
+    out: FloatArray = np.ascontiguousarray(soxr.resample(flat.T, source, target).T)
+    return out.reshape(*x.shape[:-1], out.shape[-1])
+
+
+def sound_field(x: npt.ArrayLike) -> FloatArray:
+    """Return the first-order channels (..., 4, samples) of finite AmbiX sound, as float32."""
+    sound = _validate.samples(x, "x")
+    channels = 1 if sound.ndim == 1 else sound.shape[-2]
+    if channels in (1, 2):
+        kind = "mono" if channels == 1 else "stereo"
+        raise InputError(
+            f"x of shape {sound.shape} is {kind} sound, which holds no directions: AmbiX (4, "
+            "samples) is needed; ambikit.encode(signal, azimuth) places a mono signal"
+        )
+    sound, _ = _validate.ambisonic(sound, min_order=1)
+    if not sound.size:
+        raise InputError(f"x of shape {sound.shape} is empty: there is no sound to embed")
+    return _validate.all_finite(sound[..., :4, :].astype(np.float32, copy=False), "x")
