@@ -46,6 +46,7 @@ class HearModel(nn.Module):
         own = encoder.sample_rate
         self.sample_rate = own if own in SAMPLE_RATES else SAMPLE_RATES[-1]
         self.scene_embedding_size = self.timestamp_embedding_size = encoder.dim
+        self.eval()
 
 
 def load_model(model_file_path: str) -> HearModel:
@@ -123,7 +124,7 @@ def get_scene_embeddings(audio: Tensor, model: HearModel) -> Tensor:
 
 def _sounds(audio: Tensor, model: HearModel) -> FloatArray:
     """Return mono sounds (n_sounds, n_samples) at the encoder's rate."""
-    if audio.ndim != 2:
+    if audio.ndim != 2 or not audio.shape[1]:
         raise InputError(
             f"audio of shape {tuple(audio.shape)}: (n_sounds, n_samples) is needed, mono sounds "
             "of one length"

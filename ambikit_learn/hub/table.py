@@ -212,9 +212,9 @@ def _fingerprint(encoder: AmbiEncoder) -> str:
 
 @contextmanager
 def _pool(threads: int) -> Iterator[ThreadPoolExecutor]:
-    """Run threads that compute on a core each: reading and computing overlap by themselves."""
+    """Run threads that compute on a core each, so that reading and computing overlap."""
     before = torch.get_num_threads()
-    torch.set_num_threads(max(1, cores() // threads))
+    torch.set_num_threads(1)
     pool = ThreadPoolExecutor(threads)
     try:
         yield pool
