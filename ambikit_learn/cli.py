@@ -205,7 +205,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     prepare.add_argument(
         "--address",
-        help="of the Ray cluster: auto, HOST:PORT; by default a running or new one here",
+        help="of the Ray cluster: HOST:PORT, auto or local; by default a running or new one",
     )
     prepare.add_argument(
         "--clip-timeout",

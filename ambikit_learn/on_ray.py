@@ -6,6 +6,7 @@ import heapq
 import logging
 import math
 import os
+import socket
 from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
@@ -47,8 +48,9 @@ def map_on_ray(
     lost, limit : callable
         As for `map_in_order`.
     address : str, optional
-        Of the cluster, as for ``ray.init``: without it the one that ``RAY_ADDRESS`` names or that
-        runs on this machine, or else a new one here, which ends with the map.
+        Of the cluster, as for ``ray.init``: ``"auto"`` or ``"HOST:PORT"``, that this machine is a
+        node of; ``"local"`` starts one here, which ends with the map. Without it the one that
+        ``RAY_ADDRESS`` names or that runs on this machine, or else a new one here.
     gpus : bool
         The work can use GPUs: those of the cluster, if it has any, are shared out evenly.
 
@@ -179,8 +181,9 @@ def _cluster(address: str | None) -> Iterator[Any]:
         yield ray
         return
     try:
+        _knock(address)
         ray.init(address, include_dashboard=False, logging_level=logging.ERROR, log_to_driver=False)
-    except (ConnectionError, ValueError, RuntimeError, ImportError) as error:
+    except (OSError, ValueError, RuntimeError, ImportError) as error:
         reason = str(error).strip().splitlines()[0]
         raise InputError(
             f"no Ray cluster at address {address!r} ({reason}): start one by `ray start --head`, "
@@ -190,3 +193,10 @@ def _cluster(address: str | None) -> Iterator[Any]:
         yield ray
     finally:
         ray.shutdown()
+
+
+def _knock(address: str | None) -> None:
+    """Raise OSError if nobody is at a host and port; Ray itself takes minutes to say so."""
+    host, _, port = (address or "").removeprefix("ray://").rpartition(":")
+    if port.isdigit():
+        socket.create_connection((host.strip("[]"), int(port)), _GRACE).close()

@@ -145,8 +145,9 @@ def prepare(
         These must see `source`, a detector's weights and its module by the same paths; only this
         process writes to `out`.
     address : str, optional
-        Of the Ray cluster: ``"auto"``, ``"HOST:PORT"`` or ``"ray://HOST:PORT"``. Without it the
-        one that ``RAY_ADDRESS`` names or that runs on this machine, or else a new one here.
+        Of the Ray cluster that this machine is a node of, ``"HOST:PORT"`` or ``"auto"``;
+        ``"local"`` starts one here. Without it the one that ``RAY_ADDRESS`` names or that runs on
+        this machine, or else a new one here.
     workers : int, optional
         Processes, by default one a core, here or in the cluster; at most eight to a GPU where a
         detector computes. 0 works in this process, without protection from crashes and hangs.
