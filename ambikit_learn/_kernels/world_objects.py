@@ -1,4 +1,4 @@
-"""Objects painted into equirectangular frames: flat figures that face the camera.
+"""Objects painted into views of the sphere: flat figures that face the camera.
 
 A figure is a function of the place (x, y) on the plane that touches the sphere at the object's
 centre, with x to the right, y up and the object's radius as unit. It is laid from signed distance
@@ -8,521 +8,475 @@ fields, whose edges are softened over one pixel, so one sample a pixel is enough
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 from numba import njit
 
+Colour = tuple[float, float, float]
 Paint = tuple[float, float, float, float]
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
-Frame = npt.NDArray[np.float32]
+Frames = npt.NDArray[np.uint8]
+
+NOTHING = (0.0, 0.0, 0.0, 0.0)
+BLACK = (0.07, 0.06, 0.08)
+IRON = (0.2, 0.2, 0.22)
+CREAM = (0.96, 0.94, 0.86)
+WHITE = (1.0, 1.0, 1.0)
+GOLD = (0.98, 0.85, 0.35)
+RED = (0.8, 0.16, 0.16)
+WOOD = (0.5, 0.3, 0.14)
 
 
-@njit(cache=True, nogil=True)
-def _over(under: Paint, distance: float, pixel: float, r: float, g: float, b: float) -> Paint:
+class Look(NamedTuple):
+    """An individual at one moment.
+
+    `active` in 0 to 1 follows the sound; `swing` in -1 to 1 beats at the class's own rate; `turn`
+    is the running sum of the activity, and (`cos`, `sin`) an angle in proportion to it; `sharp` is
+    pixels a unit.
+    """
+
+    main: Colour
+    second: Colour
+    texture: float
+    frequency: float
+    contrast: float
+    detail: float
+    active: float
+    swing: float
+    cos: float
+    sin: float
+    turn: float
+    time: float
+    sharp: float
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _tint(colour: Colour, light: float) -> Colour:
+    return light * colour[0], light * colour[1], light * colour[2]
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _over(under: Paint, distance: float, look: Look, colour: Colour) -> Paint:
     """Lay a colour over `under` (premultiplied r, g, b, coverage) where the distance is below 0."""
-    a = min(max(0.5 - distance / pixel, 0.0), 1.0)
+    a = min(max(0.5 - distance * look.sharp, 0.0), 1.0)
     k = 1.0 - a
-    return (under[0] * k + a * r, under[1] * k + a * g, under[2] * k + a * b, under[3] * k + a)
+    return (
+        under[0] * k + a * colour[0],
+        under[1] * k + a * colour[1],
+        under[2] * k + a * colour[2],
+        under[3] * k + a,
+    )
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
+def _rimmed(under: Paint, distance: float, look: Look, colour: Colour) -> Paint:
+    """Lay a colour with a dark rim."""
+    return _over(_over(under, distance, look, _tint(colour, 0.3)), distance + 0.05, look, colour)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _length(x: float, y: float) -> float:
+    return math.sqrt(x * x + y * y)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
 def _circle(x: float, y: float, cx: float, cy: float, radius: float) -> float:
-    return math.hypot(x - cx, y - cy) - radius
+    return _length(x - cx, y - cy) - radius
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def _ellipse(x: float, y: float, cx: float, cy: float, rx: float, ry: float) -> float:
     u, v = (x - cx) / rx, (y - cy) / ry
-    k = math.hypot(u, v)
-    return k * (k - 1.0) / (math.hypot(u / rx, v / ry) + 1e-9)
+    k = _length(u, v)
+    return k * (k - 1.0) / (_length(u / rx, v / ry) + 1e-9)
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def _box(x: float, y: float, cx: float, cy: float, hx: float, hy: float) -> float:
     u, v = abs(x - cx) - hx, abs(y - cy) - hy
-    return math.hypot(max(u, 0.0), max(v, 0.0)) + min(max(u, v), 0.0)
+    return _length(max(u, 0.0), max(v, 0.0)) + min(max(u, v), 0.0)
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def _line(x: float, y: float, ax: float, ay: float, bx: float, by: float, radius: float) -> float:
     px, py, dx, dy = x - ax, y - ay, bx - ax, by - ay
     t = min(max((px * dx + py * dy) / (dx * dx + dy * dy), 0.0), 1.0)
-    return math.hypot(px - t * dx, py - t * dy) - radius
+    return _length(px - t * dx, py - t * dy) - radius
 
 
-@njit(cache=True, nogil=True)
-def _texture(x: float, y: float, kind: int, frequency: float, contrast: float) -> float:
-    """Brightness of a pattern: 0 plain, 1 bands, 2 dots, 3 checks, 4 slanted."""
+@njit(cache=True, nogil=True, error_model="numpy")
+def _nearest(x: float, step: float) -> float:
+    """Return how far x is from the nearest multiple of a step."""
+    return x - step * math.floor(x / step + 0.5)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _around(x: float, y: float, count: int) -> tuple[float, float]:
+    """Turn (x, y) by a multiple of a circle's part, so that it lies near the x axis."""
+    angle, radius = _nearest(math.atan2(y, x), 2.0 * math.pi / count), _length(x, y)
+    return radius * math.cos(angle), radius * math.sin(angle)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _gleam(x: float) -> float:
+    """Return a bump of width 1 and height 1."""
+    return max(0.0, 1.0 - 0.25 * x * x) ** 4
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _textured(x: float, y: float, look: Look) -> Colour:
+    """Return the main colour under a pattern: 0 plain, 1 bands, 2 dots, 3 checks, 4 slanted."""
+    kind, f = look.texture, look.frequency
+    wave = 0.0
     if kind == 1:
-        wave = math.sin(frequency * y)
+        wave = math.sin(f * y)
     elif kind == 2:
-        wave = 1.0 - 4.0 * max(0.0, math.sin(frequency * x) * math.sin(frequency * y) - 0.25)
+        wave = 1.0 - 4.0 * max(0.0, math.sin(f * x) * math.sin(f * y) - 0.25)
     elif kind == 3:
-        wave = 1.0 if math.sin(frequency * x) * math.sin(frequency * y) > 0.0 else -1.0
+        wave = 1.0 if math.sin(f * x) * math.sin(f * y) > 0.0 else -1.0
     elif kind == 4:
-        wave = math.sin(frequency * 0.7 * (x + y))
-    else:
-        wave = 0.0
-    return 1.0 + 0.5 * contrast * wave
+        wave = math.sin(0.7 * f * (x + y))
+    return _tint(look.main, 1.0 + 0.5 * look.contrast * wave)
 
 
-@njit(cache=True, nogil=True)
-def _accordion(
-    x: float, y: float, pixel: float, style: Floats, active: float, turn: float, time: float
-) -> Paint:
-    t = _texture(x, y, style[6], style[7], style[8])
-    r, g, b = style[0] * t, style[1] * t, style[2] * t
-    fold = math.sin((14.0 + style[10]) * x + 5.0 * turn)
+@njit(cache=True, nogil=True, error_model="numpy")
+def _accordion(x: float, y: float, look: Look) -> Paint:
+    fold = math.sin((14.0 + look.detail) * x + 5.0 * look.turn)
     bellows = max(abs(x) - 0.5, abs(y) - 0.54 - 0.04 * fold)
-    ends = _box(abs(x), y, 0.68, 0.0, 0.16, 0.6) - 0.06
-    out = _over((0.0, 0.0, 0.0, 0.0), bellows, pixel, 0.08, 0.07, 0.08)
-    tone = 0.55 + 0.45 * fold
-    out = _over(out, bellows + 0.06, pixel, style[3] * tone, style[4] * tone, style[5] * tone)
-    out = _over(out, ends, pixel, 0.25 * r, 0.25 * g, 0.25 * b)
-    out = _over(out, ends + 0.05, pixel, r, g, b)
+    out = _over(NOTHING, bellows, look, BLACK)
+    out = _over(out, bellows + 0.06, look, _tint(look.second, 0.55 + 0.45 * fold))
+    out = _rimmed(out, _box(abs(x), y, 0.68, 0.0, 0.16, 0.6) - 0.06, look, look.main)
     if x > 0.0:
         keys = _box(x, y, 0.72, 0.0, 0.11, 0.52)
-        out = _over(out, keys, pixel, 0.97, 0.96, 0.92)
-        gap = abs((y * 5.0 + 0.5) % 1.0 - 0.5) / 5.0
-        out = _over(
-            out, max(gap - 0.045, _box(x, y, 0.67, 0.0, 0.07, 0.5)), pixel, 0.05, 0.05, 0.05
-        )
-        press = max(abs(y - 0.4 * math.sin(9.0 * time)) - 0.1, keys)
-        return _over(out, press + 0.1 * (1.0 - active), pixel, 0.95, 0.75, 0.3)
-    column = abs((x + 0.68) * 2.0) - 0.14
-    row = abs((y * 4.5 + 0.5) % 1.0 - 0.5) / 2.25
-    return _over(out, max(math.hypot(column, row) - 0.1, abs(y) - 0.55), pixel, 0.95, 0.93, 0.85)
+        out = _over(out, keys, look, CREAM)
+        gap = abs(_nearest(y, 0.2)) - 0.045
+        out = _over(out, max(gap, _box(x, y, 0.67, 0.0, 0.07, 0.5)), look, BLACK)
+        press = max(abs(y - 0.4 * look.swing) - 0.1, keys)
+        return _over(out, press + 0.1 * (1.0 - look.active), look, GOLD)
+    column, row = abs(2.0 * x + 1.36) - 0.14, 2.0 * _nearest(y, 1.0 / 4.5)
+    return _over(out, max(_length(column, row) - 0.1, abs(y) - 0.55), look, CREAM)
 
 
-@njit(cache=True, nogil=True)
-def _bell(
-    x: float, y: float, pixel: float, style: Floats, active: float, turn: float, time: float
-) -> Paint:
-    swing = active * math.sin(13.0 * time)
-    y = y - 0.05
-    c, s = math.cos(0.28 * swing), math.sin(0.28 * swing)
-    x, y = c * x + s * y, c * y - s * x
-    t = _texture(x, y, style[6], style[7], style[8])
-    r, g, b = style[0] * t, style[1] * t, style[2] * t
+@njit(cache=True, nogil=True, error_model="numpy")
+def _bell(x: float, y: float, look: Look) -> Paint:
+    swing = look.active * look.swing
+    lean, y = 0.28 * swing, y - 0.05
+    c = 1.0 / _length(1.0, lean)
+    x, y = c * (x + lean * y), c * (y - lean * x)
+    colour = _textured(x, y, look)
     down = min(max((0.78 - y) / 1.4, 0.0), 1.0)
     half = (0.42 + 0.12 * down + 0.34 * down**5) * min(1.0, math.sqrt(5.0 * down))
     body = max(0.8 * (abs(x) - half), max(y - 0.78, -0.62 - y))
     lip = _box(x, y, 0.0, -0.6, 0.82, 0.03) - 0.06
-    clapper = _circle(x, y, -0.45 * swing, -0.78, 0.2)
-    crown = abs(_circle(x, y, 0.0, 0.84, 0.1)) - 0.06
-    out = _over((0.0, 0.0, 0.0, 0.0), clapper, pixel, 0.25, 0.2, 0.15)
-    out = _over(out, crown, pixel, 0.4 * r, 0.4 * g, 0.4 * b)
-    out = _over(out, min(body, lip), pixel, 0.35 * r, 0.35 * g, 0.35 * b)
-    shine = 0.75 + 0.5 * math.exp(-(((x + 0.22) / 0.16) ** 2)) - 0.25 * max(x, 0.0)
-    out = _over(out, body + 0.05, pixel, r * shine, g * shine, b * shine)
-    band = max(body + 0.05, abs(y + 0.3) - 0.06)
-    out = _over(out, band, pixel, style[3], style[4], style[5])
-    return _over(out, lip + 0.04, pixel, 1.1 * r, 1.1 * g, 1.1 * b)
+    out = _over(NOTHING, _circle(x, y, -0.45 * swing, -0.78, 0.2), look, (0.25, 0.2, 0.15))
+    out = _over(out, abs(_circle(x, y, 0.0, 0.84, 0.1)) - 0.06, look, _tint(colour, 0.4))
+    out = _over(out, min(body, lip), look, _tint(colour, 0.35))
+    shine = 0.75 + 0.5 * _gleam((x + 0.22) / 0.16) - 0.25 * max(x, 0.0)
+    out = _over(out, body + 0.05, look, _tint(colour, shine))
+    out = _over(out, max(body + 0.05, abs(y + 0.3) - 0.06), look, look.second)
+    return _over(out, lip + 0.04, look, _tint(colour, 1.1))
 
 
-@njit(cache=True, nogil=True)
-def _bird(
-    x: float, y: float, pixel: float, style: Floats, active: float, turn: float, time: float
-) -> Paint:
-    t = _texture(x, y, style[6], style[7], style[8])
-    r, g, b = style[0] * t, style[1] * t, style[2] * t
-    y = y - 0.06 * active * math.sin(25.0 * time)
+@njit(cache=True, nogil=True, error_model="numpy")
+def _bird(x: float, y: float, look: Look) -> Paint:
+    colour = _textured(x, y, look)
+    y = y - 0.06 * look.active * look.swing
     body = _ellipse(x, y, -0.08, -0.12, 0.66, 0.5)
     head = _circle(x, y, 0.42, 0.38, 0.37)
     tail = max(_line(x, y, -0.55, 0.0, -0.95, 0.32, 0.13), -1.0 - x)
     whole = min(min(body, head), tail)
-    open_beak = 0.03 + 0.17 * active
-    beak = min(
-        _line(x, y, 0.74, 0.38, 0.98, 0.36 + open_beak, 0.05),
-        _line(x, y, 0.74, 0.34, 0.98, 0.32 - open_beak, 0.05),
-    )
+    gape = 0.03 + 0.17 * look.active
+    beak = _line(x, abs(y - 0.36), 0.74, 0.02, 0.98, gape, 0.05)
     legs = min(
         _line(x, y, -0.1, -0.5, -0.14, -0.86, 0.04), _line(x, y, 0.14, -0.5, 0.18, -0.86, 0.04)
     )
-    out = _over((0.0, 0.0, 0.0, 0.0), legs, pixel, 0.75, 0.45, 0.1)
-    out = _over(out, beak, pixel, 0.95, 0.6, 0.1)
-    out = _over(out, whole, pixel, 0.3 * r, 0.3 * g, 0.3 * b)
-    out = _over(out, whole + 0.05, pixel, r, g, b)
+    out = _over(NOTHING, legs, look, (0.75, 0.45, 0.1))
+    out = _over(out, beak, look, (0.95, 0.6, 0.1))
+    out = _rimmed(out, whole, look, colour)
     belly = max(_ellipse(x, y, 0.08, -0.3, 0.42, 0.26), whole + 0.05)
-    out = _over(out, belly, pixel, 0.55 * r + 0.42, 0.55 * g + 0.42, 0.55 * b + 0.38)
-    lift = 0.5 * active * (0.5 + 0.5 * math.sin(30.0 * time))
+    r, g, b = _tint(colour, 0.55)
+    out = _over(out, belly, look, (r + 0.42, g + 0.42, b + 0.38))
+    lift = 0.25 * look.active * (1.0 + look.swing)
     wing = _ellipse(x, y - lift * (0.2 - x) * 0.6, -0.2, 0.02, 0.4, 0.22 + 0.1 * lift)
-    out = _over(out, wing, pixel, 0.4 * style[3], 0.4 * style[4], 0.4 * style[5])
-    out = _over(out, wing + 0.04, pixel, style[3], style[4], style[5])
-    out = _over(out, _circle(x, y, 0.5, 0.45, 0.12), pixel, 1.0, 1.0, 1.0)
-    return _over(out, _circle(x, y, 0.53, 0.45, 0.07), pixel, 0.02, 0.02, 0.02)
+    out = _rimmed(out, wing, look, look.second)
+    out = _over(out, _circle(x, y, 0.5, 0.45, 0.12), look, WHITE)
+    return _over(out, _circle(x, y, 0.53, 0.45, 0.07), look, BLACK)
 
 
-@njit(cache=True, nogil=True)
-def _clock(
-    x: float, y: float, pixel: float, style: Floats, active: float, turn: float, time: float
-) -> Paint:
-    r, g, b = style[0], style[1], style[2]
-    shake = 0.03 * active * math.sin(70.0 * time)
+@njit(cache=True, nogil=True, error_model="numpy")
+def _clock(x: float, y: float, look: Look) -> Paint:
+    shake = 0.03 * look.active * look.swing
     feet = _line(abs(x), y, 0.3, -0.5, 0.56, -0.86, 0.08)
-    cups = _circle(abs(x), y, 0.44 + shake, 0.64, 0.27)
     hammer = _line(x, y, 0.0, 0.6, 4.0 * shake, 0.84, 0.06)
-    rim = _circle(x, y, 0.0, -0.04, 0.78)
-    out = _over((0.0, 0.0, 0.0, 0.0), min(feet, hammer), pixel, 0.2, 0.2, 0.22)
-    out = _over(out, cups, pixel, 0.3 * style[3], 0.3 * style[4], 0.3 * style[5])
-    out = _over(out, cups + 0.05, pixel, style[3], style[4], style[5])
-    out = _over(out, rim, pixel, 0.25 * r, 0.25 * g, 0.25 * b)
-    out = _over(out, rim + 0.05, pixel, r, g, b)
-    face = rim + 0.2
-    out = _over(out, face, pixel, 0.97, 0.96, 0.9)
-    radius, angle = math.hypot(x, y + 0.04), math.atan2(y + 0.04, x)
-    step = math.pi / 6.0
-    part = (angle + 0.5 * step) % step - 0.5 * step
-    mark = max(abs(radius - 0.48) - 0.06, abs(radius * math.sin(part)) - 0.025)
-    out = _over(out, mark, pixel, 0.15, 0.15, 0.15)
-    long, short = 1.2 - 8.0 * turn, 2.6 - style[10] - 0.7 * turn
-    hands = min(
-        _line(x, y, 0.0, -0.04, 0.42 * math.cos(long), 0.42 * math.sin(long) - 0.04, 0.035),
-        _line(x, y, 0.0, -0.04, 0.26 * math.cos(short), 0.26 * math.sin(short) - 0.04, 0.05),
-    )
-    out = _over(out, hands, pixel, 0.05, 0.05, 0.08)
-    return _over(out, radius - 0.07, pixel, 0.8, 0.15, 0.1)
+    y = y + 0.04
+    rim = _circle(x, y, 0.0, 0.0, 0.78)
+    out = _over(NOTHING, min(feet, hammer), look, IRON)
+    out = _rimmed(out, _circle(abs(x), y, 0.44 + shake, 0.68, 0.27), look, look.second)
+    out = _rimmed(out, rim, look, look.main)
+    out = _over(out, rim + 0.2, look, CREAM)
+    along, across = _around(x, y, 12)
+    out = _over(out, max(abs(along - 0.48) - 0.06, abs(across) - 0.025), look, IRON)
+    minutes = _line(look.cos * x + look.sin * y, look.cos * y - look.sin * x, 0, 0, 0.42, 0, 0.035)
+    hours = _line(x, y, 0.0, 0.0, 0.032 * (look.detail - 10.0), -0.2, 0.05)
+    out = _over(out, min(minutes, hours), look, BLACK)
+    return _over(out, _circle(x, y, 0.0, 0.0, 0.07), look, RED)
 
 
-@njit(cache=True, nogil=True)
-def _dog(
-    x: float, y: float, pixel: float, style: Floats, active: float, turn: float, time: float
-) -> Paint:
-    y = y - 0.05 * active * math.sin(16.0 * time)
-    t = _texture(x, y, style[6], style[7], style[8])
-    r, g, b = style[0] * t, style[1] * t, style[2] * t
-    drop = 0.2 * active
+@njit(cache=True, nogil=True, error_model="numpy")
+def _dog(x: float, y: float, look: Look) -> Paint:
+    y = y - 0.05 * look.active * look.swing
+    colour, side = _textured(x, y, look), abs(x)
+    drop = 0.2 * look.active
     jaw = _ellipse(x, y, 0.0, -0.5 - drop, 0.34, 0.26)
     head = _ellipse(x, y, 0.0, 0.16, 0.6, 0.62)
-    muzzle = _ellipse(x, y, 0.0, -0.34, 0.42, 0.36)
-    ears = _ellipse(abs(x) + 0.25 * (y - 0.2), y, 0.62, 0.14, 0.22, 0.6)
-    out = _over((0.0, 0.0, 0.0, 0.0), jaw, pixel, 0.35 * r, 0.3 * g, 0.3 * b)
-    tongue = _ellipse(x, y, 0.0, -0.5 - drop, 0.2, 0.2)
-    out = _over(out, max(tongue, jaw + 0.05), pixel, 0.92, 0.35, 0.4)
-    out = _over(out, head, pixel, 0.3 * r, 0.3 * g, 0.3 * b)
-    out = _over(out, head + 0.05, pixel, r, g, b)
+    ears = _ellipse(side + 0.25 * (y - 0.2), y, 0.62, 0.14, 0.22, 0.6)
+    out = _over(NOTHING, jaw, look, _tint(colour, 0.33))
+    tongue = max(_ellipse(x, y, 0.0, -0.5 - drop, 0.2, 0.2), jaw + 0.05)
+    out = _over(out, tongue, look, (0.92, 0.35, 0.4))
+    out = _rimmed(out, head, look, colour)
     blaze = max(_ellipse(x, y, 0.0, 0.3, 0.14, 0.5), head + 0.05)
-    out = _over(out, blaze, pixel, 0.95, 0.92, 0.86)
-    out = _over(out, muzzle, pixel, 0.45, 0.42, 0.38)
-    out = _over(out, muzzle + 0.05, pixel, 0.95, 0.92, 0.86)
-    out = _over(out, _ellipse(x, y, 0.0, -0.2, 0.17, 0.12), pixel, 0.06, 0.05, 0.06)
-    out = _over(out, _line(x, y, 0.0, -0.3, 0.0, -0.6, 0.03), pixel, 0.25, 0.2, 0.2)
-    out = _over(out, _circle(abs(x), y, 0.27, 0.2, 0.12), pixel, 0.99, 0.98, 0.95)
-    out = _over(out, _circle(abs(x), y, 0.26, 0.19, 0.085), pixel, 0.12, 0.07, 0.04)
-    out = _over(out, ears, pixel, 0.3 * style[3], 0.3 * style[4], 0.3 * style[5])
-    return _over(out, ears + 0.05, pixel, style[3], style[4], style[5])
+    out = _over(out, blaze, look, CREAM)
+    out = _rimmed(out, _ellipse(x, y, 0.0, -0.34, 0.42, 0.36), look, CREAM)
+    out = _over(out, _ellipse(x, y, 0.0, -0.2, 0.17, 0.12), look, BLACK)
+    out = _over(out, _line(x, y, 0.0, -0.3, 0.0, -0.6, 0.03), look, IRON)
+    out = _over(out, _circle(side, y, 0.27, 0.2, 0.12), look, WHITE)
+    out = _over(out, _circle(side, y, 0.26, 0.19, 0.085), look, BLACK)
+    return _rimmed(out, ears, look, look.second)
 
 
-@njit(cache=True, nogil=True)
-def _drum(
-    x: float, y: float, pixel: float, style: Floats, active: float, turn: float, time: float
-) -> Paint:
-    t = _texture(x, y, style[6], style[7], style[8])
-    r, g, b = style[0] * t, style[1] * t, style[2] * t
+@njit(cache=True, nogil=True, error_model="numpy")
+def _drum(x: float, y: float, look: Look) -> Paint:
+    colour = _textured(x, y, look)
     y = y - 0.06
     shell = min(_box(x, y, 0.0, -0.2, 0.84, 0.5), _ellipse(x, y, 0.0, -0.68, 0.84, 0.24))
-    top = _ellipse(x, y, 0.0, 0.32, 0.86, 0.27 + 0.05 * active * math.sin(40.0 * time))
-    whole = min(shell, top)
-    out = _over((0.0, 0.0, 0.0, 0.0), whole, pixel, 0.3 * r, 0.3 * g, 0.3 * b)
-    shade = 1.1 - 0.5 * x * x + 0.15 * (-x)
-    out = _over(out, shell + 0.05, pixel, r * shade, g * shade, b * shade)
-    bend = 0.24 * math.sqrt(max(0.0, 1.0 - (x / 0.84) ** 2))
-    fold = abs((x * style[10] * 0.5) % 1.0 - 0.5) * 1.3
-    rope = abs(y + bend + 0.62 - fold) * 0.8 - 0.06
-    out = _over(out, max(rope, shell + 0.05), pixel, style[3], style[4], style[5])
-    out = _over(out, max(abs(y + bend + 0.62) - 0.07, shell + 0.03), pixel, 0.9, 0.8, 0.5)
-    out = _over(out, top + 0.02, pixel, 0.85, 0.72, 0.42)
-    out = _over(out, top + 0.1, pixel, 0.96, 0.93, 0.84)
-    out = _over(out, _ellipse(x, y, 0.0, 0.3, 0.3 * active + 0.02, 0.09), pixel, 0.8, 0.7, 0.55)
-    rise = 0.38 * (1.0 - active)
-    left = _line(x, y, -0.3, 0.36 + rise, -0.92, 0.84, 0.05)
-    left = min(left, _circle(x, y, -0.3, 0.36 + rise, 0.1))
-    right = _line(x, y, 0.3, 0.36 + 0.5 * rise, 0.92, 0.84, 0.05)
-    right = min(right, _circle(x, y, 0.3, 0.36 + 0.5 * rise, 0.1))
-    return _over(out, min(left, right), pixel, 0.5, 0.3, 0.14)
+    top = _ellipse(x, y, 0.0, 0.32, 0.86, 0.27 + 0.05 * look.active * look.swing)
+    out = _over(NOTHING, min(shell, top), look, _tint(colour, 0.3))
+    out = _over(out, shell + 0.05, look, _tint(colour, 1.1 - 0.5 * x * x - 0.15 * x))
+    hoop = y + 0.62 + 0.24 * math.sqrt(max(0.0, 1.0 - (x / 0.84) ** 2))
+    rope = abs(hoop - 1.3 * abs(_nearest(0.5 * look.detail * x, 1.0))) * 0.8 - 0.06
+    out = _over(out, max(rope, shell + 0.05), look, look.second)
+    out = _over(out, max(abs(hoop) - 0.07, shell + 0.03), look, (0.9, 0.8, 0.5))
+    out = _over(out, top + 0.02, look, (0.85, 0.72, 0.42))
+    out = _over(out, top + 0.1, look, CREAM)
+    beaten = _ellipse(x, y, 0.0, 0.3, 0.3 * look.active + 0.02, 0.09)
+    out = _over(out, beaten, look, (0.8, 0.7, 0.55))
+    # The left stick is lifted higher.
+    tip = 0.36 + (0.38 if x < 0.0 else 0.19) * (1.0 - look.active)
+    stick = min(_line(abs(x), y, 0.3, tip, 0.92, 0.84, 0.05), _circle(abs(x), y, 0.3, tip, 0.1))
+    return _over(out, stick, look, WOOD)
 
 
-@njit(cache=True, nogil=True)
-def _engine(
-    x: float, y: float, pixel: float, style: Floats, active: float, turn: float, time: float
-) -> Paint:
-    x = x + 0.03 * active * math.sin(90.0 * time)
-    t = _texture(x, y, style[6], style[7], style[8])
-    r, g, b = style[0] * t, style[1] * t, style[2] * t
-    radius, angle = math.hypot(x, y), math.atan2(y, x) + 5.0 * turn
-    teeth = min(max(2.5 * math.cos(style[10] * angle), -1.0), 1.0)
+@njit(cache=True, nogil=True, error_model="numpy")
+def _engine(x: float, y: float, look: Look) -> Paint:
+    x = x + 0.03 * look.active * look.swing
+    colour, radius = _textured(x, y, look), _length(x, y)
+    glint = 0.9 + 0.2 * (x * y * 2.0) / (radius * radius + 1e-9)
+    x, y = look.cos * x - look.sin * y, look.cos * y + look.sin * x
+    teeth = min(max(2.5 * math.cos(look.detail * math.atan2(y, x)), -1.0), 1.0)
     gear = 0.85 * (radius - 0.86 - 0.11 * teeth)
-    out = _over((0.0, 0.0, 0.0, 0.0), gear, pixel, 0.25 * r, 0.25 * g, 0.25 * b)
-    glint = 0.9 + 0.2 * math.cos(2.0 * math.atan2(y, x) - 1.6)
-    out = _over(out, gear + 0.06, pixel, r * glint, g * glint, b * glint)
-    out = _over(out, radius - 0.58, pixel, 0.3 * r, 0.3 * g, 0.3 * b)
-    out = _over(out, radius - 0.53, pixel, style[3], style[4], style[5])
-    step = math.pi / 2.5
-    part = (angle + 0.5 * step) % step - 0.5 * step
-    bolt = math.hypot(radius * math.cos(part) - 0.37, radius * math.sin(part)) - 0.09
-    out = _over(out, bolt, pixel, 0.12, 0.12, 0.14)
-    out = _over(out, radius - 0.17, pixel, 0.1, 0.1, 0.12)
-    return _over(out, radius - 0.08, pixel, 0.75, 0.77, 0.8)
+    out = _rimmed(NOTHING, gear, look, _tint(colour, glint))
+    out = _over(out, radius - 0.58, look, _tint(colour, 0.3))
+    out = _over(out, radius - 0.53, look, look.second)
+    along, across = _around(x, y, 5)
+    out = _over(out, _circle(along, across, 0.37, 0.0, 0.09), look, BLACK)
+    out = _over(out, radius - 0.17, look, BLACK)
+    return _over(out, radius - 0.08, look, (0.75, 0.77, 0.8))
 
 
-@njit(cache=True, nogil=True)
-def _knock(
-    x: float, y: float, pixel: float, style: Floats, active: float, turn: float, time: float
-) -> Paint:
-    x = x + 0.035 * active * math.sin(60.0 * time)
-    grain = _texture(x + 0.06 * math.sin(5.0 * y), y, style[6], style[7], style[8])
-    r, g, b = style[0] * grain, style[1] * grain, style[2] * grain
-    frame = _box(x, y, 0.0, 0.0, 0.66, 1.0)
+@njit(cache=True, nogil=True, error_model="numpy")
+def _knock(x: float, y: float, look: Look) -> Paint:
+    x = x + 0.035 * look.active * look.swing
+    grain = _textured(x, y + 0.06 * math.sin(5.0 * x), look)
     leaf = _box(x, y, 0.0, -0.05, 0.54, 0.93)
-    out = _over((0.0, 0.0, 0.0, 0.0), frame, pixel, 0.2 * r, 0.2 * g, 0.2 * b)
-    out = _over(out, frame + 0.04, pixel, style[3], style[4], style[5])
-    out = _over(out, leaf, pixel, 0.25 * r, 0.25 * g, 0.25 * b)
-    out = _over(out, leaf + 0.04, pixel, r, g, b)
+    out = _rimmed(NOTHING, _box(x, y, 0.0, 0.0, 0.66, 1.0), look, look.second)
+    out = _rimmed(out, leaf, look, grain)
     side = abs(x) - 0.25
     panel = min(_box(side, y, 0.0, 0.55, 0.16, 0.22), _box(side, y, 0.0, -0.5, 0.16, 0.34))
-    out = _over(out, panel, pixel, 0.45 * r, 0.45 * g, 0.45 * b)
-    out = _over(out, panel + 0.06, pixel, 0.85 * r, 0.85 * g, 0.85 * b)
-    lift = 0.16 * active * abs(math.sin(22.0 * time))
-    ring = abs(_ellipse(x, y, 0.0, 0.08 + lift, 0.17, 0.17)) - 0.055
-    out = _over(out, ring, pixel, 0.98, 0.85, 0.35)
-    out = _over(out, _circle(x, y, 0.0, 0.25, 0.08), pixel, 0.9, 0.75, 0.25)
-    return _over(out, _circle(x, y, 0.42, -0.06, 0.09), pixel, 0.98, 0.85, 0.35)
+    out = _over(out, panel, look, _tint(grain, 0.45))
+    out = _over(out, panel + 0.06, look, _tint(grain, 0.85))
+    lift = 0.16 * look.active * abs(look.swing)
+    ring = abs(_circle(x, y, 0.0, 0.08 + lift, 0.17)) - 0.055
+    out = _over(out, ring, look, GOLD)
+    out = _over(out, _circle(x, y, 0.0, 0.25, 0.08), look, (0.9, 0.75, 0.25))
+    return _over(out, _circle(x, y, 0.42, -0.06, 0.09), look, GOLD)
 
 
-@njit(cache=True, nogil=True)
-def _siren(
-    x: float, y: float, pixel: float, style: Floats, active: float, turn: float, time: float
-) -> Paint:
-    t = _texture(x, y, style[6], style[7], style[8])
-    r, g, b = style[0] * t, style[1] * t, style[2] * t
+@njit(cache=True, nogil=True, error_model="numpy")
+def _siren(x: float, y: float, look: Look) -> Paint:
     y = y - 0.06
     dome = max(_ellipse(x, y, 0.0, -0.1, 0.76, 0.94), -0.6 - y)
     base = _box(x, y, 0.0, -0.72, 0.84, 0.12) - 0.06
-    out = _over((0.0, 0.0, 0.0, 0.0), dome, pixel, 0.3 * r, 0.3 * g, 0.3 * b)
-    beam = math.sin(9.0 * time)
-    lit = 0.25 + 0.75 * active
-    glow = math.exp(-(((x - 0.5 * beam) / 0.3) ** 2)) * lit
-    out = _over(
-        out,
-        dome + 0.05,
-        pixel,
-        r * (0.75 + 0.25 * lit) + 0.6 * glow,
-        g * (0.75 + 0.25 * lit) + 0.6 * glow,
-        b * (0.75 + 0.25 * lit) + 0.35 * glow,
-    )
-    gleam = _ellipse(x, y, -0.34, 0.36, 0.09, 0.2)
-    out = _over(out, gleam, pixel, 1.0, 0.92, 0.92)
-    out = _over(out, base, pixel, 0.1, 0.1, 0.12)
-    stripe = 0.5 if math.sin(12.0 * (x + y)) > 0.0 else 0.0
-    dark = 1.0 - 2.0 * stripe
-    return _over(
-        out,
-        base + 0.06,
-        pixel,
-        style[3] * (1.0 - dark) + 0.2 * dark,
-        style[4] * (1.0 - dark) + 0.2 * dark,
-        style[5] * (1.0 - dark) + 0.22 * dark,
-    )
+    lit = 0.25 + 0.75 * look.active
+    glow = 0.6 * lit * _gleam((x - 0.5 * look.swing) / 0.3)
+    r, g, b = _tint(_textured(x, y, look), 0.75 + 0.25 * lit)
+    out = _over(NOTHING, dome, look, _tint(look.main, 0.3))
+    out = _over(out, dome + 0.05, look, (r + glow, g + glow, b + 0.6 * glow))
+    out = _over(out, _ellipse(x, y, -0.34, 0.36, 0.09, 0.2), look, (1.0, 0.92, 0.92))
+    out = _over(out, base, look, BLACK)
+    slanted = _nearest(x + y, 0.52)
+    out = _over(out, base + 0.06, look, look.second)
+    return _over(out, max(base + 0.06, 0.7 * (abs(slanted) - 0.13)), look, IRON)
 
 
-@njit(cache=True, nogil=True)
-def _speech(
-    x: float, y: float, pixel: float, style: Floats, active: float, turn: float, time: float
-) -> Paint:
-    y = y - 0.03 * active * math.sin(18.0 * time)
-    t = _texture(x, y, style[6], style[7], style[8])
-    r, g, b = style[0], style[1], style[2]
-    hair = _ellipse(x, y, 0.0, 0.12, 0.84, 0.86)
+@njit(cache=True, nogil=True, error_model="numpy")
+def _speech(x: float, y: float, look: Look) -> Paint:
+    y = y - 0.03 * look.active * look.swing
+    side, skin = abs(x), look.main
+    strands = 1.0 + 0.5 * look.contrast * math.sin(0.7 * look.frequency * (x + y))
+    hair = _tint(look.second, strands)
     face = _ellipse(x, y, 0.0, -0.12, 0.7, 0.84)
-    ears = _circle(abs(x), y, 0.72, -0.1, 0.14)
-    out = _over((0.0, 0.0, 0.0, 0.0), hair, pixel, style[3] * t, style[4] * t, style[5] * t)
-    skin = min(max(face, y - 0.5 + 0.25 * x * x), ears)
-    out = _over(out, min(face, ears), pixel, 0.5 * r, 0.5 * g, 0.5 * b)
-    out = _over(out, max(face, 0.3 - y), pixel, style[3] * t, style[4] * t, style[5] * t)
-    out = _over(out, skin + 0.04, pixel, r, g, b)
-    out = _over(out, _ellipse(abs(x), y, 0.29, 0.06, 0.16, 0.13), pixel, 1.0, 1.0, 1.0)
-    out = _over(out, _circle(abs(x), y, 0.29, 0.05, 0.08), pixel, 0.08, 0.12, 0.25)
-    brow = _line(abs(x), y, 0.15, 0.26 + 0.06 * active, 0.44, 0.28 + 0.06 * active, 0.04)
-    out = _over(out, brow, pixel, 0.6 * style[3], 0.6 * style[4], 0.6 * style[5])
-    out = _over(out, _line(x, y, 0.0, 0.0, 0.05, -0.24, 0.04), pixel, 0.8 * r, 0.75 * g, 0.7 * b)
-    lips = _ellipse(x, y, 0.0, -0.52, 0.32, 0.09 + 0.2 * active)
-    out = _over(out, lips, pixel, 0.8, 0.2, 0.22)
-    return _over(out, lips + 0.07, pixel, 0.2, 0.02, 0.04)
+    ears = _circle(side, y, 0.72, -0.1, 0.14)
+    out = _over(NOTHING, _ellipse(x, y, 0.0, 0.12, 0.84, 0.86), look, hair)
+    out = _over(out, min(face, ears), look, _tint(skin, 0.5))
+    out = _over(out, max(face, 0.3 - y), look, hair)
+    out = _over(out, min(max(face, y - 0.5 + 0.25 * x * x), ears) + 0.04, look, skin)
+    out = _over(out, _ellipse(side, y, 0.29, 0.06, 0.16, 0.13), look, WHITE)
+    out = _over(out, _circle(side, y, 0.29, 0.05, 0.08), look, (0.08, 0.12, 0.25))
+    raised = 0.06 * look.active
+    brow = _line(side, y, 0.15, 0.26 + raised, 0.44, 0.28 + raised, 0.04)
+    out = _over(out, brow, look, _tint(look.second, 0.6))
+    out = _over(out, _line(x, y, 0.0, 0.0, 0.05, -0.24, 0.04), look, _tint(skin, 0.77))
+    lips = _ellipse(x, y, 0.0, -0.52, 0.32, 0.09 + 0.2 * look.active)
+    out = _over(out, lips, look, (0.8, 0.2, 0.22))
+    return _over(out, lips + 0.07, look, (0.2, 0.02, 0.04))
 
 
-@njit(cache=True, nogil=True)
-def _telephone(
-    x: float, y: float, pixel: float, style: Floats, active: float, turn: float, time: float
-) -> Paint:
-    t = _texture(x, y, style[6], style[7], style[8])
-    r, g, b = style[0] * t, style[1] * t, style[2] * t
+@njit(cache=True, nogil=True, error_model="numpy")
+def _telephone(x: float, y: float, look: Look) -> Paint:
+    colour = _textured(x, y, look)
     y = y - 0.1
-    half = 0.82 - 0.36 * min(max((y + 0.7) / 0.9, 0.0), 1.0) ** 0.8
+    up = min(max((y + 0.7) / 0.9, 0.0), 1.0)
+    half = 0.82 - 0.36 * up * (1.2 - 0.2 * up)
     base = max(0.85 * (abs(x) - half), max(y - 0.24, -0.72 - y)) - 0.04
-    lift = 0.05 * active * (0.5 + 0.5 * math.sin(50.0 * time))
-    tilt = y - lift - 0.08 * active * x * math.sin(40.0 * time)
+    tilt = y - look.active * (0.025 * (1.0 + look.swing) + 0.08 * x * look.swing)
     handle = _line(x, tilt, -0.66, 0.44, 0.66, 0.44, 0.12)
     cups = _ellipse(abs(x), tilt, 0.7, 0.32, 0.25, 0.22)
     fork = _box(abs(x), y, 0.32, 0.3, 0.07, 0.1)
-    out = _over((0.0, 0.0, 0.0, 0.0), fork, pixel, 0.75, 0.75, 0.78)
-    out = _over(out, base, pixel, 0.25 * r, 0.25 * g, 0.25 * b)
-    shade = 0.85 + 0.3 * y + 0.25 * math.exp(-(((x + 0.35) / 0.15) ** 2))
-    out = _over(out, base + 0.05, pixel, r * shade, g * shade, b * shade)
-    radius, angle = math.hypot(x, y + 0.26), math.atan2(y + 0.26, x) - 2.0 * turn
-    out = _over(out, radius - 0.38, pixel, 0.95, 0.93, 0.86)
-    step = math.pi / 5.0
-    part = (angle + 0.5 * step) % step - 0.5 * step
-    hole = math.hypot(radius * math.cos(part) - 0.28, radius * math.sin(part)) - 0.06
-    out = _over(out, hole, pixel, 0.12, 0.11, 0.12)
-    out = _over(out, radius - 0.15, pixel, style[3], style[4], style[5])
-    out = _over(out, min(handle, cups), pixel, 0.2 * r, 0.2 * g, 0.2 * b)
-    return _over(out, min(handle, cups) + 0.05, pixel, 0.8 * r, 0.8 * g, 0.8 * b)
+    out = _over(NOTHING, fork, look, (0.75, 0.75, 0.78))
+    shade = 0.85 + 0.3 * y + 0.25 * _gleam((x + 0.35) / 0.15)
+    out = _rimmed(out, base, look, _tint(colour, shade))
+    dial = y + 0.26
+    out = _over(out, _circle(x, dial, 0.0, 0.0, 0.38), look, CREAM)
+    u, v = look.cos * x + look.sin * dial, look.cos * dial - look.sin * x
+    along, across = _around(u, v, 10)
+    out = _over(out, _circle(along, across, 0.28, 0.0, 0.06), look, BLACK)
+    out = _over(out, _circle(x, dial, 0.0, 0.0, 0.15), look, look.second)
+    return _rimmed(out, min(handle, cups), look, _tint(colour, 0.8))
 
 
-@njit(cache=True, nogil=True)
-def _water(
-    x: float, y: float, pixel: float, style: Floats, active: float, turn: float, time: float
-) -> Paint:
-    r, g, b = style[0], style[1], style[2]
-    wobble = 0.05 * active * math.sin(20.0 * time)
-    x, y = x * (1.0 + wobble), y * (1.0 - wobble)
+@njit(cache=True, nogil=True, error_model="numpy")
+def _water(x: float, y: float, look: Look) -> Paint:
+    wobble = 0.05 * look.active * look.swing
+    x, y = x * (1.0 + wobble), y * (1.0 - wobble) - 0.08
     # The cone touches the circle where its slope meets: sin = radius / (apex - centre) = 0.567.
-    y = y - 0.08
-    tip = 0.824 * abs(x) - 0.567 * (0.92 - y)
-    drop = tip if y > 0.131 else _circle(x, y, 0.0, -0.28, 0.68)
-    out = _over((0.0, 0.0, 0.0, 0.0), drop, pixel, 0.25 * r, 0.25 * g, 0.35 * b)
-    wave = math.sin(style[7] * (y + 0.12 * math.sin(5.0 * x + 4.0 * time)) + 6.0 * turn)
-    light = 1.0 + 0.5 * style[8] * wave - 0.25 * (y + 0.3)
-    out = _over(out, drop + 0.06, pixel, r * light, g * light, b * light)
-    crest = max(abs(y + 0.3 + 0.1 * math.sin(6.0 * x + 8.0 * turn)) - 0.05, drop + 0.08)
-    out = _over(out, crest, pixel, style[3], style[4], style[5])
+    drop = _circle(x, y, 0.0, -0.28, 0.68)
+    if y > 0.131:
+        drop = 0.824 * abs(x) - 0.567 * (0.92 - y)
+    bent = y + 0.12 * math.sin(5.0 * x + 4.0 * look.time)
+    wave = math.sin(look.frequency * bent + 6.0 * look.turn)
+    light = 1.0 + 0.5 * look.contrast * wave - 0.25 * (y + 0.3)
+    out = _rimmed(NOTHING, drop, look, _tint(look.main, light))
+    crest = max(abs(y + 0.3 + 0.1 * math.sin(6.0 * x + 8.0 * look.turn)) - 0.05, drop + 0.08)
+    out = _over(out, crest, look, look.second)
     for k in range(3):
-        rise = (0.9 * turn + 0.4 * time + 0.37 * k) % 1.0
-        bubble = _circle(x, y, 0.3 * math.sin(2.4 * k + 1.0), -0.8 + 0.75 * rise, 0.09)
-        out = _over(out, max(bubble, drop + 0.08), pixel, 0.9, 0.97, 1.0)
-    return _over(out, _ellipse(x, y, -0.28, -0.1, 0.09, 0.2), pixel, 0.97, 1.0, 1.0)
+        rise = 0.9 * look.turn + 0.4 * look.time + 0.37 * k
+        bubble = _circle(x, y, 0.3 * (k - 1), -0.8 + 0.75 * (rise - math.floor(rise)), 0.09)
+        out = _over(out, max(bubble, drop + 0.08), look, (0.9, 0.97, 1.0))
+    return _over(out, _ellipse(x, y, -0.28, -0.1, 0.09, 0.2), look, WHITE)
 
 
-@njit(cache=True, nogil=True)
-def _figure(
-    kind: int,
-    x: float,
-    y: float,
-    pixel: float,
-    style: Floats,
-    active: float,
-    turn: float,
-    time: float,
-) -> Paint:
+@njit(cache=True, nogil=True, error_model="numpy")
+def _figure(kind: int, x: float, y: float, look: Look) -> Paint:
     """Colour and coverage of class `kind`, numbered as in the list of classes."""
     if kind == 0:
-        return _accordion(x, y, pixel, style, active, turn, time)
+        return _accordion(x, y, look)
     if kind == 1:
-        return _bell(x, y, pixel, style, active, turn, time)
+        return _bell(x, y, look)
     if kind == 2:
-        return _bird(x, y, pixel, style, active, turn, time)
+        return _bird(x, y, look)
     if kind == 3:
-        return _clock(x, y, pixel, style, active, turn, time)
+        return _clock(x, y, look)
     if kind == 4:
-        return _dog(x, y, pixel, style, active, turn, time)
+        return _dog(x, y, look)
     if kind == 5:
-        return _drum(x, y, pixel, style, active, turn, time)
+        return _drum(x, y, look)
     if kind == 6:
-        return _engine(x, y, pixel, style, active, turn, time)
+        return _engine(x, y, look)
     if kind == 7:
-        return _knock(x, y, pixel, style, active, turn, time)
+        return _knock(x, y, look)
     if kind == 8:
-        return _siren(x, y, pixel, style, active, turn, time)
+        return _siren(x, y, look)
     if kind == 9:
-        return _speech(x, y, pixel, style, active, turn, time)
+        return _speech(x, y, look)
     if kind == 10:
-        return _telephone(x, y, pixel, style, active, turn, time)
-    return _water(x, y, pixel, style, active, turn, time)
+        return _telephone(x, y, look)
+    return _water(x, y, look)
 
 
-@njit(cache=True, nogil=True)
-def _span(
-    height: int, width: int, azimuth: float, elevation: float, reach: float
-) -> tuple[int, int, int, int]:
-    """Rows and columns of an equirectangular frame within an angle of a direction.
-
-    The columns may go on beyond the seam, on either side.
-    """
-    top = max(0, int((0.5 - (elevation + reach) / math.pi) * height))
-    bottom = min(height, int((0.5 - (elevation - reach) / math.pi) * height) + 2)
-    half = width // 2
-    if abs(elevation) + reach < 0.5 * math.pi:
-        span = math.asin(min(1.0, math.sin(reach) / math.cos(elevation)))
-        half = min(half, int(span / (2.0 * math.pi) * width) + 2)
-    first = int((0.5 - azimuth / (2.0 * math.pi)) * width) - half
-    return top, bottom, first, min(first + 2 * half + 1, first + width)
-
-
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def paint_objects(
-    frame: Frame,
-    axes: Floats,
+    frames: Frames,
+    rows: Floats,
+    columns: Floats,
+    grain: float,
+    windows: Integers,
+    poses: Floats,
+    gestures: Floats,
     kinds: Integers,
-    azimuth: Floats,
-    elevation: Floats,
-    radius: Floats,
     styles: Floats,
-    active: Floats,
-    turn: Floats,
-    time: float,
 ) -> None:
-    """Paint N objects over `frame` (H, W, 3) float32 in 0 to 1, in place.
+    """Paint N objects over `frames` (T, H, W, 3), in place.
 
-    The frame is a view whose forward, leftward and upward vectors are the rows of `axes` (3, 3),
-    the last two as long as half of the view on the plane that touches the sphere; or all of the
-    sphere if `axes` is (0, 3). `azimuth`, `elevation`, `radius` (radians), `kinds`, `active` and
-    `turn` are (N,); `styles` is (N, 11): main colour, second colour, texture, its frequency and
-    contrast, aspect, detail.
+    Pixel (i, j) is seen along ``rows[i, :3] + rows[i, 3] * columns[j]``, for `rows` (H, 4) and
+    `columns` (W, 3), and `grain` is the angle between neighbours. An object at a moment lies
+    within its `windows` (T, N, 4): rows from, to, columns from, to, which may go on beyond the
+    seam on either side. Its `poses` (T, N, 3, 3) are rows that take a ray to (forward, x, y), the
+    figure lying at forward = 1. `gestures` (T, N, 6) and `styles` (N, 10) are the numbers of a
+    `Look`, `kinds` (N,) of the classes.
     """
-    height, width = frame.shape[0], frame.shape[1]
-    sphere = axes.shape[0] == 0
-    grain = math.pi / height
-    if not sphere:
-        grain = 2.0 * math.hypot(axes[2, 0], math.hypot(axes[2, 1], axes[2, 2])) / height
-    for n in range(kinds.shape[0]):
-        unit = math.tan(radius[n])
-        pixel = grain / radius[n]
-        sin_e, cos_e = math.sin(elevation[n]), math.cos(elevation[n])
-        sin_a, cos_a = math.sin(azimuth[n]), math.cos(azimuth[n])
-        top, bottom, first, last = 0, height, 0, width
-        if sphere:
-            # The figures keep within a square of side 2, whose corners are √2 away.
-            reach = math.atan(1.45 * unit) + grain
-            top, bottom, first, last = _span(height, width, azimuth[n], elevation[n], reach)
-        light = 0.9 + 0.25 * active[n]
-        for i in range(top, bottom):
-            up = 1.0 - 2.0 * (i + 0.5) / height
-            rise, flat = math.sin(0.5 * math.pi * up), math.cos(0.5 * math.pi * up)
-            for j in range(first, last):
-                left = 1.0 - 2.0 * (j + 0.5) / width
-                if sphere:
-                    dx, dy = flat * math.cos(math.pi * left), flat * math.sin(math.pi * left)
-                    dz, far = rise, 1.0
-                else:
-                    dx = axes[0, 0] + left * axes[1, 0] + up * axes[2, 0]
-                    dy = axes[0, 1] + left * axes[1, 1] + up * axes[2, 1]
-                    dz = axes[0, 2] + left * axes[1, 2] + up * axes[2, 2]
-                    far = math.sqrt(dx * dx + dy * dy + dz * dz)
-                level = dx * cos_a + dy * sin_a
-                forward = level * cos_e + dz * sin_e
-                if forward < 0.3 * far:
-                    continue
-                x = (dx * sin_a - dy * cos_a) / (forward * unit * styles[n, 9])
-                y = (dz * cos_e - level * sin_e) / (forward * unit)
-                if abs(x) > 1.1 or abs(y) > 1.1:
-                    continue
-                r, g, b, a = _figure(kinds[n], x, y, pixel, styles[n], active[n], turn[n], time)
-                if a == 0.0:
-                    continue
-                shade = light * (1.0 + 0.12 * y - 0.05 * x)
-                column = j % width
-                frame[i, column, 0] = frame[i, column, 0] * (1.0 - a) + min(r * shade, a)
-                frame[i, column, 1] = frame[i, column, 1] * (1.0 - a) + min(g * shade, a)
-                frame[i, column, 2] = frame[i, column, 2] * (1.0 - a) + min(b * shade, a)
+    width = frames.shape[2]
+    for t in range(frames.shape[0]):
+        for n in range(kinds.shape[0]):
+            top, bottom, first, last = windows[t, n]
+            m, s, g = poses[t, n], styles[n], gestures[t, n]
+            unit = 1.0 / _length(m[2, 0], _length(m[2, 1], m[2, 2]))
+            look = Look(
+                (s[0], s[1], s[2]),
+                (s[3], s[4], s[5]),
+                s[6],
+                s[7],
+                s[8],
+                s[9],
+                g[0],
+                g[1],
+                g[2],
+                g[3],
+                g[4],
+                g[5],
+                unit / grain,
+            )
+            light = 0.9 + 0.25 * look.active
+            for i in range(top, bottom):
+                wide = rows[i, 3]
+                for k in range(first, last):
+                    j = k + width if k < 0 else (k - width if k >= width else k)
+                    a = rows[i, 0] + wide * columns[j, 0]
+                    b = rows[i, 1] + wide * columns[j, 1]
+                    c = rows[i, 2] + wide * columns[j, 2]
+                    forward = m[0, 0] * a + m[0, 1] * b + m[0, 2] * c
+                    x = m[1, 0] * a + m[1, 1] * b + m[1, 2] * c
+                    y = m[2, 0] * a + m[2, 1] * b + m[2, 2] * c
+                    if max(abs(x), abs(y)) > 1.1 * forward:
+                        continue
+                    x, y = x / forward, y / forward
+                    paint = _figure(kinds[n], x, y, look)
+                    if paint[3] == 0.0:
+                        continue
+                    shade, under = light * (1.0 + 0.12 * y - 0.05 * x), 1.0 - paint[3]
+                    for channel in range(3):
+                        seen = 255.0 * min(paint[channel] * shade, paint[3]) + 0.5
+                        seen += frames[t, i, j, channel] * under
+                        frames[t, i, j, channel] = np.uint8(seen)

@@ -1,8 +1,13 @@
-"""The room seen from the camera: one ray a sample, textured walls, a lamp or the sun."""
+"""The room seen from the camera: one ray a sample, textured walls, a lamp or the sun.
+
+Textures are averaged over the width that a ray has where it meets a surface, so that one ray a
+pixel shows what many would.
+"""
 
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -10,111 +15,164 @@ from numba import njit
 
 Colour = tuple[float, float, float]
 Floats = npt.NDArray[np.float64]
-Integers = npt.NDArray[np.int64]
-Frame = npt.NDArray[np.float32]
+Frame = npt.NDArray[np.uint8]
+
+_LATTICE = np.random.default_rng(0).random((128, 128), np.float32)
+"""Random numbers of the cells of a grid; a table is twice as fast as hashing their indices."""
 
 
-@njit(cache=True, nogil=True)
-def _random(i: int, j: int, seed: int) -> float:
-    """Return a number in 0 to 1 fixed by a cell of a grid."""
-    h = (i * 374761393 + j * 668265263 + seed * 1274126177) & 0xFFFFFFFF
-    h = ((h ^ (h >> 13)) * 1274126177) & 0xFFFFFFFF
-    return ((h ^ (h >> 16)) & 0xFFFFFF) / 16777216.0
+class Decor(NamedTuple):
+    """What a room looks like, in tuples: arrays would be counted as in use for each ray.
+
+    `walls`: distances to +x, -x, +y, -y, +z, -z in metres; `kinds` and `colours` of walls, ceiling
+    and floor; `lamp`: a place, or the sun's direction under the open sky; `windows`: centre and
+    half width in each wall (0: none); `seed` of the textures.
+    """
+
+    walls: tuple[float, ...]
+    open_sky: bool
+    kinds: tuple[int, ...]
+    colours: tuple[Colour, ...]
+    lamp: Colour
+    windows: tuple[tuple[float, float], ...]
+    seed: int
 
 
-@njit(cache=True, nogil=True)
-def _noise(u: float, v: float, seed: int) -> float:
-    """Return smooth noise in 0 to 1 with cells of size 1."""
+@njit(cache=True, nogil=True, error_model="numpy")
+def _random(u: float, v: float, seed: int) -> float:
+    """Return a number of −½ to ½ fixed by a cell of a grid, one a unit."""
+    i, j = math.floor(u) + 37 * seed, math.floor(v) + 59 * seed
+    return float(_LATTICE[i & 127, j & 127]) - 0.5
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _kept(blur: float) -> float:
+    """Return the share of a contrast between cells of size 1 that is left by averaging."""
+    return min(max(1.5 - blur, 0.0), 1.0)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _noise(u: float, v: float, blur: float, seed: int) -> float:
+    """Return smooth noise of −½ to ½ with cells of size 1."""
+    kept = _kept(blur)
+    if kept == 0.0:
+        return 0.0
     i, j = math.floor(u), math.floor(v)
     x, y = u - i, v - j
-    i, j = int(i), int(j)
     x, y = x * x * (3.0 - 2.0 * x), y * y * (3.0 - 2.0 * y)
     low = _random(i, j, seed) * (1.0 - x) + _random(i + 1, j, seed) * x
     high = _random(i, j + 1, seed) * (1.0 - x) + _random(i + 1, j + 1, seed) * x
-    return low * (1.0 - y) + high * y
+    return kept * (low * (1.0 - y) + high * y)
 
 
-@njit(cache=True, nogil=True)
-def _cloud(u: float, v: float, seed: int) -> float:
-    """Return three octaves of noise in 0 to 1."""
+@njit(cache=True, nogil=True, error_model="numpy")
+def _cloud(u: float, v: float, blur: float, seed: int) -> float:
+    """Return three octaves of noise of −½ to ½."""
     return (
-        0.57 * _noise(u, v, seed)
-        + 0.29 * _noise(2.1 * u, 2.1 * v, seed + 1)
-        + 0.14 * _noise(4.3 * u, 4.3 * v, seed + 2)
+        0.57 * _noise(u, v, blur, seed)
+        + 0.29 * _noise(2.1 * u, 2.1 * v, 2.1 * blur, seed + 1)
+        + 0.14 * _noise(4.3 * u, 4.3 * v, 4.3 * blur, seed + 2)
     )
 
 
-@njit(cache=True, nogil=True)
-def _material(kind: int, u: float, v: float, seed: int) -> float:
-    """Brightness of a surface at (u, v) metres.
+@njit(cache=True, nogil=True, error_model="numpy")
+def _line(gap: float, half: float, blur: float) -> float:
+    """Return the share of a ray that falls on a line, at `gap` from its middle, `half` as wide."""
+    b = 0.5 * blur
+    return max(min(gap + b, half) - max(gap - b, -half), 0.0) / blur
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _joint(x: float, period: float, half: float, blur: float) -> float:
+    """Return the share of a ray that falls on lines at all multiples of a period."""
+    cell = x / period + 0.5
+    return _line(abs(cell - math.floor(cell) - 0.5) * period, half, blur)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _square(x: float, blur: float) -> float:
+    """Return a square wave of ±1 with period 1, averaged over `blur`."""
+    a, b = x + 0.5 * blur, x - 0.5 * blur
+    return (abs(b - math.floor(b) - 0.5) - abs(a - math.floor(a) - 0.5)) / blur
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _material(kind: int, u: float, v: float, du: float, dv: float, seed: int) -> float:
+    """Brightness of a surface at (u, v), averaged over (du, dv), all in metres.
 
     0 plaster, 1 brick, 2 striped paper, 3 panels, 4 hedge, 5 stone; 6 planks, 7 tiles, 8 carpet,
     9 grass, 10 paving.
     """
+    blur = max(du, dv)
     if kind == 0:
-        return 0.94 + 0.1 * _cloud(2.0 * u, 2.0 * v, seed)
+        return 0.99 + 0.1 * _cloud(2.0 * u, 2.0 * v, 2.0 * blur, seed)
     if kind == 1 or kind == 5:
-        tall, wide = (0.14, 0.42) if kind == 1 else (0.4, 0.75)
+        tall, wide, joint = (0.14, 0.42, 1.25) if kind == 1 else (0.4, 0.75, 0.55)
         row = math.floor(v / tall)
-        x = u / wide + 0.5 * (row % 2)
-        cell = math.floor(x)
-        edge = min(min(x - cell, cell + 1 - x) * wide, min(v - row * tall, (row + 1) * tall - v))
-        if edge < 0.012:
-            return 0.55 if kind == 5 else 1.25
-        return 0.72 + 0.3 * _random(int(cell), int(row), seed) + 0.15 * _cloud(8 * u, 8 * v, seed)
+        x = u + 0.5 * wide * (int(row) & 1)
+        open_, bed = _joint(x, wide, 0.012, du), _joint(v, tall, 0.012, dv)
+        tone = 0.945 + 0.3 * _kept(blur / tall) * _random(x / wide, row, seed)
+        tone += 0.15 * _cloud(8.0 * u, 8.0 * v, 8.0 * blur, seed)
+        return joint + (tone - joint) * (1.0 - open_) * (1.0 - bed)
     if kind == 2:
-        return 1.0 if (u * 2.2) % 1.0 < 0.5 else 0.82
+        return 0.91 + 0.09 * _square(2.2 * u, 2.2 * du)
     if kind == 3:
-        x = (u / 0.9) % 1.0
-        groove = min(x, 1.0 - x) < 0.03 or abs(v + 0.3) < 0.025
-        return 0.6 if groove else 0.85 + 0.2 * _noise(14.0 * u, 0.8 * v, seed)
+        groove = (1.0 - _joint(u, 0.9, 0.027, du)) * (1.0 - _line(abs(v + 0.3), 0.025, dv))
+        tone = 0.95 + 0.2 * _noise(14.0 * u, 0.8 * v, 14.0 * du, seed)
+        return 0.6 + (tone - 0.6) * groove
     if kind == 4:
-        return 0.35 + 0.9 * _cloud(5.0 * u, 5.0 * v, seed) * _cloud(17.0 * u, 17.0 * v, seed + 7)
+        leaves = 0.5 + _cloud(17.0 * u, 17.0 * v, 17.0 * blur, seed + 7)
+        return 0.35 + 0.9 * (0.5 + _cloud(5.0 * u, 5.0 * v, 5.0 * blur, seed)) * leaves
     if kind == 6:
         row = math.floor(u / 0.16)
-        shift = v + 1.7 * _random(int(row), 5, seed)
-        if u - row * 0.16 < 0.01 or shift % 1.6 < 0.012:
-            return 0.55
-        tone = _random(int(row), int(shift // 1.6), seed)
-        return 0.75 + 0.25 * tone + 0.15 * _noise(20.0 * u, 1.5 * v, seed)
+        along = v + 1.7 * _random(row, 5.0, seed)
+        groove = (1.0 - _joint(u, 0.16, 0.005, du)) * (1.0 - _joint(along, 1.6, 0.006, dv))
+        tone = 0.95 + 0.25 * _kept(du / 0.16) * _random(row, along / 1.6, seed)
+        tone += 0.15 * _noise(20.0 * u, 1.5 * v, 20.0 * du, seed)
+        return 0.55 + (tone - 0.55) * groove
     if kind == 7 or kind == 10:
         side = 0.5 if kind == 7 else 0.8
-        i, j = math.floor(u / side), math.floor(v / side)
-        x, y = u - i * side, v - j * side
-        if min(x, y) < 0.015:
-            return 0.5
+        joint = (1.0 - _joint(u, side, 0.0075, du)) * (1.0 - _joint(v, side, 0.0075, dv))
         if kind == 7:
-            return 1.05 if (i + j) % 2 == 0 else 0.7
-        return 0.8 + 0.2 * _random(int(i), int(j), seed) + 0.1 * _cloud(6.0 * u, 6.0 * v, seed)
+            tone = 0.875 + 0.175 * _square(u, du) * _square(v, dv)
+        else:
+            tone = 0.95 + 0.2 * _kept(blur / side) * _random(u / side, v / side, seed)
+            tone += 0.1 * _cloud(6.0 * u, 6.0 * v, 6.0 * blur, seed)
+        return 0.5 + (tone - 0.5) * joint
     if kind == 8:
-        ring = math.hypot(u, v)
-        pile = 0.9 + 0.15 * _noise(25.0 * u, 25.0 * v, seed)
-        return pile * (0.7 if 1.25 < ring < 1.4 else 1.0)
-    return 0.55 + 0.5 * _cloud(1.5 * u, 1.5 * v, seed) + 0.25 * _noise(18.0 * u, 18.0 * v, seed)
+        pile = 0.975 + 0.15 * _noise(25.0 * u, 25.0 * v, 25.0 * blur, seed)
+        return pile * (1.0 - 0.3 * _line(abs(math.sqrt(u * u + v * v) - 1.325), 0.075, blur))
+    field = 0.925 + 0.5 * _cloud(1.5 * u, 1.5 * v, 1.5 * blur, seed)
+    return field + 0.25 * _noise(18.0 * u, 18.0 * v, 18.0 * blur, seed)
 
 
-@njit(cache=True, nogil=True)
-def _sky(x: float, y: float, z: float, sun: Floats, seed: int) -> Colour:
+@njit(cache=True, nogil=True, error_model="numpy")
+def _sky(x: float, y: float, z: float, grain: float, sun: Colour, seed: int) -> Colour:
     """Colour of the sky in direction (x, y, z), with hills along the horizon."""
-    flat = math.hypot(x, y) + 1e-9
-    hill = 0.10 + 0.22 * _cloud(2.0 * x / flat + 9.0, 2.0 * y / flat + 9.0, seed + 20)
-    if z / flat < hill:
-        haze = 0.5 + 0.5 * _cloud(9.0 * x / flat, 9.0 * z + 9.0 * y / flat, seed + 30)
-        return 0.34 + 0.12 * haze, 0.44 + 0.14 * haze, 0.42 + 0.1 * haze
+    flat = math.sqrt(x * x + y * y) + 1e-9
+    cos, sin = x / flat, y / flat
+    if z < 0.32 * flat:
+        hill = 0.21 + 0.22 * _cloud(2.0 * cos + 9.0, 2.0 * sin + 9.0, 2.0 * grain, seed + 20)
+        if z < hill * flat:
+            haze = 1.0 + 0.5 * _cloud(9.0 * cos, 9.0 * (z + sin), 9.0 * grain, seed + 30)
+            return 0.315 + 0.12 * haze, 0.405 + 0.14 * haze, 0.395 + 0.1 * haze
     up = max(z, 0.0)
+    near = 1.0 / (up + 0.15)
     r, g, b = 0.78 - 0.5 * up, 0.87 - 0.35 * up, 0.97 - 0.12 * up
-    cover = _cloud(2.2 * x / (up + 0.15) + 50.0, 2.2 * y / (up + 0.15) + 50.0, seed + 40)
-    white = min(max(3.2 * (cover - 0.5), 0.0), 0.9)
+    scale = 2.2 * near
+    cover = _cloud(scale * x + 50.0, scale * y + 50.0, scale * near * grain, seed + 40)
+    white = min(max(3.2 * cover, 0.0), 0.9)
     r, g, b = r + (0.97 - r) * white, g + (0.97 - g) * white, b + (0.98 - b) * white
     glow = max(x * sun[0] + y * sun[1] + z * sun[2], 0.0)
     shine = 0.35 * glow**30 + (1.0 if glow > 0.9985 else 0.0)
     return min(r + shine, 1.0), min(g + shine, 1.0), min(b + 0.6 * shine, 1.0)
 
 
-@njit(cache=True, nogil=True)
-def _window(u: float, v: float, centre: float, wide: float) -> int:
+@njit(cache=True, nogil=True, error_model="numpy")
+def _window(u: float, v: float, window: tuple[float, float]) -> int:
     """Return 0 outside a window, 1 on its frame, 2 on its glass."""
-    x, y = abs(u - centre), abs(v - 0.35)
+    wide = window[1]
+    x, y = abs(u - window[0]), abs(v - 0.35)
     if x > wide or y > 0.75:
         return 0
     if x > wide - 0.08 or y > 0.67 or x < 0.03 or abs(v - 0.45) < 0.03:
@@ -122,20 +180,10 @@ def _window(u: float, v: float, centre: float, wide: float) -> int:
     return 2
 
 
-@njit(cache=True, nogil=True)
-def _ray(
-    x: float,
-    y: float,
-    z: float,
-    walls: Floats,
-    open_sky: bool,
-    kinds: Integers,
-    colours: Floats,
-    lamp: Floats,
-    windows: Floats,
-    seed: int,
-) -> Colour:
-    """Colour seen along a unit vector of the world."""
+@njit(cache=True, nogil=True, error_model="numpy")
+def _ray(x: float, y: float, z: float, grain: float, decor: Decor) -> Colour:
+    """Colour seen along a unit vector of the world, by a ray that widens by `grain` a metre."""
+    walls, lamp, open_sky = decor.walls, decor.lamp, decor.open_sky
     tx = walls[0] / x if x > 1e-9 else walls[1] / max(-x, 1e-9)
     ty = walls[2] / y if y > 1e-9 else walls[3] / max(-y, 1e-9)
     tz = walls[4] / z if z > 1e-9 else walls[5] / max(-z, 1e-9)
@@ -143,24 +191,26 @@ def _ray(
     px, py, pz = t * x, t * y, t * z
     if t == tz:
         side = 4 if z > 0 else 5
-        u, v, nx, ny, nz = px, py, 0.0, 0.0, (-1.0 if z > 0 else 1.0)
+        u, v, depth, nx, ny, nz = px, py, pz, 0.0, 0.0, (-1.0 if z > 0 else 1.0)
     elif t == tx:
         side = 0 if x > 0 else 1
-        u, v, nx, ny, nz = py, pz, (-1.0 if x > 0 else 1.0), 0.0, 0.0
+        u, v, depth, nx, ny, nz = py, pz, px, (-1.0 if x > 0 else 1.0), 0.0, 0.0
     else:
         side = 2 if y > 0 else 3
-        u, v, nx, ny, nz = px, pz, 0.0, (-1.0 if y > 0 else 1.0), 0.0
+        u, v, depth, nx, ny, nz = px, pz, py, 0.0, (-1.0 if y > 0 else 1.0), 0.0
     # Outdoors the walls end above the eye, as garden walls do.
     if open_sky and (side == 4 or (side < 4 and pz > 0.28 * walls[4])):
-        return _sky(x, y, z, lamp, seed)
+        return _sky(x, y, z, grain, lamp, decor.seed)
     layer = 0 if side < 4 else side - 3
-    kind = kinds[layer]
-    tone = _material(kind, u, v, seed + 100 * side)
-    r, g, b = colours[layer, 0] * tone, colours[layer, 1] * tone, colours[layer, 2] * tone
+    du = grain * t * math.sqrt(1.0 + (u / depth) ** 2)
+    dv = grain * t * math.sqrt(1.0 + (v / depth) ** 2)
+    tone = _material(decor.kinds[layer], u, v, du, dv, decor.seed + 100 * side)
+    colour = decor.colours[layer]
+    r, g, b = colour[0] * tone, colour[1] * tone, colour[2] * tone
     if side < 4 and not open_sky:
-        pane = _window(u, v, windows[side, 0], windows[side, 1])
+        pane = _window(u, v, decor.windows[side])
         if pane == 2:
-            return _sky(x, y, z, lamp, seed)
+            return _sky(x, y, z, grain, lamp, decor.seed)
         if pane == 1:
             r, g, b = 0.92, 0.92, 0.9
         elif pz < 0.12 - walls[5]:  # skirting board
@@ -185,56 +235,34 @@ def _ray(
         gap = min(gap, walls[5] + pz)
         if not open_sky:
             gap = min(gap, walls[4] - pz)
-    light *= 1.0 - 0.35 * math.exp(-gap / 0.35)
+    light *= 1.0 - 0.35 * max(1.0 - gap / 1.2, 0.0) ** 3
     return min(r * light, 1.0), min(g * light, 1.0), min(b * light, 1.0)
 
 
-@njit(cache=True, nogil=True)
-def paint_room(
-    frame: Frame,
-    axes: Floats,
-    heading: float,
-    walls: Floats,
-    open_sky: bool,
-    kinds: Integers,
-    colours: Floats,
-    lamp: Floats,
-    windows: Floats,
-    seed: int,
-    fine: int,
-) -> None:
-    """Paint `frame` (H, W, 3) float32 in 0 to 1 with fine × fine rays a pixel.
+@njit(cache=True, nogil=True, error_model="numpy")
+def paint_room(frame: Frame, rows: Floats, columns: Floats, grain: float, decor: Decor) -> None:
+    """Paint `frame` (H, W, 3), each pixel with the mean of its fine × fine rays.
 
-    The frame is a view whose forward, leftward and upward vectors are the rows of `axes` (3, 3),
-    the last two as long as half of the view on the plane that touches the sphere; or all of the
-    sphere if `axes` is (0, 3). `walls` (6,) metres; `kinds` (3,) and `colours` (3, 3) of walls,
-    ceiling and floor; `lamp` (3,) a place, or the sun's direction under the open sky; `windows`
-    (4, 2) centre and half width in each wall (0: none).
+    Ray (i, j) is along ``rows[i, :3] + rows[i, 3] * columns[j]`` in the world, for `rows`
+    (fine · H, 4) and `columns` (fine · W, 3); `grain` is the angle between neighbours.
     """
     height, width = frame.shape[0], frame.shape[1]
-    sphere = axes.shape[0] == 0
-    sin_h, cos_h = math.sin(heading), math.cos(heading)
+    fine = rows.shape[0] // height
+    share = 255.0 / (fine * fine)
     for i in range(height):
         for j in range(width):
-            r = g = b = 0.0
-            for p in range(fine):
-                up = 1.0 - 2.0 * (i + (p + 0.5) / fine) / height
-                for q in range(fine):
-                    left = 1.0 - 2.0 * (j + (q + 0.5) / fine) / width
-                    if sphere:
-                        e, a = 0.5 * math.pi * up, math.pi * left
-                        u, v, z = math.cos(e) * math.cos(a), math.cos(e) * math.sin(a), math.sin(e)
-                    else:
-                        u = axes[0, 0] + left * axes[1, 0] + up * axes[2, 0]
-                        v = axes[0, 1] + left * axes[1, 1] + up * axes[2, 1]
-                        z = axes[0, 2] + left * axes[1, 2] + up * axes[2, 2]
-                        far = math.sqrt(u * u + v * v + z * z)
-                        u, v, z = u / far, v / far, z / far
-                    x, y = cos_h * u - sin_h * v, sin_h * u + cos_h * v
-                    c = _ray(x, y, z, walls, open_sky, kinds, colours, lamp, windows, seed)
-                    r += c[0]
-                    g += c[1]
-                    b += c[2]
-            frame[i, j, 0] = r / (fine * fine)
-            frame[i, j, 1] = g / (fine * fine)
-            frame[i, j, 2] = b / (fine * fine)
+            r = g = b = 0.5
+            for p in range(i * fine, (i + 1) * fine):
+                wide = rows[p, 3]
+                for q in range(j * fine, (j + 1) * fine):
+                    x = rows[p, 0] + wide * columns[q, 0]
+                    y = rows[p, 1] + wide * columns[q, 1]
+                    z = rows[p, 2] + wide * columns[q, 2]
+                    one = 1.0 / math.sqrt(x * x + y * y + z * z)
+                    c = _ray(one * x, one * y, one * z, grain, decor)
+                    r += share * c[0]
+                    g += share * c[1]
+                    b += share * c[2]
+            frame[i, j, 0] = np.uint8(r)
+            frame[i, j, 1] = np.uint8(g)
+            frame[i, j, 2] = np.uint8(b)

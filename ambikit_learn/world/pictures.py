@@ -1,42 +1,34 @@
-"""From a scene to equirectangular frames, and to the boxes of what is in them."""
+"""From a scene to equirectangular frames and crops, and to the boxes of what is in them."""
 
 from __future__ import annotations
 
-import colorsys
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from ambikit_learn.crops import Crops
 from ambikit_learn.equirect import Boxes, local_axes
-from ambikit_learn.world.places import TEXTURES
-from ambikit_learn.world.scene import CLASSES, LABEL_RATE, SURFACES, Floats, Instance, Scene
+from ambikit_learn.world.looks import KINDS, aspect_and_style, decor
+from ambikit_learn.world.scene import CLASSES, LABEL_RATE, Floats, Scene
 from ambikit_learn.world.sounds import ACTIVITY_RATE, Performance
+from ambikit_learn.world.views import (
+    Integers,
+    perspective,
+    sphere,
+    sphere_windows,
+    view_axes,
+    view_windows,
+)
 
 Frames = npt.NDArray[np.uint8]
 
-# Looks of a class: hue and its spread (degrees), saturation, value, hue and saturation of the
-# second colour, texture, half width and half height (the unit is the object's radius).
-_LOOKS: dict[str, tuple[tuple[float, ...], tuple[float, float], int, tuple[float, float]]] = {
-    "accordion": ((350, 10, 0.7, 0.6), (40, 0.35), 0, (0.9, 0.63)),
-    "bell": ((46, 7, 0.75, 0.95), (15, 0.7), 0, (0.92, 0.98)),
-    "bird": ((150, 22, 0.65, 0.75), (170, 0.5), 2, (1.0, 0.88)),
-    "clock": ((178, 14, 0.65, 0.75), (48, 0.6), 0, (0.8, 0.93)),
-    "dog": ((28, 8, 0.5, 0.6), (22, 0.55), 4, (0.83, 0.82)),
-    "drum": ((318, 16, 0.75, 0.75), (50, 0.4), 0, (0.96, 0.92)),
-    "engine": ((225, 14, 0.28, 0.62), (28, 0.8), 0, (0.97, 0.97)),
-    "knock": ((26, 7, 0.7, 0.55), (32, 0.15), 1, (0.66, 1.0)),
-    "siren": ((0, 7, 0.9, 0.9), (52, 0.9), 0, (0.9, 0.9)),
-    "speech": ((26, 6, 0.4, 0.9), (28, 0.7), 4, (0.86, 0.97)),
-    "telephone": ((268, 14, 0.5, 0.6), (30, 0.5), 0, (0.94, 0.7)),
-    "water": ((204, 10, 0.75, 0.9), (195, 0.2), 1, (0.68, 0.98)),
-}
-assert tuple(_LOOKS) == CLASSES
 SWELL = (0.94, 0.16)
-SPHERE = np.empty((0, 3))
-"""Axes of a frame that shows all of the sphere."""
+"""Size of an object that is quiet, and what it gains at full activity."""
+REACH = 1.56
+"""Figures keep within a square of half side 1.1, whose corners are so far from its middle."""
+RATES = ("beat", "spin")
 
 
 def render_frames(
@@ -75,14 +67,16 @@ def render_frames(
     >>> next(render_frames(scene, played, [0.5], (40, 80))).shape
     (40, 80, 3)
     """
-    t = np.asarray(times, dtype=np.float64)
-    room = render_room(scene, size, fine=fine)
-    paint = _painter(scene, performances, t)
-    frame = np.empty_like(room)
-    for i in range(len(t)):
-        frame[:] = room
-        paint(frame, SPHERE, i)
-        yield _eight_bits(frame)
+    from ambikit_learn._kernels.world_objects import paint_objects
+
+    room, rays = render_room(scene, size, fine=fine), sphere(scene.heading, *size)
+    motion = _motion(scene, performances, times)
+    poses, gestures, kinds, styles = _cast(scene, motion)
+    windows = sphere_windows(motion.azimuth, motion.elevation, _reach(motion), *size)
+    for i in range(len(motion.times)):
+        frame, now = room.copy(), slice(i, i + 1)
+        paint_objects(frame[None], *rays, windows[now], poses[now], gestures[now], kinds, styles)
+        yield frame
 
 
 def render_crops(
@@ -126,19 +120,21 @@ def render_crops(
     >>> render_crops(scene, played, [0.3, 0.6], crops, 48).shape
     (4, 2, 48, 48, 3)
     """
-    t = np.asarray(times, dtype=np.float64)
-    paint_background, paint = _decorator(scene, fine), _painter(scene, performances, t)
-    out = np.empty((len(crops), len(t), size, size, 3), np.uint8)
-    axes = local_axes(np.deg2rad(crops.azimuth), np.deg2rad(crops.elevation))
-    axes[:, 1] *= np.tan(np.deg2rad(crops.width) / 2)[:, None]
-    axes[:, 2] *= np.tan(np.deg2rad(crops.height) / 2)[:, None]
-    background, frame = np.empty((2, size, size, 3), np.float32)
-    for view, pictures in zip(axes, out, strict=True):
-        paint_background(background, view)
-        for i, picture in enumerate(pictures):
-            frame[:] = background
-            paint(frame, view, i)
-            picture[:] = _eight_bits(frame)
+    from ambikit_learn._kernels.world_objects import paint_objects
+    from ambikit_learn._kernels.world_room import paint_room
+
+    room, motion = decor(scene), _motion(scene, performances, times)
+    poses, gestures, kinds, styles = _cast(scene, motion)
+    azimuth, elevation, width, height = np.deg2rad(
+        [crops.azimuth, crops.elevation, crops.width, crops.height]
+    )
+    axes = view_axes(azimuth + scene.heading, elevation, width, height)
+    windows = view_windows(axes, poses[..., 0, :], _reach(motion), size)
+    out = np.empty((len(crops), len(motion.times), size, size, 3), np.uint8)
+    for view, window, pictures in zip(axes, windows, out, strict=True):
+        paint_room(pictures[0], *perspective(view, fine * size), room)
+        pictures[1:] = pictures[0]
+        paint_objects(pictures, *perspective(view, size), window, poses, gestures, kinds, styles)
     return out
 
 
@@ -158,16 +154,17 @@ def boxes(scene: Scene, performances: Sequence[Performance]) -> list[dict[str, A
         10 Hz, as `detection.boxfile.write_boxes` takes them.
     """
     times = np.arange(max(1, round(scene.duration * LABEL_RATE))) / LABEL_RATE
-    azimuth, elevation, radius, _, _ = _motion(scene, performances, times)
+    motion = _motion(scene, performances, times)
     out = []
     for i, thing in enumerate(scene.objects):
-        half_width, half_height = _LOOKS[thing.instance.label][-1]
-        half_width *= _style(thing.instance)[9]
+        half_width, half_height = KINDS[thing.instance.label].extent
+        aspect, _ = aspect_and_style(thing.instance)
+        unit = np.tan(motion.radius[:, i])
         track = {
-            "azimuth": azimuth[:, i],
-            "elevation": elevation[:, i],
-            "width": 2 * np.arctan(half_width * np.tan(radius[:, i])),
-            "height": 2 * np.arctan(half_height * np.tan(radius[:, i])),
+            "azimuth": motion.azimuth[:, i],
+            "elevation": motion.elevation[:, i],
+            "width": 2 * np.arctan(aspect * half_width * unit),
+            "height": 2 * np.arctan(half_height * unit),
         }
         out.append(
             {
@@ -206,119 +203,64 @@ def boxes_at(objects: Sequence[Mapping[str, Any]], time: float) -> Boxes:
     )
 
 
-def render_room(scene: Scene, size: tuple[int, int], *, fine: int = 2) -> npt.NDArray[np.float32]:
-    """Return the scene without its objects: (H, W, 3) float32 in 0 to 1."""
-    frame = np.empty((*size, 3), np.float32)
-    _decorator(scene, fine)(frame, SPHERE)
+def render_room(scene: Scene, size: tuple[int, int], *, fine: int = 2) -> Frames:
+    """Return the scene without its objects: (H, W, 3) uint8."""
+    from ambikit_learn._kernels.world_room import paint_room
+
+    frame = np.empty((*size, 3), np.uint8)
+    paint_room(frame, *sphere(scene.heading, fine * size[0], fine * size[1]), decor(scene))
     return frame
 
 
-def _decorator(scene: Scene, fine: int) -> Callable[[npt.NDArray[np.float32], Floats], None]:
-    """Return what paints the room into a frame (H, W, 3) with given axes."""
-    from ambikit_learn._kernels.world_room import paint_room
+class _Motion(NamedTuple):
+    """Where objects are, in radians, how active, and for how long they have been: (T, N)."""
 
-    rng = scene.generator(SURFACES)
-    room = scene.room
-    walls = np.array(room.walls)
-    if room.kind.open_sky:
-        height, side = np.deg2rad(rng.uniform(25, 60)), rng.uniform(-np.pi, np.pi)
-        lamp = [np.cos(height) * np.cos(side), np.cos(height) * np.sin(side), np.sin(height)]
-    else:
-        lamp = [*(rng.uniform(-0.5, 0.5, 2) * [walls[0], walls[2]]), walls[4] - 0.05]
-    surfaces = room.kind.surfaces
-    shift = rng.uniform([-12, -0.04, -0.06], [12, 0.04, 0.06], (3, 3))
-    colours = np.array(
-        [
-            _rgb(surface.hue + d[0], surface.saturation + d[1], surface.value + d[2])
-            for surface, d in zip(surfaces, shift, strict=True)
-        ]
+    times: Floats
+    azimuth: Floats
+    elevation: Floats
+    radius: Floats
+    active: Floats
+    turn: Floats
+
+
+def _motion(scene: Scene, performances: Sequence[Performance], times: npt.ArrayLike) -> _Motion:
+    """Follow the objects of a scene through T moments."""
+    t = np.asarray(times, dtype=np.float64)
+    places = [thing.path.at(t - scene.duration / 2) for thing in scene.objects]
+    azimuth, elevation, distance = scene.places(np.stack(places, axis=1))
+    moving = [float(thing.pulsing) for thing in scene.objects]
+    beats = np.stack([played.activity for played in performances], axis=-1) * moving
+    # Between two entries of the activity both it and its sum are straight.
+    last = len(beats) - 1
+    place = np.minimum(t * ACTIVITY_RATE, last)[:, None]
+    before = place[:, 0].astype(np.intp)
+    after, share = np.minimum(before + 1, last), place - before[:, None]
+    total = np.cumsum(beats, axis=0) / ACTIVITY_RATE
+    active, turn = ((1 - share) * rows[before] + share * rows[after] for rows in (beats, total))
+    swell = SWELL[0] + SWELL[1] * active
+    radius = swell * np.arctan([thing.size for thing in scene.objects] / distance)
+    return _Motion(t, azimuth, elevation, radius, active, turn)
+
+
+def _reach(motion: _Motion) -> Floats:
+    """Return how far from its centre an object may be seen, in radians."""
+    reach: Floats = np.arctan(REACH * np.tan(motion.radius))
+    return reach
+
+
+def _cast(scene: Scene, motion: _Motion) -> tuple[Floats, Floats, Integers, Floats]:
+    """Return what the painting kernel has to know: poses, gestures, kinds and styles."""
+    labels = [thing.instance.label for thing in scene.objects]
+    aspects, styles = zip(*(aspect_and_style(o.instance) for o in scene.objects), strict=True)
+    poses = local_axes(motion.azimuth + scene.heading, motion.elevation)
+    unit = np.tan(motion.radius)
+    poses[..., 1, :] /= -(unit * aspects)[..., None]
+    poses[..., 2, :] /= unit[..., None]
+    beat, spin = (np.array([getattr(KINDS[one], name) for one in labels]) for name in RATES)
+    time = np.broadcast_to(motion.times[:, None], motion.turn.shape)
+    angle = spin * motion.turn
+    gestures = np.stack(
+        [motion.active, np.sin(beat * time), np.cos(angle), np.sin(angle), motion.turn, time],
+        axis=-1,
     )
-    windows = np.stack([rng.uniform(-0.6, 0.6, 4), rng.uniform(0.5, 1.0, 4)], axis=-1)
-    windows *= (rng.random(4) < 0.45)[:, None]
-    kinds = np.array([TEXTURES.index(surface.material) for surface in surfaces])
-    place, seed = np.array(lamp, dtype=np.float64), int(rng.integers(1000))
-
-    def paint(frame: npt.NDArray[np.float32], axes: Floats) -> None:
-        sky = room.kind.open_sky
-        paint_room(
-            frame, axes, scene.heading, walls, sky, kinds, colours, place, windows, seed, fine
-        )
-
-    return paint
-
-
-def _painter(
-    scene: Scene, performances: Sequence[Performance], times: Floats
-) -> Callable[[npt.NDArray[np.float32], Floats, int], None]:
-    """Return what paints the objects over a frame with given axes at the i-th time."""
-    from ambikit_learn._kernels.world_objects import paint_objects
-
-    kinds = np.array([CLASSES.index(thing.instance.label) for thing in scene.objects])
-    styles = np.array([_style(thing.instance) for thing in scene.objects])
-    azimuth, elevation, radius, active, turn = _motion(scene, performances, times)
-
-    def paint(frame: npt.NDArray[np.float32], axes: Floats, i: int) -> None:
-        paint_objects(
-            frame,
-            axes,
-            kinds,
-            azimuth[i],
-            elevation[i],
-            radius[i],
-            styles,
-            active[i],
-            turn[i],
-            times[i],
-        )
-
-    return paint
-
-
-def _eight_bits(frame: npt.NDArray[np.float32]) -> Frames:
-    """Return a picture of 0 to 1 as bytes; the frame itself is spent."""
-    frame *= np.float32(255.0)
-    frame += np.float32(0.5)
-    return frame.astype(np.uint8)
-
-
-def _motion(scene: Scene, performances: Sequence[Performance], times: Floats) -> list[Floats]:
-    """Return azimuth, elevation, radius, activity and its running sum, each (T, objects)."""
-    rows = []
-    for i, (thing, played) in enumerate(zip(scene.objects, performances, strict=True)):
-        azimuth, elevation, radius = scene.track(i, times)
-        beat = played.activity * float(thing.pulsing)
-        clock = np.arange(len(beat)) / ACTIVITY_RATE
-        active = np.interp(times, clock, beat)
-        turn = np.interp(times, clock, np.cumsum(beat) / ACTIVITY_RATE)
-        rows.append((azimuth, elevation, radius * (SWELL[0] + SWELL[1] * active), active, turn))
-    return [np.stack(column, axis=-1) for column in zip(*rows, strict=True)]
-
-
-def _style(instance: Instance) -> Floats:
-    """Draw an individual's looks, in the order that the painting kernel takes."""
-    rng = instance.looks()
-    (hue, spread, saturation, value), second, texture, _ = _LOOKS[instance.label]
-    main = _rgb(
-        hue + rng.uniform(-spread, spread),
-        saturation + rng.uniform(-0.15, 0.1),
-        value + rng.uniform(-0.15, 0.1),
-    )
-    accent = _rgb(second[0] + rng.uniform(-25, 25), second[1], rng.uniform(0.35, 0.95))
-    contrast, aspect = rng.uniform(0.15, 0.45), rng.uniform(0.9, 1.0)
-    return np.array(
-        [
-            *main,
-            *accent,
-            texture,
-            rng.uniform(8.0, 14.0),
-            contrast,
-            aspect,
-            rng.integers(7, 13),
-        ]
-    )
-
-
-def _rgb(hue: float, saturation: float, value: float) -> tuple[float, float, float]:
-    """Return the colour of a hue in degrees."""
-    clip = np.clip([saturation, value], 0.0, 1.0)
-    return colorsys.hsv_to_rgb((hue / 360.0) % 1.0, float(clip[0]), float(clip[1]))
+    return poses, gestures, np.array([CLASSES.index(one) for one in labels]), np.array(styles)

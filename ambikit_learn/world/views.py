@@ -1,0 +1,119 @@
+"""Views of the sphere as rays, and where in them something may be seen.
+
+The ray of pixel (i, j) is along ``rows[i, :3] + rows[i, 3] * columns[j]``, which holds for all of
+the sphere as for a plane that touches it, and costs no sine a pixel.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from ambikit_learn.equirect import local_axes
+
+Floats = npt.NDArray[np.float64]
+Integers = npt.NDArray[np.int64]
+
+
+class Rays(NamedTuple):
+    """Rays of a view: `rows` (H, 4), `columns` (W, 3), and the angle between neighbours."""
+
+    rows: Floats
+    columns: Floats
+    grain: float
+
+
+def sphere(heading: float, height: int, width: int) -> Rays:
+    """Return the rays of an equirectangular frame whose middle is at the azimuth `heading`.
+
+    Examples
+    --------
+    >>> rows, columns, _ = sphere(0.0, 2, 4)
+    >>> (rows[0, :3] + rows[0, 3] * columns[1]).round(3)  # up, front and left
+    array([0.5  , 0.5  , 0.707])
+    """
+    elevation = np.pi * (0.5 - (np.arange(height) + 0.5) / height)
+    azimuth = 2.0 * np.pi * (0.5 - (np.arange(width) + 0.5) / width) + heading
+    rows = np.zeros((height, 4))
+    rows[:, 2], rows[:, 3] = np.sin(elevation), np.cos(elevation)
+    columns = np.stack([np.cos(azimuth), np.sin(azimuth), np.zeros(width)], axis=-1)
+    return Rays(rows, columns, np.pi / height)
+
+
+def sphere_windows(
+    azimuth: Floats, elevation: Floats, reach: Floats, height: int, width: int
+) -> Integers:
+    """Return where an equirectangular frame lies within an angle of a direction.
+
+    Parameters
+    ----------
+    azimuth, elevation, reach : (...) ndarray
+        Radians, seen from the camera.
+    height, width : int
+        Of the frame, in pixels.
+
+    Returns
+    -------
+    (..., 4) ndarray
+        Rows from, to, columns from, to. The columns may go on beyond the seam, on either side.
+    """
+    top = np.maximum(0, ((0.5 - (elevation + reach) / np.pi) * height).astype(np.int64))
+    bottom = np.minimum(height, ((0.5 - (elevation - reach) / np.pi) * height).astype(np.int64) + 2)
+    # Near a pole all azimuths are within reach.
+    polar = np.abs(elevation) + reach >= 0.5 * np.pi
+    sine = np.where(polar, 1.0, np.sin(reach) / np.where(polar, 1.0, np.cos(elevation)))
+    span = np.where(polar, np.pi, np.arcsin(np.minimum(sine, 1.0)))
+    half = np.minimum(width // 2, (span / (2.0 * np.pi) * width).astype(np.int64) + 2)
+    first = ((0.5 - azimuth / (2.0 * np.pi)) * width).astype(np.int64) - half
+    return np.stack([top, bottom, first, np.minimum(first + 2 * half + 1, first + width)], axis=-1)
+
+
+def perspective(axes: Floats, size: int) -> Rays:
+    """Return the rays of a square picture on a plane that touches the sphere.
+
+    The rows of `axes` (3, 3) are the view's forward, leftward and upward vectors, the last two as
+    long as half of the view on the plane.
+    """
+    step = 1.0 - (2.0 * np.arange(size) + 1.0) / size
+    rows = np.empty((size, 4))
+    rows[:, :3] = axes[0] + step[:, None] * axes[2]
+    rows[:, 3] = 1.0
+    area = math.sqrt(float(axes[1] @ axes[1]) * float(axes[2] @ axes[2]))
+    return Rays(rows, step[:, None] * axes[1], 2.0 * math.sqrt(area) / size)
+
+
+def view_axes(azimuth: Floats, elevation: Floats, width: Floats, height: Floats) -> Floats:
+    """Return the axes (K, 3, 3) that `perspective` takes, of views in radians."""
+    axes = local_axes(azimuth, elevation)
+    axes[:, 1] *= np.tan(0.5 * width)[:, None]
+    axes[:, 2] *= np.tan(0.5 * height)[:, None]
+    return axes
+
+
+def view_windows(axes: Floats, towards: Floats, reach: Floats, size: int) -> Integers:
+    """Return all of a picture where it may show what is within an angle of a direction.
+
+    Parameters
+    ----------
+    axes : (K, 3, 3) ndarray
+        As for `perspective`.
+    towards : (..., 3) ndarray
+        Unit vectors.
+    reach : (...) ndarray
+        Radians.
+    size : int
+        Of the pictures, in pixels.
+
+    Returns
+    -------
+    (K, ..., 4) ndarray
+        Rows from, to, columns from, to; all 0 where it cannot be seen.
+    """
+    corner = np.arctan(np.sqrt(np.square(axes[:, 1:]).sum((1, 2))))
+    away = np.arccos(np.clip(np.tensordot(axes[:, 0], towards, (-1, -1)), -1.0, 1.0))
+    seen = away < reach + corner.reshape(-1, *[1] * reach.ndim)
+    windows: Integers = seen[..., None] * np.array([0, size, 0, size])
+    return windows
