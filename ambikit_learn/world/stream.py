@@ -92,6 +92,8 @@ class WorldDataset(Dataset[dict[str, Any]]):
         self.seed, self.epoch = _validate.natural(seed, "seed"), 0
         self.covariance = covariance
         self._length = _validate.count(epoch_length, "epoch_length")
+        # Workers that are forked from here share the kernels and noises that an item loads.
+        _ = self[0]
 
     def set_epoch(self, epoch: int) -> None:
         """Draw the scenes of another epoch from now on; the test split always has the same."""

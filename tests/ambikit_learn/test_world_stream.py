@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -150,6 +152,46 @@ def test_object_crops_look_at_objects_whose_sound_comes_from_there() -> None:
 def test_unknown_worlds_are_refused(arguments: tuple[str, ...], message: str) -> None:
     with pytest.raises(ambikit.InputError, match=message):
         WorldDataset(*arguments)
+
+
+WORKER = """
+import sys
+from torch.utils.data import DataLoader
+from ambikit_learn.world.stream import WorldDataset
+
+class Watched(WorldDataset):
+    def __getitem__(self, index):
+        item = super().__getitem__(index)
+        with open("/proc/self/status") as status:
+            (peak,) = [line.split()[1] for line in status if line.startswith("VmHWM")]
+        return item | {"peak": int(peak)}
+
+worlds = Watched("world:standard", epoch_length=128)
+fork = {"multiprocessing_context": "fork", "num_workers": 1}
+print(max(int(batch["peak"].max()) for batch in DataLoader(worlds, batch_size=32, **fork)))
+print(*{name.partition(".")[0] for name in sys.modules})
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_a_worker_needs_little_memory() -> None:
+    """It shares what was loaded before it was forked, and that is nothing in vain."""
+    done = subprocess.run(
+        [sys.executable, "-c", WORKER], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    peak, loaded = done.stdout.splitlines()
+    assert int(peak) < 600_000
+    rest = {
+        "lightning",
+        "matplotlib",
+        "pandas",
+        "sklearn",
+        "torchaudio",
+        "torchvision",
+        "ultralytics",
+    }
+    assert not rest & set(loaded.split())
 
 
 def test_random_crops_are_those_of_the_item() -> None:
