@@ -5,6 +5,7 @@ It reads Ogg Opus too, but calls sound files of FFmpeg malformed: those go to FF
 
 from __future__ import annotations
 
+import errno
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,7 @@ _MAGIC = (b"RIFF", b"RIFX", b"RF64", b"riff", b"caff", b"fLaC", b"OggS", b"FORM"
 _PLAIN_GUID = bytes.fromhex("00001000800000aa00389b71")
 _B_FORMAT_GUID = bytes.fromhex("2107d3118644c8c1ca000000")
 _HEADER = 4096
+_SYSTEM_ERROR = 2  # SF_ERR_SYSTEM: the fault is not the format's
 
 FORMATS = {
     ".wav": ("WAV", "FLOAT"),
@@ -80,6 +82,9 @@ def save(
     try:
         soundfile.write(path, x.T, sample_rate, (subtype or default).upper(), format=container)
     except (soundfile.LibsndfileError, ValueError) as error:
+        if getattr(error, "code", None) == _SYSTEM_ERROR:
+            text = f"{path} cannot be written: is the disk full or read-only?"
+            raise OSError(errno.EIO, text) from error
         raise InputError(
             f"a {suffix} file cannot hold {x.shape[0]} channels at {sample_rate} Hz as "
             f"{subtype or default} ({error}): choose another subtype or extension"

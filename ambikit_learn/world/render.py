@@ -150,7 +150,22 @@ def render_world(
     count = _validate.count(clips, "clips")
     processes = cores() if workers is None else _validate.natural(workers, "workers")
     folder = Path(out)
+    try:
+        _render(folder, settings, count, processes)
+    except OSError as error:
+        if error.errno is None:  # not the system's
+            raise
+        raise OSError(
+            error.errno,
+            f"cannot write to {folder} ({error.strerror}): make room or give another folder, then "
+            "run again; clips that are complete are kept",
+        ) from error
+
+
+def _render(folder: Path, settings: Settings, count: int, processes: int) -> None:
+    """Write settings, lists of names, and the clips that are not there yet."""
     _claim(folder, settings)
+    kind = LAYOUTS[settings.layout]
     if kind.lists is not None:
         for split in ("train", "test"):
             names = [settings.name(i) for i in range(count) if settings.split(i) == split]

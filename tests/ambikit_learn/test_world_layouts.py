@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import errno
 import json
-import resource
 import subprocess
 import sys
 from pathlib import Path
@@ -128,27 +128,50 @@ def test_unknown_layouts_are_refused(tmp_path: Path, change: dict[str, str], mes
 
 FULL_DISK = """
 import resource, sys
-from ambikit_learn.world import render_world
-resource.setrlimit(resource.RLIMIT_FSIZE, (6000, 6000))
-try:
-    render_world(sys.argv[1], clips=1, duration=2.0, frame_size=(32, 64), workers=0)
-except OSError as error:
-    print("OSError", error)
+from ambikit_learn.cli import main
+_, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+for case in sys.argv[2:]:
+    layout, limit = case.split(":")
+    resource.setrlimit(resource.RLIMIT_FSIZE, (int(limit), hard))
+    size = ["--duration", "0.5", "--frame-size", "320", "640", "--clips", "1", "--workers", "0"]
+    print(main(["world", f"{sys.argv[1]}/{layout}-{limit}", "--layout", layout, *size]))
 """
 
 
-def test_a_full_disk_leaves_no_half_clip(tmp_path: Path) -> None:
-    """The kernel refuses to let any file grow beyond 6 kB: the first sound does not fit."""
+def test_a_full_disk_is_one_line_and_leaves_no_half_clip(tmp_path: Path) -> None:
+    """The kernel lets no file grow beyond so many bytes: settings, sound or video do not fit."""
+    kept = {
+        "yt360:100": [],
+        "yt360:4000": ["test.txt", "train.txt", "world.json"],
+        "starss23:4000": ["world.json"],
+        "yt360:16000": ["test.txt", "train.txt", "world.json"],
+    }
     done = subprocess.run(
-        [sys.executable, "-c", FULL_DISK, str(tmp_path)],
+        [sys.executable, "-c", FULL_DISK, str(tmp_path), *kept],
         capture_output=True,
         text=True,
         check=False,
     )
-    assert done.stdout.startswith("OSError"), done.stderr
-    left = sorted(str(p.relative_to(tmp_path)) for p in tmp_path.rglob("*") if p.is_file())
-    assert left == ["test.txt", "train.txt", "world.json"]
-    assert resource.getrlimit(resource.RLIMIT_FSIZE)[0] != 6000
+    assert done.stdout.split() == ["2"] * len(kept), done.stderr
+    lines = done.stderr.splitlines()
+    assert len(lines) == len(kept), done.stderr
+    for line, (case, files) in zip(lines, kept.items(), strict=True):
+        folder = tmp_path / case.replace(":", "-")
+        assert f"cannot write to {folder}" in line
+        assert "make room or give another folder" in line
+        assert sorted(p.name for p in folder.rglob("*") if p.is_file()) == files
+
+
+def test_a_folder_that_cannot_be_written_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(path: Path, **_: object) -> None:
+        raise OSError(errno.EROFS, "Read-only file system", str(path))
+
+    monkeypatch.setattr(Path, "mkdir", refuse)
+    with pytest.raises(OSError, match=r"cannot write to .*out \(Read-only file system\)") as caught:
+        render_world(tmp_path / "out", clips=1, **SMALL)
+    assert caught.value.errno == errno.EROFS
 
 
 def test_a_clip_that_fails_late_leaves_nothing(
