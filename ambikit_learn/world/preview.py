@@ -11,11 +11,12 @@ import numpy.typing as npt
 import ambikit
 from ambikit import _validate
 from ambikit_learn._files import replacing
+from ambikit_learn.equirect import Boxes, local_axes
 from ambikit_learn.world.acoustics import render_sound
-from ambikit_learn.world.pictures import boxes, render_frames
+from ambikit_learn.world.pictures import Frames, boxes, boxes_at, render_frames
 from ambikit_learn.world.render import Settings, load_settings
 from ambikit_learn.world.scene import LABEL_RATE
-from ambikit_learn.world.sounds import perform
+from ambikit_learn.world.sounds import Signal, perform
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 # The map shows the sound of a third of a second around its frame.
 LISTENED = 0.3
 FRAME_SIZE = (360, 720)
-MAP_SIZE = (45, 90)
+MAP_SIZE = (90, 180)
 SOUNDING, SILENT = "deepskyblue", "white"
 
 
@@ -37,7 +38,7 @@ def preview_world(folder: str | Path, *, clips: int = 4, moments: int = 2) -> li
     clips : int
         The first clips, one picture each.
     moments : int
-        Frames of a picture, spread over the clip.
+        Frames of a picture: the loudest of each half of the clip, or of as many equal parts.
 
     Returns
     -------
@@ -61,13 +62,13 @@ def preview_world(folder: str | Path, *, clips: int = 4, moments: int = 2) -> li
 
 
 def draw_clip(path: Path, settings: Settings, index: int, moments: int) -> None:
-    """Draw some moments of a clip, one below the other."""
+    """Draw the loudest moments of a clip, one below the other."""
     from matplotlib.figure import Figure
 
     scene, rate = settings.scene(index), settings.sample_rate
     performances = [perform(scene, i, rate) for i in range(len(scene.objects))]
     sound = render_sound(scene, performances, rate)
-    times = scene.duration * (np.arange(moments) + 0.5) / moments
+    times = loud_moments(sound[0], rate, moments)
     figure = Figure(figsize=(9, 4.5 * moments), layout="constrained")
     rows = figure.subplots(moments, squeeze=False)[:, 0]
     frames = render_frames(scene, performances, times, FRAME_SIZE)
@@ -78,6 +79,8 @@ def draw_clip(path: Path, settings: Settings, index: int, moments: int) -> None:
         grid = ambikit.plot.equirectangular_grid(*MAP_SIZE)
         ambikit.plot.heat_map(ambikit.power_map(heard, *grid), frame=frame, ax=axes)
         axes.set_title(f"{scene.room.place}, {time:.1f} s")
+        # The objects are laid over the map, which would hide what they look like.
+        axes.imshow(cut_out(frame, boxes_at(truth, time)), extent=(180, -180, -90, 90))
         moment = min(round(time * LABEL_RATE), len(truth[0]["azimuth"]) - 1)
         for one in truth:
             _draw_object(axes, one, moment)
@@ -87,6 +90,8 @@ def draw_clip(path: Path, settings: Settings, index: int, moments: int) -> None:
 
 def _draw_object(axes: Axes, one: dict[str, Any], moment: int) -> None:
     """Draw the box of an object at a label's moment, and its way through the clip."""
+    from matplotlib.patheffects import withStroke
+
     colour, style = (SOUNDING, "-") if one["sounding"] else (SILENT, "--")
     axes.plot(*_unbroken(one["azimuth"], one["elevation"]), color=colour, linewidth=1.0)
     azimuth, elevation = outline(
@@ -100,7 +105,30 @@ def _draw_object(axes: Axes, one: dict[str, Any], moment: int) -> None:
         color=colour,
         horizontalalignment="center",
         clip_on=True,
+        path_effects=[withStroke(linewidth=2.0, foreground="black")],
     )
+
+
+def loud_moments(sound: Signal, sample_rate: float, count: int) -> npt.NDArray[np.float64]:
+    """Return the middles, in seconds, of the loudest stretches of equal parts of a sound (n,)."""
+    length = min(round(LISTENED * sample_rate), len(sound) // 2)
+    energy = np.cumsum(np.square(sound, dtype=np.float64))
+    parts = np.array_split(np.arange(len(sound) - length), count)
+    begins = [part[np.argmax(energy[part + length] - energy[part])] for part in parts]
+    return (np.array(begins) + length / 2) / sample_rate
+
+
+def cut_out(frame: Frames, there: Boxes) -> Frames:
+    """Return a frame (H, W, 4) that is only opaque within boxes."""
+    azimuth, elevation = ambikit.plot.equirectangular_grid(*frame.shape[:2])
+    rays = ambikit.angles_to_vector(azimuth, elevation)
+    opaque = np.zeros(frame.shape[:2], bool)
+    axes = local_axes(np.deg2rad(there.azimuth), np.deg2rad(there.elevation))
+    for own, width, height in zip(axes, there.width, there.height, strict=True):
+        ahead, left, up = np.moveaxis(rays @ own.T, -1, 0)
+        wide, high = np.tan(np.deg2rad([width / 2, height / 2]))
+        opaque |= (np.abs(left) <= wide * ahead) & (np.abs(up) <= high * ahead)
+    return np.dstack([frame, np.uint8(255) * opaque])
 
 
 def outline(
