@@ -15,7 +15,7 @@ from ambikit_learn.world.scene import CLASSES, LABEL_RATE, Floats, Scene
 from ambikit_learn.world.sounds import ACTIVITY_RATE, Performance
 from ambikit_learn.world.views import (
     Integers,
-    perspective,
+    perspectives,
     sphere,
     sphere_windows,
     view_axes,
@@ -131,10 +131,11 @@ def render_crops(
     axes = view_axes(azimuth + scene.heading, elevation, width, height)
     windows = view_windows(axes, poses[..., 0, :], _reach(motion), size)
     out = np.empty((len(crops), len(motion.times), size, size, 3), np.uint8)
-    for view, window, pictures in zip(axes, windows, out, strict=True):
-        paint_room(pictures[0], *perspective(view, fine * size), room)
+    views = perspectives(axes, fine * size), perspectives(axes, size)
+    for narrow, rays, window, pictures in zip(*views, windows, out, strict=True):
+        paint_room(pictures[0], *narrow, room)
         pictures[1:] = pictures[0]
-        paint_objects(pictures, *perspective(view, size), window, poses, gestures, kinds, styles)
+        paint_objects(pictures, *rays, window, poses, gestures, kinds, styles)
     return out
 
 

@@ -6,7 +6,6 @@ the sphere as for a plane that touches it, and costs no sine a pixel.
 
 from __future__ import annotations
 
-import math
 from typing import NamedTuple
 
 import numpy as np
@@ -71,22 +70,21 @@ def sphere_windows(
     return np.stack([top, bottom, first, np.minimum(first + 2 * half + 1, first + width)], axis=-1)
 
 
-def perspective(axes: Floats, size: int) -> Rays:
-    """Return the rays of a square picture on a plane that touches the sphere.
+def perspectives(axes: Floats, size: int) -> list[Rays]:
+    """Return the rays of square pictures on planes that touch the sphere.
 
-    The rows of `axes` (3, 3) are the view's forward, leftward and upward vectors, the last two as
-    long as half of the view on the plane.
+    The rows of each of `axes` (K, 3, 3) are a view's forward, leftward and upward vectors, the last
+    two as long as half of the view on the plane.
     """
-    step = 1.0 - (2.0 * np.arange(size) + 1.0) / size
-    rows = np.empty((size, 4))
-    rows[:, :3] = axes[0] + step[:, None] * axes[2]
-    rows[:, 3] = 1.0
-    area = math.sqrt(float(axes[1] @ axes[1]) * float(axes[2] @ axes[2]))
-    return Rays(rows, step[:, None] * axes[1], 2.0 * math.sqrt(area) / size)
+    step = (1.0 - (2.0 * np.arange(size) + 1.0) / size)[:, None]
+    forward, left, up = axes[:, 0, None], axes[:, 1, None], axes[:, 2, None]
+    rows = np.concatenate([forward + step * up, np.ones((len(axes), size, 1))], axis=-1)
+    grain = 2.0 / size * np.square(axes[:, 1:]).sum(-1).prod(-1) ** 0.25
+    return [Rays(*one) for one in zip(rows, step * left, grain.tolist(), strict=True)]
 
 
 def view_axes(azimuth: Floats, elevation: Floats, width: Floats, height: Floats) -> Floats:
-    """Return the axes (K, 3, 3) that `perspective` takes, of views in radians."""
+    """Return the axes (K, 3, 3) that `perspectives` takes, of views in radians."""
     axes = local_axes(azimuth, elevation)
     axes[:, 1] *= np.tan(0.5 * width)[:, None]
     axes[:, 2] *= np.tan(0.5 * height)[:, None]
@@ -99,7 +97,7 @@ def view_windows(axes: Floats, towards: Floats, reach: Floats, size: int) -> Int
     Parameters
     ----------
     axes : (K, 3, 3) ndarray
-        As for `perspective`.
+        As for `perspectives`.
     towards : (..., 3) ndarray
         Unit vectors.
     reach : (...) ndarray
