@@ -54,11 +54,11 @@ def test_an_item_is_what_the_written_files_hold(tmp_path: Path) -> None:
         frames = read_frames(clip.video)[[2, 4, 6]]
         angles = [np.rad2deg(item[n].numpy()) for n in ("azimuth", "elevation", "width", "height")]
         for crop, view in zip(item["video"].numpy(), zip(*angles, strict=True), strict=True):
-            # Averaged over 4 × 4 pixels, since rays through pixels alias and a codec blurs.
-            difference = crop.astype(float) - gnomonic(frames, *view, 48, degrees=True)
-            coarse = difference.reshape(3, 12, 4, 12, 4, 3).mean((2, 4))
-            assert np.abs(coarse).mean() < 6.0
-            assert np.abs(coarse.mean((1, 2))).max() < 8.0
+            # Four samples a pixel along each axis, since a ray is as wide as its pixel.
+            cut = gnomonic(frames, *view, 192, degrees=True)
+            difference = crop - cut.reshape(3, 48, 4, 48, 4, 3).mean((2, 4))
+            assert np.abs(difference).mean() < 4.5
+            assert np.abs(difference.mean((1, 2))).max() < 3.5
 
 
 def test_crops_are_those_of_sharp_frames() -> None:
