@@ -12,9 +12,11 @@ import numpy as np
 import pytest
 import yaml
 
+import ambikit
 from ambikit import InputError
 from ambikit_learn import AmbiEncoder
 from ambikit_learn.hub.record import Record
+from ambikit_learn.training import fit_main
 
 SETTINGS = {
     "seed_everything": 3,
@@ -134,7 +136,9 @@ def test_card_of_rendered_scenes_says_so(new_encoder, tmp_path):
 
 
 @pytest.mark.parametrize("name", ["/nowhere/run", "./run", "../run", "run", "a/b/c", Path("a/b")])
-def test_a_path_that_is_not_there_asks_nobody(no_network, name):
+def test_a_path_that_is_not_there_asks_nobody(no_network, tmp_path, monkeypatch, name):
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
     with pytest.raises(FileNotFoundError, match="is no folder"):
         AmbiEncoder.from_pretrained(name)
 
@@ -265,3 +269,33 @@ def test_a_hub_that_cannot_be_reached_is_one_line(trained, monkeypatch):
     assert "\n" not in str(error.value)
     with pytest.raises(InputError, match="owner/name"):
         trained.push_to_hub("sound")
+
+
+# ---------------------------------------------------------------- what training leaves
+
+
+def test_a_finished_run_is_an_encoder_that_knows_its_training(tmp_path):
+    run = tmp_path / "run"
+    fit_main(
+        [
+            *("--config", "avsa_foa_iv", "--data", "world:easy", "--out", str(run)),
+            *("--data.span=0.5", "--data.batch_size=2", "--data.views=2", "--data.workers=0"),
+            *("--data.validation_clips=0", "--trainer.max_steps=1", "--trainer.accelerator=cpu"),
+        ]
+    )
+    encoder = AmbiEncoder.from_pretrained(run)
+    assert encoder.window == 0.5
+    encoder.save_pretrained(tmp_path / "model")
+    card = (tmp_path / "model" / "README.md").read_text()
+    assert "| data.path | `world:easy` |" in card
+    assert "| trainer.max_steps | `1` |" in card
+    assert str(tmp_path) not in card + (tmp_path / "model" / "config.yaml").read_text()
+
+
+def test_a_youtube_soundtrack(encoder, test_data):
+    path = test_data / "yt360" / "audio" / "kqAZkf5Odyw-80.m4a"  # six planes of AAC
+    x, rate = ambikit.read(path, sample_rate=encoder.sample_rate)
+    heard = encoder.embed_file(path, [0, np.pi / 2])
+    np.testing.assert_allclose(
+        heard.frames, encoder.embed(x, rate, [0, np.pi / 2]).frames, rtol=1e-4, atol=1e-5
+    )
