@@ -15,6 +15,8 @@ from ambikit_learn.models import AlignmentModel
 _OBJECTIVES = {
     "avc": "audio-visual correspondence (AVC)",
     "avsa": "audio-visual spatial alignment (AVSA)",
+    "both": "audio-visual correspondence and spatial alignment together (AVC and AVSA)",
+    "flip": "telling whether left and right of the sound were exchanged",
 }
 _ALIGNMENTS = {
     "rotate": "the field is turned so that the direction is at the front",
