@@ -1,28 +1,46 @@
-"""Contrastive objectives over the viewpoints of all ranks."""
+"""Objectives: what the heads' output of a whole batch should be like.
+
+Pure functions of that output. Where several ranks train together, `gathered` makes it first.
+"""
 
 from __future__ import annotations
 
-from typing import Literal
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any, Literal, Protocol
 
 import torch
-import torch.distributed as dist
-from torch import Tensor
-from torch.distributed.nn.functional import all_gather  # the one that carries gradients
+from torch import Tensor, nn
 from torch.nn import functional
 
 from ambikit import InputError
-from ambikit_learn.models import Agreement
+from ambikit_learn._ranks import gather
+from ambikit_learn.models import Agreement, Agreements, Order, at_least_float32
 
 TEMPERATURE = 0.07
-Candidates = Literal["all", "legacy"]
+Candidates = Literal["all", "other_clips", "same_clip", "legacy"]
+
+
+class Contrast(Protocol):
+    """A loss of pairs: see `info_nce` and `sigmoid`."""
+
+    def __call__(
+        self, queries: Tensor, keys: Tensor, *, candidates: Tensor | None = None
+    ) -> Tensor:
+        """Return the loss of queries and keys (N, dim), of which those of one row belong together.
+
+        `candidates` (N, N) says which keys compete for which query.
+        """
 
 
 def info_nce(
     queries: Tensor,
     keys: Tensor,
     *,
-    temperature: float = TEMPERATURE,
     candidates: Tensor | None = None,
+    temperature: float = TEMPERATURE,
 ) -> Tensor:
     """Cross-entropy of finding each query's key by cosine similarity.
 
@@ -30,10 +48,10 @@ def info_nce(
     ----------
     queries, keys : Tensor, shape (N, dim)
         Key i belongs to query i.
-    temperature : float
-        Divides the cosines.
     candidates : Tensor, shape (N, N), bool, optional
         Which keys compete for which query; all by default.
+    temperature : float
+        Divides the cosines.
 
     Returns
     -------
@@ -51,61 +69,99 @@ def info_nce(
     >>> round(info_nce(torch.eye(4), torch.eye(4), temperature=1.0).item(), 4)
     0.7437
     """
-    # bfloat16 would round cosines divided by the temperature to steps of 0.06
-    with torch.autocast(queries.device.type, enabled=False):
-        q = functional.normalize(queries.float(), dim=-1)
-        k = functional.normalize(keys.float(), dim=-1)
-        logits = q @ k.mT / temperature
+    logits = _cosines(queries, keys) / temperature
     if candidates is not None:
         logits = logits.masked_fill(~candidates, -torch.inf)
-    return functional.cross_entropy(logits, torch.arange(len(q), device=q.device))
+    return functional.cross_entropy(logits, torch.arange(len(logits), device=logits.device))
 
 
-def avc(agreement: Agreement, *, temperature: float = TEMPERATURE) -> Tensor:
-    """Audio-visual correspondence: the mean of vision-to-sound and sound-to-vision InfoNCE.
-
-    Every viewpoint of every clip on every rank competes.
-    """
-    vision, sound = gather(agreement.vision).flatten(0, 1), gather(agreement.sound).flatten(0, 1)
-    return 0.5 * (
-        info_nce(vision, sound, temperature=temperature)
-        + info_nce(sound, vision, temperature=temperature)
-    )
-
-
-def avsa(
-    agreement: Agreement, *, candidates: Candidates = "all", temperature: float = TEMPERATURE
+def sigmoid(
+    queries: Tensor,
+    keys: Tensor,
+    *,
+    candidates: Tensor | None = None,
+    scale: Tensor | float = 1.0 / TEMPERATURE,
+    bias: Tensor | float = -10.0,
 ) -> Tensor:
-    """Audio-visual spatial alignment: each prediction must find its target at its viewpoint.
+    """Binary cross-entropy of every pair by itself: whether this key belongs to this query.
 
     Parameters
     ----------
-    agreement : Agreement
-        Of clips with K viewpoints.
-    candidates : "all" or "legacy"
-        ``"all"``: the targets of all N clips and K viewpoints, as in the paper. ``"legacy"``: the K
-        of the same clip and the same viewpoint of the N - 1 others, as in the released code (31
-        for N = 28, K = 4).
-    temperature : float
-        Divides the cosines.
+    queries, keys : Tensor, shape (N, dim)
+        Key i belongs to query i.
+    candidates : Tensor, shape (N, N), bool, optional
+        Which pairs count; all by default.
+    scale, bias : Tensor, scalar, or float
+        The log-odds of a pair are ``scale * cosine + bias``.
+
+    Returns
+    -------
+    Tensor, scalar
+        Sum over the pairs, divided by N.
 
     References
     ----------
-    .. [1] P. Morgado, Y. Li, N. Vasconcelos, "Learning Representations from Audio-Visual Spatial
-           Alignment", NeurIPS 2020.
+    .. [1] X. Zhai, B. Mustafa, A. Kolesnikov, L. Beyer, "Sigmoid Loss for Language Image
+           Pre-Training", ICCV 2023.
+
+    Examples
+    --------
+    >>> import torch
+    >>> round(sigmoid(torch.eye(4), torch.eye(4), scale=20.0).item(), 4)  # certain, and right
+    0.0002
     """
-    gathered = Agreement(*(gather(x) for x in agreement))
-    clips, views = gathered.vision.shape[:2]
-    allowed = candidate_mask(clips, views, candidates).to(gathered.vision.device)
-    vision, vision_from_sound, sound, sound_from_vision = (x.flatten(0, 1) for x in gathered)
-    return 0.5 * (
-        info_nce(vision_from_sound, vision, temperature=temperature, candidates=allowed)
-        + info_nce(sound_from_vision, sound, temperature=temperature, candidates=allowed)
-    )
+    logits = scale * _cosines(queries, keys) + bias
+    belongs = torch.eye(len(logits), device=logits.device)
+    weight = None if candidates is None else candidates.to(logits)
+    return functional.binary_cross_entropy_with_logits(
+        logits, belongs, weight, reduction="sum"
+    ) / len(logits)
+
+
+class LearnedSigmoid(nn.Module):
+    """`sigmoid` with a scale and a bias that are learned, from where its authors begin.
+
+    Parameters
+    ----------
+    temperature : float
+        The scale begins at its inverse.
+    """
+
+    def __init__(self, temperature: float = TEMPERATURE) -> None:
+        super().__init__()
+        self.log_scale = nn.Parameter(torch.tensor(-math.log(temperature)))
+        self.bias = nn.Parameter(torch.tensor(-10.0))
+
+    def forward(self, queries: Tensor, keys: Tensor, *, candidates: Tensor | None = None) -> Tensor:
+        """Return the loss; parameters as for `sigmoid`."""
+        scale = self.log_scale.exp()
+        return sigmoid(queries, keys, candidates=candidates, scale=scale, bias=self.bias)
+
+
+CONTRASTS: dict[str, Callable[[float], Contrast]] = {
+    "info_nce": lambda temperature: partial(info_nce, temperature=temperature),
+    "sigmoid": LearnedSigmoid,
+}
+"""Temperature -> loss of pairs, by name."""
 
 
 def candidate_mask(clips: int, views: int, candidates: Candidates) -> Tensor:
     """Return which of the ``clips * views`` targets compete for each query, (N K, N K) bool.
+
+    Parameters
+    ----------
+    clips, views : int
+        N and K.
+    candidates : {"all", "other_clips", "same_clip", "legacy"}
+        ``"all"``: the targets of all clips and viewpoints, as in the paper of Morgado et al.
+        ``"other_clips"``: its own and those of other clips, which are told by what is there.
+        ``"same_clip"``: the K of its clip, which are told by where it is. ``"legacy"``: those of
+        its clip and those of its viewpoint, as in the paper's released code.
+
+    Raises
+    ------
+    InputError
+        Other candidates.
 
     Examples
     --------
@@ -114,20 +170,162 @@ def candidate_mask(clips: int, views: int, candidates: Candidates) -> Tensor:
     """
     clip = torch.arange(clips).repeat_interleave(views)
     view = torch.arange(views).repeat(clips)
-    if candidates == "all":
-        return torch.ones(len(clip), len(clip), dtype=torch.bool)
-    if candidates == "legacy":
-        return (clip[:, None] == clip) | (view[:, None] == view)
-    raise InputError(f"unknown candidates {candidates!r}: choose one of all, legacy")
+    same_clip, same_view = clip[:, None] == clip, view[:, None] == view
+    masks = {
+        "all": torch.ones_like(same_clip),
+        "other_clips": ~same_clip | same_view,
+        "same_clip": same_clip,
+        "legacy": same_clip | same_view,
+    }
+    if candidates not in masks:
+        raise InputError(f"unknown candidates {candidates!r}: choose one of {', '.join(masks)}")
+    return masks[candidates]
 
 
-def gather(x: Tensor) -> Tensor:
-    """Return `x` of all ranks, one after the other along the first dimension, with gradients.
+@dataclass(frozen=True)
+class Rules:
+    """How contrastive objectives compare.
 
-    Each rank then takes the loss of the whole batch. The gradients that the gather sums over the
-    ranks are divided again by the mean that DistributedDataParallel takes: the step is that of one
-    process with the whole batch.
+    Attributes
+    ----------
+    contrast : callable
+        Loss of pairs: `info_nce`, or another of `CONTRASTS`.
+    candidates : str
+        What competes, see `candidate_mask`.
+    avc_weight : float
+        Of the correspondence in `both`, from 0 to 1.
     """
-    if not (dist.is_available() and dist.is_initialized()) or dist.get_world_size() == 1:
-        return x
-    return torch.cat(all_gather(x))  # type: ignore[no-untyped-call]
+
+    contrast: Contrast = info_nce
+    candidates: Candidates = "all"
+    avc_weight: float = 0.5
+
+
+def avc(agreement: Agreement, rules: Rules = Rules()) -> Tensor:
+    """Audio-visual correspondence: each crop must find its sound, and each sound its crop.
+
+    Parameters
+    ----------
+    agreement : Agreement
+        Of N clips with K viewpoints; `vision` and `sound` are looked at.
+    rules : Rules
+        How they are compared.
+
+    Returns
+    -------
+    Tensor, scalar
+        Mean of both directions.
+    """
+    vision, sound = agreement.vision, agreement.sound
+    return 0.5 * (_found(vision, sound, rules) + _found(sound, vision, rules))
+
+
+def avsa(agreement: Agreement, rules: Rules = Rules()) -> Tensor:
+    """Audio-visual spatial alignment: each prediction must find its target at its viewpoint.
+
+    Parameters
+    ----------
+    agreement : Agreement
+        Of N clips with K viewpoints.
+    rules : Rules
+        How they are compared.
+
+    Returns
+    -------
+    Tensor, scalar
+        Mean of both modalities.
+
+    References
+    ----------
+    .. [1] P. Morgado, Y. Li, N. Vasconcelos, "Learning Representations from Audio-Visual Spatial
+           Alignment", NeurIPS 2020.
+    """
+    seen = _found(agreement.vision_from_sound, agreement.vision, rules)
+    heard = _found(agreement.sound_from_vision, agreement.sound, rules)
+    return 0.5 * (seen + heard)
+
+
+def both(agreements: Agreements, rules: Rules = Rules()) -> Tensor:
+    """Correspondence and alignment together: ``w avc + (1 - w) avsa``, w the rules' `avc_weight`.
+
+    Parameters
+    ----------
+    agreements : Agreements
+        What the heads of both say.
+    rules : Rules
+        How they are compared. The correspondence has other clips as candidates whatever the rules
+        say: to tell the viewpoints of a clip apart is left to the alignment.
+
+    Returns
+    -------
+    Tensor, scalar
+    """
+    apart = replace(rules, candidates="other_clips")
+    correspondence = avc(agreements.correspondence, apart)
+    alignment = avsa(agreements.alignment, rules)
+    return rules.avc_weight * correspondence + (1.0 - rules.avc_weight) * alignment
+
+
+def flip(order: Order, flipped: Tensor) -> Tensor:
+    """Left-right order: whether the sound of a clip has had its left and right swapped.
+
+    Parameters
+    ----------
+    order : Order
+        Of N clips with K viewpoints.
+    flipped : Tensor, shape (N,), bool
+        Whose sound field was mirrored (Y to −Y) before it was turned to the crops.
+
+    Returns
+    -------
+    Tensor, scalar
+        Binary cross-entropy, a decision a viewpoint: log 2 by chance.
+
+    References
+    ----------
+    .. [1] K. Yang, B. Russell, J. Salamon, "Telling Left From Right: Learning Spatial
+           Correspondence of Sight and Sound", CVPR 2020.
+
+    Examples
+    --------
+    >>> import torch
+    >>> order = Order(torch.full((1, 4, 4), 9.0))  # certain that nothing was swapped
+    >>> round(flip(order, torch.tensor([False])).item(), 4)
+    0.0001
+    """
+    logits = at_least_float32(order.logits.diagonal(dim1=1, dim2=2))
+    right = (~flipped)[:, None].expand_as(logits).to(logits)
+    return functional.binary_cross_entropy_with_logits(logits, right)
+
+
+OBJECTIVES: dict[str, Callable[[Any, Any, Rules], Tensor]] = {
+    "avc": lambda output, flipped, rules: avc(output, rules),
+    "avsa": lambda output, flipped, rules: avsa(output, rules),
+    "both": lambda output, flipped, rules: both(output, rules),
+    "flip": lambda output, flipped, rules: flip(output, flipped),
+}
+"""(what the heads say, which clips' sound was flipped, rules) -> loss, by name."""
+
+
+def gathered(output: Any) -> Any:
+    """Return the output of the heads for the batches of all ranks, with gradients."""
+    if isinstance(output, Tensor):
+        return gather(output)
+    return type(output)(*map(gathered, output))
+
+
+def _cosines(queries: Tensor, keys: Tensor) -> Tensor:
+    """Return the cosines (N, N) of all pairs, in float32 or better."""
+    # bfloat16 would round cosines divided by the temperature to steps of 0.06
+    with torch.autocast(queries.device.type, enabled=False):
+        q, k = (functional.normalize(at_least_float32(x), dim=-1) for x in (queries, keys))
+        return q @ k.mT
+
+
+def _found(queries: Tensor, keys: Tensor, rules: Rules) -> Tensor:
+    """Return the loss of finding the keys (N, K, dim) of queries (N, K, dim)."""
+    mask = None
+    if rules.candidates != "all":
+        clips, views = queries.shape[:2]
+        mask = candidate_mask(clips, views, rules.candidates).to(queries.device)
+    return rules.contrast(queries.flatten(0, 1), keys.flatten(0, 1), candidates=mask)

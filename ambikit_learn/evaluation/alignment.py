@@ -25,7 +25,7 @@ from ambikit import InputError
 from ambikit_learn._files import replacing
 from ambikit_learn._threads import leave_cores
 from ambikit_learn.evaluation.statistics import Estimate, bootstrap_mean
-from ambikit_learn.models import AlignmentHeads, AlignmentModel, load_run
+from ambikit_learn.models import AlignmentModel, load_run
 from ambikit_learn.shards import SpanDataset
 from ambikit_learn.workers import cores
 from ambikit_learn.world.stream import PREFIX, WorldDataset
@@ -176,8 +176,8 @@ def embed(
                 "agreement_turned": net.heads(video, turned).similarity(),
                 "clip": batch["clip"],
             }
-            if isinstance(net.heads, AlignmentHeads):
-                part["translated"] = net.heads.vision_to_sound(video)
+            if translator := getattr(net.heads, "vision_to_sound", None):
+                part["translated"] = translator(video)
             for name, value in part.items():
                 parts.setdefault(name, []).append(value)
     whole = {name: torch.cat(part) for name, part in parts.items()}

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from ambikit_learn.models.alignment import PRESETS, AlignmentNet, Objective, build_model
-from ambikit_learn.models.heads import Agreement, AlignmentHeads, CorrespondenceHeads
+from ambikit_learn.models.blocks import at_least_float32
+from ambikit_learn.models.heads import HEADS, Agreement, Agreements, Order, Output
 from ambikit_learn.models.run import AlignmentModel, load_run, save_run
 
 __all__ = [
+    "HEADS",
     "PRESETS",
     "Agreement",
-    "AlignmentHeads",
+    "Agreements",
     "AlignmentModel",
     "AlignmentNet",
-    "CorrespondenceHeads",
     "Objective",
+    "Order",
+    "Output",
+    "at_least_float32",
     "build_model",
     "load_run",
     "save_run",

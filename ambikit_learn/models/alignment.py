@@ -10,10 +10,10 @@ from torch import Tensor, nn
 
 from ambikit import InputError
 from ambikit_learn.models.audio import AudioNet, SmallAudioNet
-from ambikit_learn.models.heads import Agreement, AlignmentHeads, CorrespondenceHeads
+from ambikit_learn.models.heads import HEADS, Output
 from ambikit_learn.models.video import R2Plus1DNet, SmallVideoNet
 
-Objective = Literal["avc", "avsa"]
+Objective = Literal["avc", "avsa", "both", "flip"]
 
 
 @dataclass(frozen=True)
@@ -68,9 +68,9 @@ class AlignmentNet(nn.Module):
         """Return encodings (..., dim) of features (..., channels, frames, mels)."""
         return _flat_batch(self.audio, features, 3)
 
-    def forward(self, video: Tensor, features: Tensor) -> Agreement:
+    def forward(self, video: Tensor, features: Tensor) -> Output:
         """Return what should agree, from crops (B, K, T, S, S, 3) and features (B, K, C, t, m)."""
-        out: Agreement = self.heads(self.encode_video(video), self.encode_audio(features))
+        out: Output = self.heads(self.encode_video(video), self.encode_audio(features))
         return out
 
 
@@ -87,8 +87,8 @@ def build_model(
         features of the preset "avsa".
     audio_channels : int
         Channels of the features: 1, 4 or 7, see `ambikit_learn.features.FrontEnd.channels`.
-    objective : "avc" or "avsa"
-        Pretext task whose heads to build.
+    objective : "avc", "avsa", "both" or "flip"
+        Pretext task whose heads to build, see `ambikit_learn.objectives.OBJECTIVES`.
     frames : int
         Frames a crop. ``"tiny"`` stacks them, so it takes this many only.
 
@@ -105,14 +105,10 @@ def build_model(
     """
     if preset not in PRESETS:
         raise InputError(f"unknown model preset {preset!r}: choose one of {', '.join(PRESETS)}")
-    if objective not in ("avc", "avsa"):
-        raise InputError(f"unknown objective {objective!r}: choose one of avc, avsa")
+    if objective not in HEADS:
+        raise InputError(f"unknown objective {objective!r}: choose one of {', '.join(HEADS)}")
     size = PRESETS[preset]
-    heads = (
-        CorrespondenceHeads(size.dim)
-        if objective == "avc"
-        else AlignmentHeads(size.dim, size.hidden, size.dropout)
-    )
+    heads = HEADS[objective](size.dim, size.hidden, size.dropout)
     settings = {
         "preset": preset,
         "audio_channels": audio_channels,

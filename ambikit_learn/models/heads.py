@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from ambikit_learn.models.blocks import at_least_float32
 from ambikit_learn.models.translator import Translator
 
 HEAD_DIM = 128
@@ -28,10 +30,34 @@ class Agreement(NamedTuple):
     def similarity(self) -> Tensor:
         """Return how well crop i fits sound j of its clip, (B, K, K): the mean of two cosines."""
         with torch.autocast(self.vision.device.type, enabled=False):
-            unit = Agreement(*(functional.normalize(x.float(), dim=-1) for x in self))
+            unit = Agreement(*(functional.normalize(at_least_float32(x), dim=-1) for x in self))
             seen = unit.vision @ unit.vision_from_sound.mT
             heard = unit.sound_from_vision @ unit.sound.mT
             return 0.5 * (seen + heard)
+
+
+class Agreements(NamedTuple):
+    """What should agree for correspondence and for alignment, of the same viewpoints."""
+
+    correspondence: Agreement
+    alignment: Agreement
+
+    def similarity(self) -> Tensor:
+        """Return that of the alignment, which knows directions."""
+        return self.alignment.similarity()
+
+
+class Order(NamedTuple):
+    """How much sound j of a clip sounds right way round at crop i: log-odds (B, K, K)."""
+
+    logits: Tensor
+
+    def similarity(self) -> Tensor:
+        """Return the log-odds."""
+        return self.logits
+
+
+Output = Agreement | Agreements | Order
 
 
 class CorrespondenceHeads(nn.Module):
@@ -68,3 +94,46 @@ class AlignmentHeads(nn.Module):
             sound=self.sound(sound),
             sound_from_vision=self.sound_from_vision(self.vision_to_sound(vision)),
         )
+
+
+class BothHeads(nn.Module):
+    """The heads of correspondence and of alignment, side by side."""
+
+    def __init__(self, dim: int, hidden: int, dropout: float) -> None:
+        super().__init__()
+        self.correspondence = CorrespondenceHeads(dim)
+        self.alignment = AlignmentHeads(dim, hidden, dropout)
+
+    @property
+    def vision_to_sound(self) -> Translator:
+        """Translator of the alignment."""
+        return self.alignment.vision_to_sound
+
+    def forward(self, vision: Tensor, sound: Tensor) -> Agreements:
+        """Return what each pair of heads makes of encodings (B, K, dim)."""
+        return Agreements(self.correspondence(vision, sound), self.alignment(vision, sound))
+
+
+class OrderHeads(nn.Module):
+    """Left-right order: a classifier of pairs of crop and sound, with one hidden layer."""
+
+    def __init__(self, dim: int) -> None:
+        super().__init__()
+        # Of a pair side by side a linear layer is the sum of one a modality
+        self.vision = nn.Linear(dim, HEAD_DIM)
+        self.sound = nn.Linear(dim, HEAD_DIM, bias=False)
+        self.decide = nn.Linear(HEAD_DIM, 1)
+
+    def forward(self, vision: Tensor, sound: Tensor) -> Order:
+        """Return the log-odds of all pairs of a clip from encodings (B, K, dim)."""
+        pairs = self.vision(vision)[:, :, None] + self.sound(sound)[:, None]
+        return Order(self.decide(functional.relu(pairs)).squeeze(-1))
+
+
+HEADS: dict[str, Callable[[int, int, float], nn.Module]] = {
+    "avc": lambda dim, hidden, dropout: CorrespondenceHeads(dim),
+    "avsa": AlignmentHeads,
+    "both": BothHeads,
+    "flip": lambda dim, hidden, dropout: OrderHeads(dim),
+}
+"""Width of encodings, feed-forward width and dropout of translators -> heads, by objective."""

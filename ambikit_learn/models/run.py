@@ -14,7 +14,7 @@ from ambikit import InputError
 from ambikit_learn._files import replacing
 from ambikit_learn.features import FrontEnd
 from ambikit_learn.models.alignment import PRESETS, AlignmentNet, build_model
-from ambikit_learn.models.heads import Agreement
+from ambikit_learn.models.heads import Output
 
 FORMAT = "ambikit-model/1"
 CONFIG, WEIGHTS = "config.json", "model.safetensors"
@@ -49,11 +49,9 @@ class AlignmentModel(nn.Module):
         features = self.front_end(sound, azimuth, elevation)
         return self.net.encode_video(video), self.net.encode_audio(features)
 
-    def forward(
-        self, video: Tensor, sound: Tensor, azimuth: Tensor, elevation: Tensor
-    ) -> Agreement:
+    def forward(self, video: Tensor, sound: Tensor, azimuth: Tensor, elevation: Tensor) -> Output:
         """Return what should agree at each viewpoint; parameters as for `encode`."""
-        out: Agreement = self.net.heads(*self.encode(video, sound, azimuth, elevation))
+        out: Output = self.net.heads(*self.encode(video, sound, azimuth, elevation))
         return out
 
 

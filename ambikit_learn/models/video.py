@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from ambikit_learn.models.blocks import SmallConvNet
+from ambikit_learn.models.blocks import BatchNorm, SmallConvNet
 
 # Colour statistics of ImageNet, in which visual networks are customarily fed.
 _MEAN = (0.485, 0.456, 0.406)
@@ -61,7 +61,7 @@ class R2Plus1DNet(nn.Module):
         for out in (64, 128, 256, 512):
             blocks += [_Block(width, out, stride=1 if out == width else 2), _Block(out, out)]
             width = out
-        self.net = nn.Sequential(stem, nn.BatchNorm3d(64), nn.ReLU(), *blocks)
+        self.net = nn.Sequential(stem, BatchNorm(64), nn.ReLU(), *blocks)
 
     def forward(self, frames: Tensor) -> Tensor:
         """Return (N, 512) of uint8 frames (N, T, S, S, 3)."""
@@ -76,20 +76,20 @@ class _Block(nn.Module):
         super().__init__()
         self.residual = nn.Sequential(
             nn.Conv3d(width, out, (1, 3, 3), (1, stride, stride), (0, 1, 1), bias=False),
-            nn.BatchNorm3d(out),
+            BatchNorm(out),
             nn.ReLU(),
             nn.Conv3d(out, out, (3, 1, 1), (stride, 1, 1), (1, 0, 0), bias=False),
-            nn.BatchNorm3d(out),
+            BatchNorm(out),
             nn.ReLU(),
             nn.Conv3d(out, out, (1, 3, 3), 1, (0, 1, 1), bias=False),
-            nn.BatchNorm3d(out),
+            BatchNorm(out),
             nn.ReLU(),
             nn.Conv3d(out, out, (3, 1, 1), 1, (1, 0, 0), bias=False),
         )
         self.skip: nn.Module = nn.Identity()
         if width != out:
             self.skip = nn.Conv3d(width, out, 1, stride, bias=False)
-        self.close = nn.Sequential(nn.BatchNorm3d(out), nn.ReLU())
+        self.close = nn.Sequential(BatchNorm(out), nn.ReLU())
 
     def forward(self, x: Tensor) -> Tensor:
         out: Tensor = self.close(self.skip(x) + self.residual(x))

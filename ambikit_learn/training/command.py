@@ -16,17 +16,22 @@ from lightning.fabric.utilities.warnings import PossibleUserWarning
 from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 from lightning.pytorch.loggers import TensorBoardLogger
-from lightning.pytorch.utilities.exceptions import SIGTERMException
 
 from ambikit import InputError
 from ambikit_learn._files import replacing
 from ambikit_learn._threads import leave_cores
 from ambikit_learn.models import save_run
-from ambikit_learn.training.callbacks import Bar, Checkpoints, Lines, MetricsTable, Throughput
+from ambikit_learn.training import checkpoints
+from ambikit_learn.training.checkpoints import Checkpoints, Stopped, WholeFiles
 from ambikit_learn.training.data import AlignmentData
+from ambikit_learn.training.failures import one_line
+from ambikit_learn.training.metrics import MetricsTable, Throughput
 from ambikit_learn.training.module import AlignmentModule
+from ambikit_learn.training.progress import Bar, Lines
 
 _SHORT = {"--data": "--data.path", "--out": "--trainer.default_root_dir"}
+_MAY_CHANGE = {"path", "workers", "learning_rate", "weight_decay", "compile"}
+"""Settings of model and data that a run may be gone on with in another way."""
 
 
 def fit_main(arguments: Sequence[str]) -> None:
@@ -42,11 +47,14 @@ def fit_main(arguments: Sequence[str]) -> None:
     Raises
     ------
     InputError
-        If a key or value is not accepted, the data are unusable, or the loss is not finite.
+        If a key or value is not accepted, the data are unusable, the loss is not finite, or memory
+        runs out.
     FileNotFoundError
         If the data or the run to start from is missing.
+    ConnectionError
+        If another rank is gone.
     SystemExit
-        With 143 if stopped by SIGTERM, after saving.
+        With 143 if stopped by SIGTERM and 130 if by Ctrl-C, after saving.
     """
     for part in ("lightning.pytorch", "lightning.fabric"):
         logging.getLogger(part).setLevel(logging.WARNING)
@@ -63,12 +71,12 @@ def fit_main(arguments: Sequence[str]) -> None:
         command.save_config()
         try:
             fit(command.trainer, command.model, command.datamodule)
-        except SIGTERMException:
-            step = command.trainer.global_step
+        except Stopped as stop:
             print(
-                f"stopped after step {step}: the same command goes on from there", file=sys.stderr
+                f"stopped after step {stop.step}: the same command goes on from there",
+                file=sys.stderr,
             )
-            raise SystemExit(143) from None
+            raise SystemExit(128 + stop.signal) from None
 
 
 def fit(trainer: Trainer, module: AlignmentModule, data: AlignmentData) -> Path:
@@ -79,14 +87,22 @@ def fit(trainer: Trainer, module: AlignmentModule, data: AlignmentData) -> Path:
     Path
         The run folder, `trainer.default_root_dir`, now with ``model.safetensors`` and
         ``config.json``: see `ambikit_learn.models.load_run`.
+
+    Raises
+    ------
+    InputError
+        If the data or a checkpoint is unusable, the loss is not finite, or memory runs out.
+    ConnectionError
+        If another rank is gone.
     """
+    if trainer.max_steps < 1:
+        raise InputError(f"trainer.max_steps must be at least 1, got {trainer.max_steps}")
     leave_cores(data.workers)
     run = Path(trainer.default_root_dir)
-    last = _last_checkpoint(run)
-    trainer.fit(
-        module, datamodule=data, ckpt_path=last if last.is_file() else None, weights_only=True
-    )
-    trainer.save_checkpoint(last)
+    last = checkpoints.newest(_states(run))
+    with one_line():
+        trainer.fit(module, datamodule=data, ckpt_path=last, weights_only=True)
+        checkpoints.save(trainer, _states(run))
     if trainer.is_global_zero:
         save_run(module.model, run)
     return run
@@ -119,7 +135,9 @@ class _Command(LightningCLI):
             "--checkpoint_every", type=int, default=100, help="Steps between checkpoints."
         )
         parser.link_arguments("seed_everything", "data.seed")
+        parser.link_arguments("seed_everything", "model.seed")
         parser.link_arguments("data.frames", "model.frames")
+        parser.link_arguments("model.objective", "data.flip_sound", compute_fn=_is_flip)
         parser.link_arguments("data.sample_rate", "model.source_rate", apply_on="instantiate")
 
     def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
@@ -136,17 +154,19 @@ class _Command(LightningCLI):
         """Return the trainer with what every run writes."""
         settings: Any = self.config_init["trainer"]
         run = Path(settings["default_root_dir"])
-        callbacks: list[Callback] = [
-            Throughput(),
-            Checkpoints(run / "checkpoints", self.config["checkpoint_every"]),
-        ]
+        callbacks: list[Callback] = [Throughput()]
         if settings["enable_progress_bar"] is not False:
             callbacks.append(Bar() if sys.stdout.isatty() else Lines())
-        if settings["logger"] is None:
-            kwargs["logger"] = [
-                MetricsTable(run / "metrics.csv"),
-                TensorBoardLogger(run, name="tensorboard", version=""),
-            ]
+        # What is measured at a step is on disk before the state after it is
+        callbacks += [
+            MetricsTable(run / "metrics.csv"),
+            Checkpoints(_states(run), self.config["checkpoint_every"]),
+        ]
+        kwargs["enable_checkpointing"] = settings["enable_checkpointing"] or False
+        kwargs["plugins"] = [*_listed(settings["plugins"]), WholeFiles()]
+        if settings["logger"] is not False:
+            board = TensorBoardLogger(run, name="tensorboard", version="")
+            kwargs["logger"] = [board, *_listed(settings["logger"])]
         # A run shorter than an interval is logged and validated at its end.
         for interval in ("log_every_n_steps", "val_check_interval"):
             if settings[interval] is not None:
@@ -179,19 +199,20 @@ def _trainer_defaults() -> dict[str, Any]:
 
 
 def _expand(arguments: Sequence[str]) -> list[str]:
-    """Spell out short options and packaged names, the configuration before its overrides."""
-    configs: list[str] = []
+    """Spell out short options and packaged names, configurations before their overrides."""
+    names: list[str] = []
     others: list[str] = []
     rest = iter(arguments)
     for argument in rest:
         option, equals, value = argument.partition("=")
         if option in ("--config", "-c"):
-            configs.append(_config(value if equals else next(rest, "")))
+            names.append(value if equals else next(rest, ""))
         else:
             others.append(_SHORT.get(option, option) + equals + value)
-    run = f"runs/{Path(configs[-1]).stem}" if configs else "runs/run"
-    files = [f"--config={path}" for path in configs]
-    return [f"--trainer.default_root_dir={run}", *files, *others]
+    paths = [f"--config={_config(name)}" for name in names]
+    parts = [Path(name).stem if Path(name).is_file() else name for name in names]
+    run = "-".join(part.removesuffix(".yaml").replace("/", "-") for part in parts) or "run"
+    return [f"--trainer.default_root_dir=runs/{run}", *paths, *others]
 
 
 def _config(name: str) -> str:
@@ -199,22 +220,38 @@ def _config(name: str) -> str:
     if Path(name).is_file():
         return name
     folder = Path(str(resources.files("ambikit_learn") / "configs"))
-    packaged = folder / (name if name.endswith(".yaml") else f"{name}.yaml")
-    if packaged.parent == folder and packaged.is_file():
-        return str(packaged)
-    names = ", ".join(sorted(path.stem for path in folder.glob("*.yaml")))
-    raise InputError(f"no configuration {name!r}: give a file, or one of {names}")
+    packaged = {
+        str(path.relative_to(folder).with_suffix("")): path for path in folder.rglob("*.yaml")
+    }
+    path = packaged.get(name.removesuffix(".yaml"))
+    if path is None:
+        raise InputError(
+            f"no configuration {name!r}: give a file, or one of {', '.join(sorted(packaged))}"
+        )
+    return str(path)
 
 
-def _last_checkpoint(run: Path) -> Path:
-    """Return where a run's latest training state lies."""
-    return run / "checkpoints" / "last.ckpt"
+def _states(run: Path) -> Path:
+    """Return where the training states of a run lie."""
+    return run / "checkpoints"
+
+
+def _is_flip(objective: str) -> bool:
+    """Tell whether an objective needs sound with left and right swapped."""
+    return objective == "flip"
+
+
+def _listed(given: Any) -> list[Any]:
+    """Return what may be given as nothing, one or a list as a list."""
+    if given is None or given is True:
+        return []
+    return list(given) if isinstance(given, list) else [given]
 
 
 def _refuse_other_settings(command: _Command) -> None:
     """Refuse to go on with a run whose model or data were set otherwise."""
     run = Path(command.trainer.default_root_dir)
-    if not (_last_checkpoint(run).is_file() and (run / "config.yaml").is_file()):
+    if not (checkpoints.newest(_states(run)) and (run / "config.yaml").is_file()):
         return
     try:
         before = command.parser.parse_path(run / "config.yaml")
@@ -227,7 +264,7 @@ def _refuse_other_settings(command: _Command) -> None:
         f"{part}.{name}"
         for part in ("model", "data")
         for name, value in command.config[part].items()
-        if name not in ("path", "workers") and value != before[part][name]
+        if name not in _MAY_CHANGE and value != before[part][name]
     ]
     if changed:
         raise InputError(

@@ -2,111 +2,37 @@
 
 from __future__ import annotations
 
-import time
+import inspect
 from collections.abc import Iterator
 from functools import cached_property
 from typing import Any, Literal
 
-import numpy as np
-import torch
 from lightning.pytorch import LightningDataModule
 from lightning.pytorch.utilities import rank_zero_warn
-from torch.utils.data import DataLoader, Dataset, Sampler, Subset
+from torch.utils.data import DataLoader
 
 from ambikit import InputError
+from ambikit_learn.crops import SPACING
 from ambikit_learn.manifest import Settings
 from ambikit_learn.shards import AlignmentDataset
+from ambikit_learn.training.stream import (
+    Change,
+    Items,
+    StreamBatches,
+    StreamDataset,
+    TimedLoader,
+    blind,
+    flip_sound,
+)
 from ambikit_learn.world import stream
 
 Strategy = Literal["random", "objects", "mixed"]
-Items = AlignmentDataset | stream.WorldDataset
+Mirror = Literal["both", "video", "none"]
 
 VALIDATION_VIEWS = 4
 """Viewpoints a clip in validation, whatever the training takes: retrieval among four."""
 
 _STATISTICS_CLIPS = 256
-
-
-class StreamBatches(Sampler[list[int]]):
-    """Positions in an endless, reshuffled stream of clips, batch by batch.
-
-    Position ``epoch * size + index`` stands for clip `index` in that epoch. The batch of a step is
-    a function of (seed, step) alone: not of ranks, workers or stops.
-
-    Parameters
-    ----------
-    size : int
-        Number of clips.
-    batch_size : int
-        Clips a step, all ranks together.
-    steps : int
-        Last step.
-    seed : int
-        Of the order.
-    start : int
-        First step.
-    rank, ranks : int
-        Which part of each batch to give.
-    """
-
-    def __init__(
-        self,
-        size: int,
-        batch_size: int,
-        steps: int,
-        *,
-        seed: int = 0,
-        start: int = 0,
-        rank: int = 0,
-        ranks: int = 1,
-    ) -> None:
-        self.size, self.batch_size, self.steps = size, batch_size, steps
-        self.seed, self.start = seed, start
-        share = batch_size // ranks
-        self.part = slice(rank * share, (rank + 1) * share)
-
-    def __len__(self) -> int:
-        return self.steps
-
-    def __iter__(self) -> Iterator[list[int]]:
-        epoch, order = -1, np.empty(0, int)
-        for step in range(self.start, self.steps):
-            batch = []
-            for position in range(step * self.batch_size, (step + 1) * self.batch_size):
-                if position // self.size != epoch:
-                    epoch = position // self.size
-                    order = np.random.default_rng([self.seed, epoch]).permutation(self.size)
-                batch.append(epoch * self.size + int(order[position % self.size]))
-            yield batch[self.part]
-
-
-class StreamDataset(Dataset[dict[str, Any]]):
-    """The items of a stream position: the epoch is set where the item is made, in the worker."""
-
-    def __init__(self, dataset: Items) -> None:
-        self.dataset = dataset
-
-    def __getitem__(self, position: int) -> dict[str, Any]:
-        epoch, index = divmod(position, len(self.dataset))
-        self.dataset.set_epoch(epoch)
-        return self.dataset[index]
-
-
-class TimedLoader(DataLoader[Any]):
-    """A loader that sums the seconds its consumer waited."""
-
-    waited = 0.0
-
-    def __iter__(self) -> Iterator[Any]:  # type: ignore[override]
-        batches = super().__iter__()
-        while True:
-            begin = time.perf_counter()
-            try:
-                batch = next(batches)
-            except StopIteration:
-                return
-            self.waited += time.perf_counter() - begin
-            yield batch
 
 
 class AlignmentData(LightningDataModule):
@@ -121,21 +47,31 @@ class AlignmentData(LightningDataModule):
     views : int
         Crops a clip.
     batch_size : int
-        Clips a step, all ranks together.
+        Clips a step, all ranks together. With gradient accumulation a step has this many several
+        times over, and what competes in its loss is those of one time.
     span : float
         Seconds of sound.
     frames : int
         Frames a crop, spread over the span.
     size : int
         Width and height of a crop, in pixels.
-    mirror : bool
-        Swap left and right of picture and sound together in half of the training items.
+    mirror : "both", "video" or "none"
+        Swap left and right in half of the training items: of picture and sound together, or of each
+        crop alone, as the released code of the paper does.
+    follow, spacing, sampling, picture_rate, colour_jitter, gain_jitter
+        How prepared clips are read in training, see `ambikit_learn.shards.AlignmentDataset`;
+        validation follows, spaces and times its pictures alike. Rendered scenes know none of it.
+    blind : bool
+        Train on sound that is turned to random azimuths instead of to the crops: a control that
+        can learn what sounds and not where.
     workers : int
         Processes that load data, for each rank.
     seed : int
         Of the order of clips and of all crops.
     validation_clips : int
         Clips of the test split to validate on, at most; 0 for none.
+    flip_sound : bool
+        Swap left and right of the sound alone in half of the items, as the objective "flip" needs.
     """
 
     def __init__(
@@ -147,15 +83,30 @@ class AlignmentData(LightningDataModule):
         span: float = 1.0,
         frames: int = 3,
         size: int = 48,
-        mirror: bool = True,
+        mirror: Mirror = "both",
+        follow: bool = True,
+        spacing: float = SPACING,
+        sampling: Literal["clips", "videos"] = "clips",
+        picture_rate: float | None = None,
+        colour_jitter: float = 0.0,
+        gain_jitter: float = 0.0,
+        blind: bool = False,
         workers: int = 2,
         seed: int = 0,
         validation_clips: int = 256,
+        flip_sound: bool = False,
     ) -> None:
         super().__init__()
         self.path, self.strategy, self.views = path, strategy, views
         self.batch_size, self.workers, self.seed = batch_size, workers, seed
-        self.span, self.frames, self.size, self.mirror = span, frames, size, mirror
+        self.span, self.frames, self.size = span, frames, size
+        self.mirror, self.blind, self.flip_sound = mirror, blind, flip_sound
+        self.reading = {"follow": follow, "spacing": spacing, "picture_rate": picture_rate}
+        self.varying = {
+            "sampling": sampling,
+            "colour_jitter": colour_jitter,
+            "gain_jitter": gain_jitter,
+        }
         self.validation_clips = validation_clips
         for name in ("views", "batch_size", "frames", "size"):
             if getattr(self, name) < 1:
@@ -169,9 +120,16 @@ class AlignmentData(LightningDataModule):
         return Settings.load(self.path).sample_rate
 
     @cached_property
-    def training_set(self) -> Items:
-        """The training split."""
-        return self._dataset("train", self.strategy, self.views, mirror=self.mirror)
+    def training_set(self) -> StreamDataset:
+        """The training split, as a stream."""
+        changes: list[Change] = []
+        if self.blind:
+            changes.append(blind)
+        if self.flip_sound:
+            changes.append(flip_sound)
+        sides = {"mirror": self.mirror == "both", "flip": self.mirror == "video"}
+        items = self._items("train", self.strategy, self.views, **self.varying, **sides)
+        return StreamDataset(items, changes, self.seed)
 
     def train_dataloader(self) -> TimedLoader:
         """Return the loader from the present step on."""
@@ -183,51 +141,39 @@ class AlignmentData(LightningDataModule):
                 f"divide by {trainer.world_size} of them"
             )
         accumulate = trainer.accumulate_grad_batches
-        batches = StreamBatches(
-            len(self.training_set),
-            self.batch_size,
+        return self._loader(
             trainer.max_steps * accumulate,
-            seed=self.seed,
             start=trainer.global_step * accumulate,
             rank=trainer.global_rank,
             ranks=trainer.world_size,
         )
-        return TimedLoader(
-            StreamDataset(self.training_set),
-            batch_sampler=batches,
-            num_workers=self.workers,
-            pin_memory=torch.cuda.is_available(),
-        )
 
     def val_dataloader(self) -> Any:
-        """Return a loader of this rank's share of the test split; nothing if it is empty."""
-        trainer = self.trainer
-        assert trainer is not None
+        """Return a loader of the test split, the same on every rank; nothing if it is empty."""
         if not self.validation_clips:
             return []
         try:
-            dataset = self._dataset("test", "random", VALIDATION_VIEWS)
+            items = self._items("test", "random", VALIDATION_VIEWS)
         except InputError as error:
             rank_zero_warn(f"no validation: {error}")
             return []
-        clips = range(min(len(dataset), self.validation_clips))
-        share = clips[trainer.global_rank :: trainer.world_size]
-        return DataLoader(Subset(dataset, share), batch_size=32, num_workers=self.workers)
+        dataset = StreamDataset(items, [flip_sound] if self.flip_sound else [], self.seed)
+        clips = range(min(len(items), self.validation_clips))
+        return DataLoader(dataset, batch_size=32, sampler=clips, num_workers=self.workers)
 
     def statistics_batches(self) -> Iterator[dict[str, Any]]:
         """Return the first batches of the stream, the same on every rank."""
-        size = len(self.training_set)
-        steps = max(min(size, _STATISTICS_CLIPS) // self.batch_size, 1)
-        batches = StreamBatches(size, self.batch_size, steps, seed=self.seed)
-        return iter(
-            DataLoader(
-                StreamDataset(self.training_set), batch_sampler=batches, num_workers=self.workers
-            )
-        )
+        size = len(self.training_set.dataset)
+        return iter(self._loader(max(min(size, _STATISTICS_CLIPS) // self.batch_size, 1)))
 
-    def _dataset(
-        self, split: str, strategy: Strategy, views: int, *, mirror: bool = False
-    ) -> Items:
+    def _loader(self, steps: int, **part: int) -> TimedLoader:
+        """Return a loader of the stream."""
+        size = len(self.training_set.dataset)
+        batches = StreamBatches(size, self.batch_size, steps, seed=self.seed, **part)
+        return TimedLoader(self.training_set, batch_sampler=batches, num_workers=self.workers)
+
+    def _items(self, split: str, strategy: Strategy, views: int, **varying: Any) -> Items:
+        """Return the data set of a split."""
         options: dict[str, Any] = {
             "strategy": strategy,
             "views": views,
@@ -237,9 +183,15 @@ class AlignmentData(LightningDataModule):
             "seed": self.seed,
             "covariance": self._covariance(),
         }
-        if self.path.startswith(stream.PREFIX):  # every scene is new: nothing to mirror
-            return stream.WorldDataset(self.path, split, **options)
-        return AlignmentDataset(self.path, split, mirror=mirror, **options)
+        of_clips = self.reading | varying
+        if not self.path.startswith(stream.PREFIX):
+            return AlignmentDataset(self.path, split, **of_clips, **options)
+        # Every scene is new: it needs no mirroring, and knows nothing else of this
+        usual = inspect.signature(AlignmentDataset).parameters
+        unknown = [n for n, x in of_clips.items() if n != "mirror" and x != usual[n].default]
+        if unknown:
+            raise InputError(f"{self.path} does not take data.{', data.'.join(unknown)}")
+        return stream.WorldDataset(self.path, split, **options)
 
     def _covariance(self) -> dict[str, Any] | None:
         """Return what the model's front end takes in place of sound, if it does.

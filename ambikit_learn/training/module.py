@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -11,13 +12,24 @@ from lightning.pytorch import LightningModule
 from torch import Tensor
 
 from ambikit import InputError
-from ambikit_learn.features import Alignment, FrontEnd, Kind, Pattern
-from ambikit_learn.models import Agreement, AlignmentModel, Objective, build_model, load_run
-from ambikit_learn.objectives import TEMPERATURE, Candidates, avc, avsa
+from ambikit_learn.features import Alignment, FrontEnd, Kind, Pattern, Rotation
+from ambikit_learn.models import AlignmentModel, Objective, Output, build_model, load_run
+from ambikit_learn.objectives import (
+    CONTRASTS,
+    OBJECTIVES,
+    TEMPERATURE,
+    Candidates,
+    Rules,
+    gathered,
+)
 
 Batch = dict[str, Any]
 
 _FRONT_END = {"tiny": "tiny", "paper": "avsa"}
+
+
+class LossNotFinite(InputError):
+    """The loss of a step is not a number."""
 
 
 class AlignmentModule(LightningModule):
@@ -25,32 +37,46 @@ class AlignmentModule(LightningModule):
 
     Parameters
     ----------
-    objective : "avc" or "avsa"
-        Correspondence, or spatial alignment through translators over the viewpoints.
+    objective : "avc", "avsa", "both" or "flip"
+        Correspondence; spatial alignment through translators over the viewpoints; both together;
+        or whether the left and right of the sound were swapped.
     preset : "tiny" or "paper"
         Networks and, with them, the mel bands.
     kind : "logmel" or "foa_iv"
         Features, see `ambikit_learn.features.FrontEnd`.
     alignment : "rotate", "beamform" or "mono"
-        How the sound is aligned with a crop.
+        How the sound is aligned with a crop. Features of "mono" know no direction at all.
     pattern : "basic" or "cardioid"
         Beam of ``alignment="beamform"``.
-    candidates : "all" or "legacy"
-        Negatives of ``"avsa"``, see `ambikit_learn.objectives.avsa`.
+    rotation : "exact" or "legacy"
+        How ``alignment="rotate"`` turns the field: so that the crop is at the front, or as the
+        released code of the paper does, whose order of the two turns is the other one.
+    loss : "info_nce" or "sigmoid"
+        Of pairs: a choice among candidates, or each pair by itself.
+    candidates : "all", "other_clips", "same_clip" or "legacy"
+        What competes, see `ambikit_learn.objectives.candidate_mask`.
     temperature : float
-        Of the InfoNCE losses.
+        Of the loss of pairs; with "sigmoid" where it begins.
+    avc_weight : float
+        Of the correspondence in the objective "both".
+    optimizer : "adamw" or "adam"
+        With decoupled weight decay, or with that of the squared norm.
     learning_rate, weight_decay : float
-        Of AdamW.
+        Of the optimiser; a run that goes on may be given others.
     warmup_steps : int
         Steps over which the learning rate rises.
     schedule : "cosine" or "constant"
         Course of the learning rate after that.
+    compile : bool
+        Compile the networks with `torch.compile`.
     initialise_from : path, optional
         Folder of a finished run whose encoders and feature statistics to start from.
     frames : int
         Frames a crop.
     source_rate : int
         Sample rate of the data, in Hz.
+    seed : int
+        Of dropout.
     """
 
     def __init__(
@@ -60,27 +86,46 @@ class AlignmentModule(LightningModule):
         kind: Kind = "logmel",
         alignment: Alignment = "rotate",
         pattern: Pattern = "basic",
+        rotation: Rotation = "exact",
+        loss: Literal["info_nce", "sigmoid"] = "info_nce",
         candidates: Candidates = "all",
         temperature: float = TEMPERATURE,
+        avc_weight: float = 0.5,
+        optimizer: Literal["adamw", "adam"] = "adamw",
         learning_rate: float = 1e-3,
         weight_decay: float = 1e-4,
         warmup_steps: int = 50,
         schedule: Literal["cosine", "constant"] = "cosine",
+        compile: bool = False,
         initialise_from: str | None = None,
         frames: int = 3,
         source_rate: int = 24000,
+        seed: int = 0,
     ) -> None:
         super().__init__()
         front_end = FrontEnd(
-            kind, alignment, preset=_FRONT_END[preset], pattern=pattern, source_rate=source_rate
+            kind,
+            alignment,
+            preset=_FRONT_END[preset],
+            pattern=pattern,
+            rotation=rotation,
+            source_rate=source_rate,
         )
         net = build_model(preset, front_end.channels, objective=objective, frames=frames)
         self.model = AlignmentModel(front_end, net)
-        self.objective, self.candidates, self.temperature = objective, candidates, temperature
+        self.objective = objective
+        # A loss with parameters is a submodule, so that these are trained and kept
+        self.contrast = CONTRASTS[loss](temperature)
+        self.rules = Rules(self.contrast, candidates, avc_weight)
+        self.optimizer = optimizer
         self.learning_rate, self.weight_decay = learning_rate, weight_decay
         self.warmup_steps, self.schedule = warmup_steps, schedule
+        self.seed = seed
         if initialise_from is not None:
             _copy_encoders(self.model, initialise_from)
+        if compile:
+            net.video.compile()
+            net.audio.compile()
 
     @property
     def covariance_settings(self) -> dict[str, Any] | None:
@@ -101,45 +146,85 @@ class AlignmentModule(LightningModule):
                 for batch in batches
             )
 
-    def forward(self, batch: Batch) -> Agreement:
+    def on_train_start(self) -> None:
+        """Train at the present learning rate and decay, also where a run goes on."""
+        optimizer: Any = self.optimizers(use_pl_optimizer=False)
+        scheduler: Any = self.lr_schedulers()
+        scheduler.base_lrs = [self.learning_rate]
+        for group in optimizer.param_groups:
+            group["weight_decay"] = self.weight_decay
+            group["lr"] = self.learning_rate * self._learning_rate_factor(scheduler.last_epoch)
+
+    def on_train_batch_start(self, batch: Batch, index: int) -> None:
+        """Make dropout a function of seed and step: the same after a stop, and on every rank."""
+        accumulate = self.trainer.accumulate_grad_batches
+        step = self.trainer.global_step * accumulate + index % accumulate
+        torch.manual_seed((self.seed << 32) + step)
+
+    def forward(self, batch: Batch) -> Output:
         """Return what should agree in a batch of `AlignmentDataset`."""
-        out: Agreement = self.model(
+        out: Output = self.model(
             batch["video"], batch["sound"], batch["azimuth"], batch["elevation"]
         )
         return out
 
     def training_step(self, batch: Batch, index: int) -> Tensor:
-        """Return the loss."""
-        loss = self._loss(self(batch))
+        """Return the loss over the batches of all ranks."""
+        flipped = gathered(batch["flipped"]) if "flipped" in batch else None
+        loss = self._loss(gathered(self(batch)), flipped)
         if not torch.isfinite(loss):
-            raise InputError(
-                f"the loss became {loss.item()} at step {self.global_step}: lower "
-                "--model.learning_rate, or set --trainer.precision 32-true and "
-                "--trainer.gradient_clip_val 1; the last checkpoint is kept"
+            raise LossNotFinite(
+                f"the loss became {loss.item()} at step {self.global_step}: with a lower "
+                "--model.learning_rate, --trainer.precision 32-true or "
+                "--trainer.gradient_clip_val 1 the same command goes on from the last good "
+                "checkpoint"
             )
         self.log("train/loss", loss, prog_bar=True)
         return loss
 
     def validation_step(self, batch: Batch, index: int) -> None:
-        """Log the loss and the retrieval among each clip's own sounds."""
-        agreement = self(batch)
-        clips, views = agreement.vision.shape[:2]
-        chosen = agreement.similarity().argmax(-1)
-        correct = chosen == torch.arange(views, device=chosen.device)
-        options: dict[str, Any] = {"batch_size": clips, "sync_dist": True, "prog_bar": True}
-        self.log("val/loss", self._loss(agreement), **options)
-        self.log(f"val/ret{views}", correct.float().mean(), **options)
+        """Log the loss and how often it is right: each rank has all of the batch."""
+        output = self(batch)
+        similarity = output.similarity()
+        clips, views = similarity.shape[:2]
+        flipped = batch.get("flipped")
+        options: dict[str, Any] = {"batch_size": clips, "prog_bar": True}
+        self.log("val/loss", self._loss(output, flipped), **options)
+        if flipped is not None:
+            right = similarity.diagonal(dim1=1, dim2=2) > 0
+            self.log("val/order", (right != flipped[:, None]).float().mean(), **options)
+        else:
+            chosen = similarity.argmax(-1)
+            correct = chosen == torch.arange(views, device=chosen.device)
+            self.log(f"val/ret{views}", correct.float().mean(), **options)
 
     def configure_optimizers(self) -> Any:
-        """Return AdamW with warm-up, then cosine to zero or constant."""
-        optimizer = torch.optim.AdamW(
-            self.parameters(), lr=self.learning_rate, weight_decay=self.weight_decay
+        """Return the optimiser with warm-up, then cosine to zero or constant."""
+        kind = {"adamw": torch.optim.AdamW, "adam": torch.optim.Adam}[self.optimizer]
+        optimizer = kind(
+            self.parameters(),
+            lr=self.learning_rate,
+            weight_decay=self.weight_decay,
+            # Lightning clips no gradients that a fused optimiser might still have to scale
+            fused=not self.trainer.gradient_clip_val,
         )
         scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, self._learning_rate_factor)
         return {
             "optimizer": optimizer,
             "lr_scheduler": {"scheduler": scheduler, "interval": "step"},
         }
+
+    def load_state_dict(
+        self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False
+    ) -> Any:
+        """Take the state of a checkpoint, or say that it is of another model."""
+        try:
+            return super().load_state_dict(state_dict, strict, assign)
+        except RuntimeError as error:
+            first = str(error).splitlines()[1].strip()
+            raise InputError(
+                f"the checkpoint is of a model with other settings ({first}): give another --out"
+            ) from None
 
     def _learning_rate_factor(self, step: int) -> float:
         """Return the learning rate at a step relative to its height."""
@@ -150,11 +235,9 @@ class AlignmentModule(LightningModule):
         length = max(self.trainer.max_steps - self.warmup_steps, 1)
         return 0.5 * (1.0 + math.cos(math.pi * min((step - self.warmup_steps) / length, 1.0)))
 
-    def _loss(self, agreement: Agreement) -> Tensor:
-        """Return the loss of the objective over the batches of all ranks."""
-        if self.objective == "avc":
-            return avc(agreement, temperature=self.temperature)
-        return avsa(agreement, candidates=self.candidates, temperature=self.temperature)
+    def _loss(self, output: Output, flipped: Tensor | None) -> Tensor:
+        """Return the loss of the objective."""
+        return OBJECTIVES[self.objective](output, flipped, self.rules)
 
 
 def _copy_encoders(model: AlignmentModel, run: str | Path) -> None:

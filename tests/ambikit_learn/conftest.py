@@ -13,6 +13,7 @@ import ambikit
 from ambikit_learn.detection import write_boxes
 from ambikit_learn.equirect import direction_to_pixel
 from ambikit_learn.media import write_video
+from ambikit_learn.prepare import prepare
 
 SAMPLE_RATE = 24000
 FRAME_RATE = 8.0
@@ -92,3 +93,16 @@ def new_clip_folder() -> Callable[[Path], ClipFolder]:
 def clip_folder(tmp_path: Path) -> ClipFolder:
     """An empty folder for clips."""
     return ClipFolder(tmp_path / "source")
+
+
+@pytest.fixture(scope="session")
+def small_shards(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Six prepared clips for training and two for testing, with boxes."""
+    root = tmp_path_factory.mktemp("small")
+    source = ClipFolder(root / "source")
+    for i in range(8):
+        source.add(f"clip{i}", azimuth=45.0 * i - 170, elevation=5.0 * i - 20, duration=1.5)
+    (source.root / "train.txt").write_text("".join(f"clip{i}\n" for i in range(6)))
+    (source.root / "test.txt").write_text("clip6\nclip7\n")
+    prepare(source.root, root / "out", detector="file", frame_size=SIZE, workers=0)
+    return root / "out"

@@ -1,19 +1,25 @@
 from __future__ import annotations
 
 import math
-import os
-import socket
 
 import numpy as np
 import pytest
 import torch
-import torch.distributed as dist
-import torch.multiprocessing as mp
 
 from ambikit import InputError
 from ambikit_learn.features import FrontEnd
-from ambikit_learn.models import Agreement, AlignmentModel, build_model
-from ambikit_learn.objectives import avc, avsa, candidate_mask, info_nce
+from ambikit_learn.models import Agreement, Agreements, AlignmentModel, Order, build_model
+from ambikit_learn.objectives import (
+    CONTRASTS,
+    Rules,
+    avc,
+    avsa,
+    both,
+    candidate_mask,
+    flip,
+    info_nce,
+    sigmoid,
+)
 
 
 def naive_info_nce(queries, keys, temperature, candidates) -> float:
@@ -30,9 +36,30 @@ def naive_info_nce(queries, keys, temperature, candidates) -> float:
     return total / len(queries)
 
 
-def naive_candidates(clips: int, views: int, legacy: bool) -> list[list[bool]]:
+ALLOWED = {
+    "all": lambda n, k, m, j: True,
+    "other_clips": lambda n, k, m, j: n != m or k == j,
+    "same_clip": lambda n, k, m, j: n == m,
+    "legacy": lambda n, k, m, j: n == m or k == j,
+}
+
+
+def naive_sigmoid(queries, keys, scale, bias, candidates) -> float:
+    """Loop over pairs in Python."""
+    total = 0.0
+    for i, q in enumerate(queries.tolist()):
+        for j, k in enumerate(keys.tolist()):
+            cosine = sum(a * b for a, b in zip(q, k, strict=True))
+            cosine /= math.hypot(*q) * math.hypot(*k)
+            odds = math.exp(scale * cosine + bias)
+            right = odds / (1 + odds) if i == j else 1 / (1 + odds)
+            total -= math.log(right) * candidates[i][j]
+    return total / len(queries)
+
+
+def naive_candidates(clips: int, views: int, name: str) -> list[list[bool]]:
     pairs = [(n, k) for n in range(clips) for k in range(views)]
-    return [[not legacy or n == m or k == j for m, j in pairs] for n, k in pairs]
+    return [[ALLOWED[name](n, k, m, j) for m, j in pairs] for n, k in pairs]
 
 
 def random_agreement(clips: int = 3, views: int = 4, dim: int = 6) -> Agreement:
@@ -51,40 +78,79 @@ def test_info_nce_of_equal_keys_is_chance():
     assert info_nce(q, torch.ones(9, 4)).item() == pytest.approx(math.log(9), rel=1e-6)
 
 
-@pytest.mark.parametrize("candidates", ["all", "legacy"])
+def test_sigmoid_equals_a_loop():
+    q, k = torch.randn(2, 6, 5)
+    allowed = naive_candidates(3, 2, "same_clip")
+    got = sigmoid(q, k, scale=3.0, bias=-1.0, candidates=torch.tensor(allowed))
+    assert got.item() == pytest.approx(naive_sigmoid(q, k, 3.0, -1.0, allowed), rel=1e-5)
+    everything = [[True] * 6] * 6
+    expected = naive_sigmoid(q, k, 3.0, -1.0, everything)
+    assert sigmoid(q, k, scale=3.0, bias=-1.0).item() == pytest.approx(expected, rel=1e-5)
+
+
+def test_learned_sigmoid_begins_as_published_and_learns_both():
+    q, k = torch.randn(2, 6, 5)
+    contrast = CONTRASTS["sigmoid"](0.1)
+    loss = contrast(q, k)
+    assert loss.item() == pytest.approx(sigmoid(q, k, scale=10.0, bias=-10.0).item(), rel=1e-6)
+    loss.backward()
+    assert all(p.grad.abs() > 0 for p in contrast.parameters())
+
+
+@pytest.mark.parametrize("candidates", list(ALLOWED))
 def test_avsa_equals_a_loop(candidates):
     agreement = random_agreement()
     vision, vision_from_sound, sound, sound_from_vision = (x.flatten(0, 1) for x in agreement)
-    allowed = naive_candidates(3, 4, candidates == "legacy")
+    allowed = naive_candidates(3, 4, candidates)
     expected = 0.5 * (
         naive_info_nce(vision_from_sound, vision, 0.07, allowed)
         + naive_info_nce(sound_from_vision, sound, 0.07, allowed)
     )
-    assert avsa(agreement, candidates=candidates).item() == pytest.approx(expected, rel=1e-5)
+    assert avsa(agreement, Rules(candidates=candidates)).item() == pytest.approx(expected, rel=1e-5)
 
 
-def test_avc_equals_a_loop():
-    agreement = random_agreement(clips=5, views=1)
-    vision, sound = agreement.vision[:, 0], agreement.sound[:, 0]
-    everything = [[True] * 5] * 5
+@pytest.mark.parametrize("candidates", list(ALLOWED))
+def test_avc_equals_a_loop(candidates):
+    agreement = random_agreement(clips=5, views=2)
+    vision, sound = agreement.vision.flatten(0, 1), agreement.sound.flatten(0, 1)
+    allowed = naive_candidates(5, 2, candidates)
     expected = 0.5 * (
-        naive_info_nce(vision, sound, 0.1, everything)
-        + naive_info_nce(sound, vision, 0.1, everything)
+        naive_info_nce(vision, sound, 0.1, allowed) + naive_info_nce(sound, vision, 0.1, allowed)
     )
-    assert avc(agreement, temperature=0.1).item() == pytest.approx(expected, rel=1e-5)
+    rules = Rules(CONTRASTS["info_nce"](0.1), candidates)
+    assert avc(agreement, rules).item() == pytest.approx(expected, rel=1e-5)
+
+
+def test_both_are_the_weighted_sum_of_their_losses():
+    first, second = random_agreement(), Agreement(*torch.randn(4, 3, 4, 6))
+    rules = Rules(candidates="same_clip", avc_weight=0.2)
+    expected = 0.2 * avc(first, Rules(candidates="other_clips")) + 0.8 * avsa(second, rules)
+    torch.testing.assert_close(both(Agreements(first, second), rules), expected)
+
+
+def test_flip_is_the_cross_entropy_of_each_crop_with_its_own_sound():
+    logits = torch.randn(3, 4, 4)
+    flipped = [True, False, True]
+    total = 0.0
+    for n in range(3):
+        for k in range(4):
+            right = 1 / (1 + math.exp(-logits[n, k, k]))
+            total -= math.log(1 - right if flipped[n] else right)
+    assert flip(Order(logits), torch.tensor(flipped)).item() == pytest.approx(total / 12, rel=1e-5)
 
 
 def test_candidates_of_the_released_code_are_31():
-    mask = candidate_mask(28, 4, "legacy")
-    assert mask.sum(1).unique().tolist() == [31]
-    assert candidate_mask(28, 4, "all").sum(1).unique().tolist() == [112]
-    assert mask.tolist() == naive_candidates(28, 4, True)
-    with pytest.raises(InputError, match="all, legacy"):
+    sums = {name: candidate_mask(28, 4, name).sum(1).unique().tolist() for name in ALLOWED}
+    assert sums == {"all": [112], "other_clips": [109], "same_clip": [4], "legacy": [31]}
+    for name in ALLOWED:
+        assert candidate_mask(5, 3, name).tolist() == naive_candidates(5, 3, name)
+    with pytest.raises(InputError, match="all, other_clips, same_clip, legacy"):
         candidate_mask(2, 2, "some")
 
 
+@pytest.mark.parametrize("contrast", CONTRASTS)
 @pytest.mark.parametrize("objective", [avc, avsa])
-def test_aligned_is_less_than_shuffled_and_both_sides_learn(objective):
+def test_aligned_is_less_than_shuffled_and_both_sides_learn(objective, contrast):
     vision, sound = torch.randn(2, 4, 4, 16, requires_grad=True)
     v, a = vision.detach().requires_grad_(), sound.detach().requires_grad_()
     aligned = (
@@ -95,8 +161,9 @@ def test_aligned_is_less_than_shuffled_and_both_sides_learn(objective):
     shuffled = aligned._replace(
         vision_from_sound=aligned.vision_from_sound.roll(1, 1), sound=aligned.sound.roll(1, 1)
     )
-    loss = objective(aligned)
-    assert loss < objective(shuffled) - 1
+    rules = Rules(CONTRASTS[contrast](0.07))
+    loss = objective(aligned, rules)
+    assert loss < objective(shuffled, rules) - 1
     loss.backward()
     assert v.grad.abs().sum() > 0
     assert a.grad.abs().sum() > 0
@@ -108,39 +175,6 @@ def test_autocast_keeps_the_loss_in_float32():
         assert torch.equal(avsa(agreement), avsa(agreement).float())
         low = avsa(agreement)
     assert torch.equal(low, avsa(agreement))
-
-
-def _rank(rank: int, ranks: int, port: int, folder: str) -> None:
-    os.environ.update(MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port))
-    dist.init_process_group("gloo", rank=rank, world_size=ranks)
-    agreement = random_agreement(clips=4)
-    share = slice(rank * 4 // ranks, (rank + 1) * 4 // ranks)
-    for name, loss in (("avc", avc), ("avsa", lambda x: avsa(x, candidates="legacy"))):
-        own = [x[share].clone().requires_grad_() for x in agreement]
-        value = loss(Agreement(*own))
-        value.backward()
-        # Each rank's gradient is summed over the ranks by the gather; DDP divides by them
-        grads = [x.grad / ranks for x in own if x.grad is not None]
-        torch.save((value.detach(), grads), f"{folder}/{name}-{rank}.pt")
-    dist.destroy_process_group()
-
-
-def test_two_ranks_have_the_loss_and_gradients_of_one(tmp_path):
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    mp.spawn(_rank, (2, port, str(tmp_path)), nprocs=2)
-    whole = random_agreement(clips=4)
-    for name, loss in (("avc", avc), ("avsa", lambda x: avsa(x, candidates="legacy"))):
-        leaves = [x.clone().requires_grad_() for x in whole]
-        expected = loss(Agreement(*leaves))
-        expected.backward()
-        parts = [torch.load(tmp_path / f"{name}-{r}.pt", weights_only=True) for r in range(2)]
-        for value, _ in parts:
-            torch.testing.assert_close(value, expected.detach())
-        grads = [x.grad for x in leaves if x.grad is not None]
-        for i, grad in enumerate(grads):
-            torch.testing.assert_close(torch.cat([part[1][i] for part in parts]), grad)
 
 
 def coloured_clips(clips: int, views: int) -> tuple[torch.Tensor, ...]:

@@ -1,0 +1,65 @@
+"""What can go wrong in the middle of training, as one line that says what to do."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+import torch.distributed as dist
+
+from ambikit import InputError
+
+_MEMORY = re.compile("out of memory|can't allocate memory|Cannot allocate memory", re.IGNORECASE)
+_PEER = re.compile("gloo|nccl|closed by peer|reset by peer|socket", re.IGNORECASE)
+_LOADER = re.compile(r"DataLoader worker \(pid.* (exited|is killed)")
+_RAISED_IN_LOADER = re.compile(r"Caught InputError in DataLoader worker.*\n\S*InputError: ", re.S)
+
+_GOES_ON = "the same command goes on from the last checkpoint"
+
+
+@contextmanager
+def one_line() -> Iterator[None]:
+    """Turn failures of memory, of other ranks and of loading processes into one line.
+
+    Raises
+    ------
+    InputError
+        Memory ran out, a process that loads data died, or one refused what it read.
+    ConnectionError
+        Another rank is gone.
+    """
+    try:
+        yield
+    except InputError as error:
+        raise type(error)(_RAISED_IN_LOADER.sub("", str(error)).strip()) from None
+    except (torch.OutOfMemoryError, MemoryError) as error:
+        raise _out_of_memory(error) from None
+    except RuntimeError as error:
+        if _MEMORY.search(str(error)):
+            raise _out_of_memory(error) from None
+        if _LOADER.search(str(error)):
+            raise InputError(
+                f"a process that loads data died ({_first(error)}), mostly for want of memory: "
+                f"with fewer --data.workers {_GOES_ON}"
+            ) from None
+        if isinstance(error, dist.DistError) or _PEER.search(str(error)):
+            raise ConnectionError(
+                f"another rank is gone or does not answer ({_first(error)}): {_GOES_ON}"
+            ) from None
+        raise
+
+
+def _out_of_memory(error: BaseException) -> InputError:
+    """Say what to do where memory ran out."""
+    return InputError(
+        f"out of memory ({_first(error)}): with a smaller --data.batch_size in another --out, or "
+        "the rest of the batch by --trainer.accumulate_grad_batches, less is needed at a time"
+    )
+
+
+def _first(error: BaseException) -> str:
+    """Return the first sentence of an error."""
+    text = str(error).strip() or type(error).__name__
+    return re.split(r"\. |\n", text)[0].rstrip(".")[:200]
