@@ -50,7 +50,7 @@ class Lines(ProgressBar):
 
     def _show_metrics(self, trainer: Trainer) -> None:
         if self._enabled:
-            metrics = self.get_metrics(trainer, trainer.lightning_module)
+            metrics = trainer.progress_bar_metrics
             values = "  ".join(f"{name} {value:.3g}" for name, value in metrics.items())
             self.show(trainer.global_step, trainer.max_steps, values)
 

@@ -15,7 +15,6 @@ from ambikit import InputError
 from ambikit_learn.models import load_run
 from ambikit_learn.training import AlignmentData, AlignmentModule, fit_main
 from ambikit_learn.training.checkpoints import newest
-from ambikit_learn.training.stream import StreamBatches
 
 CONFIGS = Path(sys.modules["ambikit_learn"].__file__).parent / "configs"
 QUICK = [
@@ -49,24 +48,6 @@ def rows(run: Path) -> list[dict[str, str]]:
 
 def weights(run: Path) -> dict[str, torch.Tensor]:
     return load_run(run).state_dict()
-
-
-# ---------------------------------------------------------------- the stream
-
-
-def test_stream_gives_every_clip_once_an_epoch():
-    positions = [p for batch in StreamBatches(10, 4, 5, seed=3) for p in batch]
-    for epoch in range(2):
-        clips = [p - 10 * epoch for p in positions[10 * epoch : 10 * epoch + 10]]
-        assert sorted(clips) == list(range(10))
-    assert positions[:10] != [p - 10 for p in positions[10:]]
-
-
-def test_stream_goes_on_and_divides_over_ranks():
-    whole = list(StreamBatches(10, 4, 7, seed=3))
-    assert list(StreamBatches(10, 4, 7, seed=3, start=4)) == whole[4:]
-    parts = [list(StreamBatches(10, 4, 7, seed=3, rank=r, ranks=2)) for r in range(2)]
-    assert [a + b for a, b in zip(*parts, strict=True)] == whole
 
 
 # ---------------------------------------------------------------- the command
@@ -157,7 +138,9 @@ def test_print_config_shows_every_setting(capsys):
     assert shown["data"]["strategy"] == "objects"
 
 
-@pytest.mark.parametrize("name", sorted(path.name for path in CONFIGS.glob("*.yaml")))
+@pytest.mark.parametrize(
+    "name", sorted({path.name for path in CONFIGS.glob("*.yaml")} - {"legacy.yaml"})
+)
 def test_every_packaged_variant_fits(name, prepared, tmp_path):
     once = ["--trainer.max_steps=1", "--data.validation_clips=0", "--trainer.logger=false"]
     run_fit(prepared, tmp_path / "run", "--config", name, *once)
@@ -166,6 +149,84 @@ def test_every_packaged_variant_fits(name, prepared, tmp_path):
     assert config["model"]["audio_channels"] == (
         1 if "beamform" in name else 7 if "foa_iv" in name else 4
     )
+
+
+PAPER = sorted((CONFIGS / "paper").glob("*.yaml"))
+
+
+@pytest.mark.parametrize("path", PAPER, ids=[path.stem for path in PAPER])
+def test_paper_variants_are_those_of_tiny_with_the_published_settings(path, capsys):
+    with pytest.raises(SystemExit):
+        fit_main(["--config", f"paper/{path.stem}", "--print_config"])
+    shown = yaml.safe_load(capsys.readouterr().out)
+    tiny = yaml.safe_load((CONFIGS / path.name).read_text())
+    for part, name in (("model", "objective"), ("model", "kind"), ("model", "alignment")):
+        usual = {"kind": "logmel", "alignment": "rotate"}.get(name)
+        assert shown[part][name] == tiny[part].get(name, usual)
+    assert shown["data"]["strategy"] == tiny["data"].get("strategy", "random")
+    model, data = shown["model"], shown["data"]
+    assert (model["preset"], model["optimizer"], model["schedule"]) == ("paper", "adam", "constant")
+    assert (model["learning_rate"], model["weight_decay"], model["warmup_steps"]) == (1e-4, 1e-5, 0)
+    assert data["views"] * data["batch_size"] == 112
+    assert (data["frames"], data["picture_rate"], data["size"]) == (8, 16.0, 112)
+    # 50 epochs of the published length
+    clips = shown["trainer"]["max_steps"] * data["batch_size"]
+    assert clips == pytest.approx(50 * 144_192, rel=1e-5)
+    assert shown["trainer"]["precision"] == "bf16-mixed"
+
+
+def test_every_variant_is_there_at_both_sizes():
+    tiny = {path.name for path in CONFIGS.glob("*.yaml")} - {"legacy.yaml"}
+    assert tiny == {path.name for path in PAPER}
+    assert len(tiny) == 12
+
+
+@pytest.mark.slow
+def test_a_paper_variant_fits(prepared, tmp_path):
+    small = [
+        "--data.size=32",
+        "--data.views=2",
+        "--data.picture_rate=8",
+        "--data.validation_clips=0",
+    ]
+    run_fit(prepared, tmp_path, "--config=paper/avsa_foa_iv", *small, "--trainer.max_steps=2")
+    assert load_run(tmp_path).net.settings["preset"] == "paper"
+
+
+def test_later_configurations_change_earlier_ones(prepared, tmp_path):
+    """The switch to what the released code does."""
+    files = ["--config=avsa_baseline", "--config=legacy"]
+    run_fit(prepared, tmp_path, *files, "--trainer.max_steps=1", "--data.validation_clips=0")
+    assert load_run(tmp_path).front_end.rotation == "legacy"
+    config = yaml.safe_load((tmp_path / "config.yaml").read_text())
+    assert config["model"]["candidates"] == "legacy"
+    assert (config["data"]["spacing"], config["data"]["mirror"]) == (0.0, "video")
+
+
+@pytest.mark.parametrize(
+    ("settings", "metric"),
+    [
+        (["--model.objective=both", "--model.candidates=same_clip"], "val/ret4"),
+        (["--model.objective=flip"], "val/order"),
+        (["--model.objective=avc", "--data.blind=true", "--model.loss=sigmoid"], "val/ret4"),
+        (["--model.optimizer=adam", "--trainer.gradient_clip_val=1"], "val/ret4"),
+        (["--trainer.precision=bf16-mixed", "--trainer.gradient_clip_val=1"], "val/ret4"),
+    ],
+)
+def test_what_can_be_chosen_trains(prepared, tmp_path, settings, metric):
+    small = ["--data.size=16", "--trainer.max_steps=2"]
+    run_fit(prepared, tmp_path, "--config=avsa_foa_iv", *settings, *small)
+    table = rows(tmp_path)
+    assert float(table[-1]["train/loss"]) > 0
+    assert 0 <= float(table[-1][metric]) <= 1
+
+
+def test_loggers_are_added_to_those_that_are_always_there(prepared, tmp_path):
+    csv_logger = ["--trainer.logger=CSVLogger", f"--trainer.logger.save_dir={tmp_path / 'more'}"]
+    run_fit(prepared, tmp_path / "run", *csv_logger, "--trainer.max_steps=2", "--data.size=16")
+    assert list((tmp_path / "more").rglob("metrics.csv"))
+    assert (tmp_path / "run" / "metrics.csv").is_file()
+    assert list((tmp_path / "run" / "tensorboard").glob("events*"))
 
 
 # ---------------------------------------------------------------- pieces
