@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import numpy as np
 import numpy.typing as npt
 import torch
 
@@ -321,7 +322,9 @@ class AmbiEncoder:
                 f"crops of shape {pictures.shape}: this model takes (..., {frames}, size, size, "
                 f"3), {frames} frames a crop"
             )
-        flat = torch.from_numpy(pictures.reshape(-1, *pictures.shape[-4:]))
+        # torch takes neither read-only arrays nor negative strides
+        plain = np.require(pictures, requirements=["C", "W"])
+        flat = torch.from_numpy(plain.reshape(-1, *plain.shape[-4:]))
         with torch.inference_mode():
             parts = [
                 self.model.net.encode_video(part.to(self.device)).cpu()

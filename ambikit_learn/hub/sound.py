@@ -94,14 +94,14 @@ def _embed_windows(
     device = model.front_end.mean.device
     azimuth, elevation = directions.to(device)[:, None]
     views = azimuth.shape[1]
-    every = np.lib.stride_tricks.sliding_window_view(x, window, -1)
+    every = torch.from_numpy(x).unfold(-1, window, 1)
     sound, start = np.repeat(np.arange(len(x)), len(starts)), np.tile(starts, len(x))
     together = max(1, batch // views)
     parts = []
     with torch.inference_mode():
         for i in range(0, len(sound), together):
             some = slice(i, i + together)
-            windows = torch.from_numpy(every[sound[some], :, start[some]]).to(device)
+            windows = every[sound[some], :, start[some]].to(device)
             towards = (angle.expand(len(windows), -1) for angle in (azimuth, elevation))
             features = model.front_end(windows, *towards)
             parts.append(model.net.encode_audio(features).cpu())

@@ -176,6 +176,21 @@ def test_crops_of_video(encoder):
         encoder.embed_video(crops / 255.0)
 
 
+def test_arrays_that_torch_does_not_take(encoder, scene):
+    crops = np.random.default_rng(0).integers(0, 256, (3, 2, 40, 40, 3), np.uint8)
+    backwards, mirrored = scene[:, ::-1].copy(), crops[:, :, :, ::-1].copy()
+    scene, crops = scene.view(), crops.view()
+    scene.flags.writeable = crops.flags.writeable = False
+    np.testing.assert_array_equal(
+        encoder.embed(scene[:, ::-1], RATE).clip, encoder.embed(backwards, RATE).clip
+    )
+    np.testing.assert_array_equal(
+        encoder.embed_video(crops[:, :, :, ::-1]), encoder.embed_video(mirrored)
+    )
+    assert encoder.embed(scene, RATE).clip.shape == (128,)
+    assert encoder.embed_video(crops[0]).shape == (128,)
+
+
 def test_importing_the_package_loads_no_torch():
     code = "import sys, ambikit_learn; assert 'AmbiEncoder' in dir(ambikit_learn); "
     code += "assert 'torch' not in sys.modules"
