@@ -15,7 +15,7 @@ import jsonargparse
 from lightning.fabric.utilities.warnings import PossibleUserWarning
 from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
-from lightning.pytorch.loggers import TensorBoardLogger
+from lightning.pytorch.loggers import Logger, TensorBoardLogger, WandbLogger
 
 from ambikit import InputError
 from ambikit_learn._files import replacing
@@ -134,6 +134,12 @@ class _Command(LightningCLI):
         parser.add_argument(
             "--checkpoint_every", type=int, default=100, help="Steps between checkpoints."
         )
+        parser.add_argument(
+            "--wandb",
+            type=str | None,
+            default=None,
+            help="Project of Weights & Biases to log to as well; WANDB_MODE=offline keeps it here.",
+        )
         parser.link_arguments("seed_everything", "data.seed")
         parser.link_arguments("seed_everything", "model.seed")
         parser.link_arguments("data.frames", "model.frames")
@@ -167,6 +173,8 @@ class _Command(LightningCLI):
         if settings["logger"] is not False:
             board = TensorBoardLogger(run, name="tensorboard", version="")
             kwargs["logger"] = [board, *_listed(settings["logger"])]
+            if self.config["wandb"] is not None:
+                kwargs["logger"].append(_wandb(self.config["wandb"], run))
         # A run shorter than an interval is logged and validated at its end.
         for interval in ("log_every_n_steps", "val_check_interval"):
             if settings[interval] is not None:
@@ -234,6 +242,14 @@ def _config(name: str) -> str:
 def _states(run: Path) -> Path:
     """Return where the training states of a run lie."""
     return run / "checkpoints"
+
+
+def _wandb(project: str, run: Path) -> Logger:
+    """Return a logger to a project of Weights & Biases."""
+    try:
+        return WandbLogger(project=project, name=run.name, save_dir=run)
+    except ModuleNotFoundError:
+        raise InputError("--wandb needs a package that is not there: pip install wandb") from None
 
 
 def _is_flip(objective: str) -> bool:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import csv
 import json
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -227,6 +228,12 @@ def test_loggers_are_added_to_those_that_are_always_there(prepared, tmp_path):
     assert list((tmp_path / "more").rglob("metrics.csv"))
     assert (tmp_path / "run" / "metrics.csv").is_file()
     assert list((tmp_path / "run" / "tensorboard").glob("events*"))
+
+
+@pytest.mark.skipif(find_spec("wandb") is not None, reason="wandb is installed")
+def test_a_logger_that_is_not_installed_is_one_line(prepared, tmp_path):
+    with pytest.raises(InputError, match="pip install wandb"):
+        run_fit(prepared, tmp_path / "run", "--wandb=project")
 
 
 # ---------------------------------------------------------------- pieces
