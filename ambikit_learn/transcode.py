@@ -28,7 +28,7 @@ STILL = 4.0
 below 2."""
 
 _COPIED_PIXELS = ("yuv420p", "yuvj420p")
-_LOOKED_AT = 16
+_LOOKED_AT, _FEWEST = 16, 4
 
 
 @dataclass(frozen=True)
@@ -247,16 +247,20 @@ def _packets(container: Any, stream: Any, start: float, end: float) -> list[Any]
     """Packets from the last key frame before the start to the end, in the order of decoding."""
     first, last = (round((t + origin_of(container)) / stream.time_base) for t in (start, end))
     early = first + round(STAMP / stream.time_base)
-    container.seek(first, stream=stream)
     packets: list[Any] = []
-    for packet in container.demux(stream):
-        if packet.size == 0:  # the end of the file
-            break
-        if packet.is_keyframe and packet.pts is not None and packet.pts <= early:
-            packets = []
-        packets.append(packet)
-        # Nothing that is decoded later is shown earlier than this.
-        if packet.dts is not None and packet.dts >= last:
+    for place in (first, 0):  # an index may lead astray; the beginning is always right
+        container.seek(place, stream=stream)
+        packets = []
+        for packet in container.demux(stream):
+            if packet.size == 0:  # the end of the file
+                break
+            if packet.is_keyframe and packet.pts is not None and packet.pts <= early:
+                packets = []
+            packets.append(packet)
+            # Nothing that is decoded later is shown earlier than this.
+            if packet.dts is not None and packet.dts >= last:
+                break
+        if packets and packets[0].is_keyframe and (packets[0].pts or 0) <= early:
             break
     return packets
 
@@ -294,6 +298,6 @@ def _looks(data: bytes, seconds: float, size: tuple[int, int]) -> Frames:
             if frame is not last:
                 some.append(scaled(frame, *size))
                 last = frame
-            if not is_still(np.stack([some[0], some[-1]])):
+            if len(some) >= _FEWEST and not is_still(np.stack(some)):
                 break
     return np.stack(some)
