@@ -183,8 +183,8 @@ def read_objects(record: bytes) -> Objects:
             raise ValueError(f"format {document['format']!r}, not {RECORD_FORMAT!r}")
         tracks = tuple(map(Track.from_record, document["objects"]))
         return Objects(document["detection_rate"], document["moments"], tracks)
-    except (ValueError, KeyError, TypeError) as error:
-        raise InputError(f"the objects are damaged ({error}): prepare the data again") from error
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise InputError(f"the objects are damaged ({error})") from error
 
 
 @contextmanager

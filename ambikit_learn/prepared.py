@@ -1,9 +1,13 @@
-"""The clips of a prepared folder, and their members, read by the byte offsets of the manifest."""
+"""The clips of a prepared folder, and their members, read by the byte offsets of the manifest.
+
+No tar is ever unpacked, so links and names within it lead nowhere.
+"""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +40,7 @@ def usable_clips(root: Path, split: str, span: float) -> pa.Table:
     FileNotFoundError
         Preparation has not finished.
     InputError
-        There is no such clip, or a shard is missing or cut short.
+        There is no such clip, a shard is missing or cut short, or the manifest is not its own.
     """
     rows = read_manifest(root).filter(pc.field("split") == split)
     prepared = rows.filter(pc.field("status") == "ok")
@@ -49,17 +53,13 @@ def usable_clips(root: Path, split: str, span: float) -> pa.Table:
     if not len(usable):
         longest = pc.max(prepared["duration"])
         raise InputError(f"span is {span:g} s, the longest clip {longest} s: ask for less")
-    ends = [pc.add(usable[f"{part}_offset"], usable[f"{part}_bytes"]) for part in MEMBERS]
-    needed = pa.table({"shard": usable["shard"], "end": pc.max_element_wise(*ends)})
-    for need in needed.group_by("shard").aggregate([("end", "max")]).to_pylist():
-        path = root / "shards" / need["shard"]
-        if not path.is_file() or path.stat().st_size < need["end_max"]:
-            raise InputError(_cut(path, need["end_max"]))
+    _check_places(root, usable)
     return usable
 
 
-def read_member(root: Path, clip: Mapping[str, Any], part: str) -> bytes:
-    """Read a member of a clip from its shard.
+@contextmanager
+def member(root: Path, clip: Mapping[str, Any], part: str) -> Iterator[bytes]:
+    """Read a member of a clip from its shard; what is wrong with it is told of that shard.
 
     Parameters
     ----------
@@ -69,24 +69,57 @@ def read_member(root: Path, clip: Mapping[str, Any], part: str) -> bytes:
         Row of the manifest.
     part : {"frames", "sound", "record"}
 
-    Returns
-    -------
+    Yields
+    ------
     bytes
 
     Raises
     ------
-    FileNotFoundError
-        There is no such shard.
     InputError
-        The shard is cut short.
+        The shard is missing or cut short, or what is raised of the bytes.
     """
     path = root / "shards" / clip["shard"]
     offset, count = clip[f"{part}_offset"], clip[f"{part}_bytes"]
-    with path.open("rb", buffering=0) as file:
-        data = os.pread(file.fileno(), count, offset)
+    try:
+        with path.open("rb", buffering=0) as file:
+            data = os.pread(file.fileno(), count, offset)
+    except FileNotFoundError:
+        data = b""
     if len(data) < count:
         raise InputError(_cut(path, offset + count))
-    return data
+    try:
+        yield data
+    except InputError as error:
+        raise InputError(
+            f"{path}, {part} of clip {clip['key']!r}: {error}; delete this shard and run the same "
+            "`ambikit-learn prepare` again"
+        ) from error
+
+
+def _check_places(root: Path, clips: pa.Table) -> None:
+    """Refuse clips that a manifest places where no shard has them. Nothing else is opened."""
+    lost = InputError(
+        f"{root / 'manifest.parquet'} places clips where no shard has them: delete it and run the "
+        "same `ambikit-learn prepare` again"
+    )
+    places = [f"{part}_{end}" for part in MEMBERS for end in ("offset", "bytes")]
+    needed = [clips[name] for name in ("key", "shard", "samples", "gain", *places)]
+    if any(column.null_count for column in needed):
+        raise lost
+    if min(pc.min(clips[name]).as_py() for name in places) < 0:
+        raise lost
+    try:
+        ends = [pc.add_checked(clips[f"{p}_offset"], clips[f"{p}_bytes"]) for p in MEMBERS]
+    except pa.ArrowInvalid:  # beyond 64 bits
+        raise lost from None
+    table = pa.table({"shard": clips["shard"], "end": pc.max_element_wise(*ends)})
+    for need in table.group_by("shard").aggregate([("end", "max")]).to_pylist():
+        name, end = need["shard"], need["end_max"]
+        if name != Path(name).name or not name.endswith(".tar"):
+            raise lost
+        path = root / "shards" / name
+        if not path.is_file() or path.stat().st_size < end:
+            raise InputError(_cut(path, end))
 
 
 def _cut(path: Path, end: int) -> str:

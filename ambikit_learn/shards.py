@@ -24,7 +24,7 @@ from ambikit_learn.detection.tracking import Objects, Track
 from ambikit_learn.equirect import Boxes, gnomonic
 from ambikit_learn.manifest import Settings
 from ambikit_learn.members import Frames, Sound, decode_frames, decode_sound
-from ambikit_learn.prepared import read_member, usable_clips
+from ambikit_learn.prepared import member, usable_clips
 
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int_]
@@ -212,7 +212,8 @@ class AlignmentDataset(Dataset[dict[str, Any]]):
         mirrored = bool(rng.random() < 0.5) and self.mirror
         middle, objects = frame / self._rate + self.span / 2, _NOTHING
         if self.strategy != "random":
-            objects = read_objects(read_member(self.root, clip, "record"))
+            with member(self.root, clip, "record") as data:
+                objects = read_objects(data)
         boxes = objects.boxes(middle)
         crops = select_crops(self.strategy, boxes, rng, self.views, spacing=self.spacing)
         # Drawn whether or not they are used, so that no option changes what another draws.
@@ -272,8 +273,8 @@ class AlignmentDataset(Dataset[dict[str, Any]]):
     def _frames(self, clip: dict[str, Any], numbers: Integers) -> Frames:
         """Read frames by their numbers, rising."""
         distinct, places = np.unique(numbers, return_inverse=True)
-        data = read_member(self.root, clip, "frames")
-        return decode_frames(data, distinct.tolist(), self._rate)[places]
+        with member(self.root, clip, "frames") as data:
+            return decode_frames(data, distinct.tolist(), self._rate)[places]
 
     def _crop(
         self, frames: Frames, crops: Crops, where: Iterable[tuple[npt.ArrayLike, npt.ArrayLike]]
@@ -292,7 +293,8 @@ class AlignmentDataset(Dataset[dict[str, Any]]):
         rate = self.settings.sample_rate
         count = round(self.span * rate)
         start = min(round(frame / self._rate * rate), clip["samples"] - count)
-        return decode_sound(read_member(self.root, clip, "sound"), start, count, clip["gain"])
+        with member(self.root, clip, "sound") as data:
+            return decode_sound(data, start, count, clip["gain"])
 
 
 class Scene(NamedTuple):
@@ -334,7 +336,8 @@ class SpanDataset(AlignmentDataset):
         """Read what a span shows as a whole, not through crops."""
         _, clip, frame = self._span(index, np.random.default_rng())
         middle = frame / self._rate + self.span / 2
-        boxes = read_objects(read_member(self.root, clip, "record")).boxes(middle)
+        with member(self.root, clip, "record") as data:
+            boxes = read_objects(data).boxes(middle)
         (picture,) = self._frames(clip, np.array([int(middle * self._rate + 1e-6)]))
         return Scene(picture, self._sound(clip, frame), boxes)
 

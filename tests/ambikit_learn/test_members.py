@@ -1,8 +1,12 @@
-"""Sound of shards as Opus: where its samples lie, from where it sounds, and spans of it."""
+"""Members of shards: sound as Opus, and shards and manifests that are not what they say."""
 
 from __future__ import annotations
 
+import io
 import json
+import shutil
+import tarfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,7 +16,7 @@ from scipy.signal import butter, sosfilt
 
 import ambikit
 from ambikit import InputError
-from ambikit_learn.manifest import Settings, read_manifest
+from ambikit_learn.manifest import Settings, read_manifest, write_manifest
 from ambikit_learn.members import OPUS_RATES, decode_sound, encode_sound
 from ambikit_learn.prepare import prepare
 from ambikit_learn.shards import AlignmentDataset
@@ -153,3 +157,146 @@ class TestPrepared:
         source = out.parent / "source"
         with pytest.raises(InputError, match=message):
             prepare(source, out, frame_size=(40, 80), workers=0, **options)
+
+
+class TestHostile:
+    """Folders from strangers: whatever is wrong is one line, and nothing is opened elsewhere."""
+
+    @pytest.fixture(scope="class")
+    @staticmethod
+    def sound_one(new_clip_folder, tmp_path_factory):
+        source = new_clip_folder(tmp_path_factory.mktemp("hostile") / "source")
+        for key in ("a-1", "b-1"):
+            source.add(key)
+        out = source.root.parent / "out"
+        prepare(source.root, out, detector="file", frame_size=(40, 80), workers=0)
+        return out
+
+    @pytest.fixture
+    def out(self, sound_one, tmp_path):
+        return shutil.copytree(sound_one, tmp_path / "out")
+
+    @staticmethod
+    def shard(out):
+        return out / "shards" / "train-00000.tar"
+
+    @staticmethod
+    def rewrite(out, **columns):
+        """Change columns of both clips in the manifest."""
+        rows = read_manifest(out).to_pylist()
+        write_manifest(out, [row | columns for row in rows])
+
+    @pytest.mark.parametrize(
+        "columns",
+        [
+            {"shard": "../../secret.tar"},
+            {"shard": "sub/train-00000.tar"},
+            {"shard": "/etc/hostname.tar"},
+            {"shard": ".."},
+            {"shard": ""},
+            {"shard": None},
+            {"frames_offset": -512},
+            {"sound_bytes": -1},
+            {"record_offset": None},
+            {"sound_offset": 2**63 - 1},
+            {"gain": None},
+            {"samples": None},
+            {"key": None},
+        ],
+    )
+    def test_places_that_cannot_be(self, out, columns):
+        """The file that a name outside leads to is there, and large enough."""
+        secret = out.parent / "secret.tar"
+        shutil.copy(self.shard(out), secret)
+        (out / "shards" / "sub").mkdir()
+        shutil.copy(self.shard(out), out / "shards" / "sub")
+        self.rewrite(out, **columns)
+        with pytest.raises(InputError, match=r"manifest\.parquet places clips where no shard"):
+            AlignmentDataset(out)
+
+    @pytest.mark.parametrize("columns", [{"frames_offset": 10**9}, {"sound_bytes": 10**12}])
+    def test_places_beyond_the_end(self, out, columns):
+        self.rewrite(out, **columns)
+        with pytest.raises(InputError, match=r"train-00000\.tar .* cut short: run the same"):
+            AlignmentDataset(out)
+
+    @pytest.mark.parametrize("size", [0, 512, 20000])
+    def test_a_shard_that_is_cut(self, out, size):
+        data = AlignmentDataset(out, strategy="objects")
+        with self.shard(out).open("r+b") as stream:
+            stream.truncate(size)
+        with pytest.raises(InputError, match=r"train-00000\.tar .* missing or cut short"):
+            AlignmentDataset(out)
+        with pytest.raises(InputError, match="cut short"):
+            [data[i] for i in range(2)]
+        self.shard(out).unlink()
+        with pytest.raises(InputError, match="missing or cut short"):
+            data[0]
+
+    @pytest.mark.parametrize("named", ["frames", "sound", "record"])
+    @pytest.mark.parametrize("given", ["frames", "sound", "record", "header"])
+    def test_a_member_that_is_something_else(self, out, named, given):
+        rows = read_manifest(out).to_pylist()
+        for row in rows:
+            place = row["frames_offset"] - 512 if given == "header" else row[f"{given}_offset"]
+            row[f"{named}_offset"] = place
+            row[f"{named}_bytes"] = 512 if given == "header" else row[f"{given}_bytes"]
+        write_manifest(out, rows)
+        data = AlignmentDataset(out, strategy="objects", size=8)
+        if given == named:
+            assert data[0]["key"] == "a-1"
+            return
+        message = (
+            rf"train-00000\.tar, {named} of clip 'a-1': .*; delete this shard and run"
+        )
+        with pytest.raises(InputError, match=message):
+            data[0]
+
+    @pytest.mark.parametrize("filling", [b"\0", b"\xff", b"[", b"#EXTM3U\nfile:///etc/passwd\n"])
+    def test_members_of_nonsense(self, out, filling):
+        size = self.shard(out).stat().st_size
+        self.shard(out).write_bytes((filling * (size // len(filling) + 1))[:size])
+        for strategy, part in (("random", "frames"), ("objects", "record")):
+            data = AlignmentDataset(out, strategy=strategy, size=8)
+            message = rf"train-00000\.tar, {part} of clip 'a-1': .*delete this shard"
+            with pytest.raises(InputError, match=message):
+                data[0]
+
+    def test_links_and_names_within_a_tar_lead_nowhere(self, out, tmp_path):
+        """A tar as an attack would have it: its own headers, and then the members as they were."""
+        rows, data = read_manifest(out).to_pylist(), self.shard(out).read_bytes()
+        wanted = AlignmentDataset(out, size=8)[0]
+        with tarfile.open(self.shard(out), "w") as tar:
+            for name in ("../outside.mp4", "/tmp/ambikit-outside.mp4", "shards/../../outside.json"):
+                info = tarfile.TarInfo(name)
+                info.size = 4
+                tar.addfile(info, io.BytesIO(b"evil"))
+            for kind, target in ((tarfile.SYMTYPE, "/etc/passwd"), (tarfile.LNKTYPE, "../x")):
+                info = tarfile.TarInfo("a-1.mp4")
+                info.type, info.linkname = kind, target
+                tar.addfile(info)
+        head = self.shard(out).read_bytes()
+        self.shard(out).write_bytes(head + data)
+        for row in rows:
+            for part in ("frames", "sound", "record"):
+                row[f"{part}_offset"] += len(head)
+        write_manifest(out, rows)
+        before = sorted(tmp_path.rglob("*"))
+        found = AlignmentDataset(out, size=8)[0]
+        assert (found["video"] == wanted["video"]).all()
+        assert (found["sound"] == wanted["sound"]).all()
+        assert sorted(tmp_path.rglob("*")) == before
+        assert not Path("/tmp/ambikit-outside.mp4").exists()
+        for row in rows:  # the member that its header says is a link has no bytes of its own
+            row["frames_offset"], row["frames_bytes"] = 3 * 1024 + 512, 0
+        write_manifest(out, rows)
+        with pytest.raises(InputError, match=r"train-00000\.tar, frames of clip 'a-1'"):
+            AlignmentDataset(out, size=8)[0]
+
+    def test_a_shard_that_is_deleted_is_made_again(self, out, sound_one):
+        wanted = self.shard(out).read_bytes()
+        self.shard(out).write_bytes(b"\xff" * len(wanted))
+        self.shard(out).unlink()
+        source = sound_one.parent / "source"
+        prepare(source, out, detector="file", frame_size=(40, 80), workers=0)
+        assert self.shard(out).read_bytes() == wanted
