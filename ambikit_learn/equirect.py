@@ -380,6 +380,34 @@ def bounding_boxes(outlines: npt.ArrayLike) -> tuple[Floats, Floats, Floats, Flo
     return np.rad2deg(azimuth), np.rad2deg(elevation), width, height
 
 
+def outlines(boxes: Boxes, points: int = 16) -> Floats:
+    """Points along the ellipses in boxes.
+
+    Parameters
+    ----------
+    boxes : Boxes
+        N boxes.
+    points : int
+        Points P of each.
+
+    Returns
+    -------
+    (N, P, 3) array
+        Unit vectors; `bounding_boxes` gives the boxes back if P divides by four.
+
+    Examples
+    --------
+    >>> box = Boxes([170], [10], [30], [20], [1], "a")
+    >>> [side.round(6).tolist() for side in bounding_boxes(outlines(box))]
+    [[170.0], [10.0], [30.0], [20.0]]
+    """
+    turn = np.linspace(0.0, 2.0 * np.pi, points, endpoint=False)
+    longitude = np.deg2rad(boxes.width / 2.0)[:, None] * np.cos(turn)
+    latitude = np.deg2rad(boxes.height / 2.0)[:, None] * np.sin(turn)
+    local = local_axes(longitude, latitude)[..., 0, :]
+    return local @ local_axes(np.deg2rad(boxes.azimuth), np.deg2rad(boxes.elevation))
+
+
 def overlap(boxes: Boxes, others: Boxes) -> tuple[Floats, Floats]:
     """Overlap of boxes on the sphere.
 

@@ -1,13 +1,79 @@
-"""How well a detector finds what is there: average precision with boxes on the sphere."""
+"""How well a detector finds what is there: directions, and average precision on the sphere."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+from scipy.optimize import linear_sum_assignment
 
-from ambikit_learn.equirect import Boxes, overlap
+from ambikit_learn.equirect import Boxes, angular_distance, overlap
+
+
+@dataclass(frozen=True, eq=False)
+class Found:
+    """What became of the objects of some frames.
+
+    Parameters
+    ----------
+    objects : Boxes
+        All that there were.
+    error : (N,) array
+        Degrees from each to its find; NaN where it was missed.
+    named : (N,) bool array
+        Whether its find has its label.
+    finds : int
+        Finds of all frames, right or wrong.
+    """
+
+    objects: Boxes
+    error: npt.NDArray[np.float64]
+    named: npt.NDArray[np.bool_]
+    finds: int
+
+    @property
+    def hit(self) -> npt.NDArray[np.bool_]:
+        """Whether each object was found."""
+        return np.isfinite(self.error)
+
+    @property
+    def precision(self) -> float:
+        """Share of the finds that are of an object, and not of one that has another find."""
+        return float(self.hit.sum() / self.finds) if self.finds else float("nan")
+
+
+def compare(found: Sequence[Boxes], truth: Sequence[Boxes], *, within: float = 8.0) -> Found:
+    """Compare finds with what there is, by direction.
+
+    Parameters
+    ----------
+    found, truth : sequences of Boxes
+        One each a frame.
+    within : float
+        Degrees from an object within which a find is of it.
+
+    Returns
+    -------
+    Found
+
+    Notes
+    -----
+    Each object has one find at most, and each find one object: of all ways to pair them, the one
+    with the most pairs and the least sum of angles.
+
+    Examples
+    --------
+    >>> there = Boxes([0, 90], [0, 0], [20, 20], [20, 20], [1, 1], ("bell", "bell"))
+    >>> seen = Boxes([1, 3, 180], [0, 0, 0], [9] * 3, [9] * 3, [1] * 3, ("bell", "cup", "bell"))
+    >>> result = compare([seen], [there])
+    >>> result.error.round(3).tolist(), result.finds
+    ([1.0, nan], 3)
+    """
+    pairs = [_nearest(f, t, within) for f, t in zip(found, truth, strict=True)]
+    error, named = (np.concatenate(column) for column in zip(*pairs, strict=True))
+    return Found(Boxes.concatenate(truth), error, named, sum(map(len, found)))
 
 
 def average_precision(
@@ -49,6 +115,27 @@ def average_precision(
         str(name): _area(hit[order][label[order] == name], int((objects == name).sum()))
         for name in np.unique(objects)
     }
+
+
+def _nearest(
+    found: Boxes, truth: Boxes, within: float
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
+    """Return the angle to each object's find, and whether that has its label."""
+    angle = angular_distance(
+        truth.azimuth[:, None],
+        truth.elevation[:, None],
+        found.azimuth,
+        found.elevation,
+        degrees=True,
+    )
+    # Farther than any sum of what is near enough.
+    rows, columns = linear_sum_assignment(np.where(angle <= within, angle, 1e6))
+    near = angle[rows, columns] <= within
+    rows, columns = rows[near], columns[near]
+    error, named = np.full(len(truth), np.nan), np.zeros(len(truth), dtype=bool)
+    error[rows] = angle[rows, columns]
+    named[rows] = np.array(truth.label)[rows] == np.array(found.label)[columns]
+    return error, named
 
 
 def _matches(found: Boxes, truth: Boxes, least: float) -> npt.NDArray[np.bool_]:

@@ -14,6 +14,7 @@ from ambikit_learn.equirect import (
     bounding_boxes,
     gnomonic,
     local_axes,
+    outlines,
     overlap,
     pixel_to_direction,
 )
@@ -60,6 +61,14 @@ class View(Protocol):
         """Return unit vectors (..., 3) to places given as fractions of the picture's sides."""
         ...
 
+    def shows(self, vectors: Floats) -> npt.NDArray[np.bool_]:
+        """Tell whether directions (..., 3) are in the picture."""
+        ...
+
+    def trust(self, boxes: Boxes) -> Floats:
+        """Return weights (N,) of boxes, less where the picture distorts them more."""
+        ...
+
 
 @dataclass(frozen=True)
 class Perspective:
@@ -83,10 +92,24 @@ class Perspective:
     def vectors(self, across: Floats, down: Floats) -> Floats:
         """Return unit vectors to places in the view."""
         local = np.stack([np.ones_like(across), 1.0 - 2.0 * across, 1.0 - 2.0 * down], axis=-1)
-        axes = local_axes(np.deg2rad(self.azimuth), np.deg2rad(self.elevation))
-        rays: Floats = local @ axes
+        rays: Floats = local @ self._axes
         rays /= np.linalg.norm(rays, axis=-1, keepdims=True)
         return rays
+
+    def shows(self, vectors: Floats) -> npt.NDArray[np.bool_]:
+        """Tell whether directions are in the view."""
+        ahead, left, up = np.moveaxis(vectors @ self._axes.T, -1, 0)
+        inside: npt.NDArray[np.bool_] = (np.abs(left) < ahead) & (np.abs(up) < ahead)
+        return inside
+
+    def trust(self, boxes: Boxes) -> Floats:
+        """Weights that fall towards the edge: the cosine of the angle off the middle."""
+        cosine: Floats = _forward(boxes) @ self._axes[0]
+        return cosine
+
+    @property
+    def _axes(self) -> Floats:
+        return local_axes(np.deg2rad(self.azimuth), np.deg2rad(self.elevation))
 
 
 @dataclass(frozen=True)
@@ -98,7 +121,8 @@ class Tile:
     azimuth : float
         Its middle, in degrees.
     width : float
-        How much it shows, in degrees; pixels are as wide as they are high.
+        How much it shows, in degrees, beyond 360 parts of it twice; pixels are as wide as they are
+        high.
     """
 
     azimuth: float
@@ -110,13 +134,25 @@ class Tile:
         """Draw the tile of each frame."""
         columns = frames.shape[-2]
         first, count = (round(columns * part) for part in (self._left, self.width / 360.0))
-        picked = np.roll(frames, -first, axis=-2)[..., :count, :]
+        picked = frames.take(np.arange(first, first + count), axis=-2, mode="wrap")
         return resize(picked, (round(size * 180.0 / self.width), size))
 
     def vectors(self, across: Floats, down: Floats) -> Floats:
         """Return unit vectors to places in the tile."""
         u = self._left + across * self.width / 360.0
         return local_axes(*pixel_to_direction(u, down))[..., 0, :]
+
+    def shows(self, vectors: Floats) -> npt.NDArray[np.bool_]:
+        """Tell whether directions are in the tile."""
+        azimuth = np.rad2deg(np.arctan2(vectors[..., 1], vectors[..., 0]))
+        away = np.abs((azimuth - self.azimuth + 180.0) % 360.0 - 180.0)
+        inside: npt.NDArray[np.bool_] = away < self.width / 2.0
+        return inside
+
+    def trust(self, boxes: Boxes) -> Floats:
+        """Weights that fall towards the poles: the reciprocal of how much is stretched there."""
+        stretched: Floats = np.cos(np.deg2rad(boxes.elevation))
+        return stretched
 
     @property
     def _left(self) -> float:
@@ -126,6 +162,7 @@ class Tile:
 _TILES = tuple(Tile(azimuth) for azimuth in (0.0, 90.0, 180.0, -90.0))
 MODES: dict[str, tuple[View, ...]] = {
     "frame": (Tile(0.0, 360.0),),
+    "wrapped": (Tile(0.0, 468.0),),
     "fast": _TILES,
     "full": (
         *(Perspective(azimuth, 0.0) for azimuth in range(-120, 181, 60)),
@@ -133,18 +170,19 @@ MODES: dict[str, tuple[View, ...]] = {
         *_TILES,
     ),
 }
-"""Views by name. ``"frame"``: the frame as it is. ``"fast"``: four tiles of 180° that overlap by
-half, so that whatever is up to 90° wide is whole in one of them. ``"full"``: fourteen cameras
+"""Views by name. ``"frame"``: the frame as it is. ``"wrapped"``: the frame and 15% of it again at
+each side, so that the seam cuts nothing of up to 108°. ``"fast"``: four tiles of 180° that overlap
+by half, so that whatever is up to 90° wide is whole in one of them. ``"full"``: fourteen cameras
 besides, for what a tile distorts."""
 
-SAME = 0.4
-"""Common over joint area from which two boxes are one object, and share of a cut box in a stronger
-one from which it is a piece of that; whatever their labels."""
+SAME = 0.3
+"""Common over joint area from which two boxes are one object, and share of a box in a stronger one
+from which it is a piece of that, if its view shows only a piece; whatever their labels."""
 PART = 0.6
 """Share of a box in a stronger one of its label from which it is a part of that."""
 CUT_SCORE, CUT_WEIGHT = 0.5, 0.3
 """Least score of a box that the edge of its view cuts, and its weight against whole ones."""
-_EDGE = 1.0 / 128.0
+_EDGE = 1.0 / 64.0
 
 
 def detect_on_sphere(
@@ -175,18 +213,18 @@ def detect_on_sphere(
             found[i].append(_boxes(view, rectangles))
             touches = np.abs(rectangles.corners - [0.0, 0.0, 1.0, 1.0]) < _EDGE
             cut[i].append(np.any(touches & view.cuts, axis=1))
-    unsure = [v.confidence for v in views]
-    merged = []
-    for boxes, touching in zip(found, cut, strict=True):
-        threshold = np.repeat(unsure, [len(b) for b in boxes])
-        edge = np.concatenate(touching)
-        together = Boxes.concatenate(boxes)
-        sure = together.score >= np.where(edge, np.maximum(threshold, CUT_SCORE), threshold)
-        merged.append(merge(together.take(sure), edge[sure]))
-    return merged
+    return [
+        _merged(views, boxes, np.concatenate(edge)) for boxes, edge in zip(found, cut, strict=True)
+    ]
 
 
-def merge(boxes: Boxes, cut: npt.NDArray[np.bool_]) -> Boxes:
+def merge(
+    boxes: Boxes,
+    cut: npt.NDArray[np.bool_],
+    *,
+    trust: Floats | None = None,
+    shown: npt.NDArray[np.bool_] | None = None,
+) -> Boxes:
     """Make one box of all that show the same object.
 
     Parameters
@@ -195,6 +233,11 @@ def merge(boxes: Boxes, cut: npt.NDArray[np.bool_]) -> Boxes:
         Finds of several views.
     cut : (N,) bool array
         The box ends at the edge of its view.
+    trust : (N,) array, optional
+        Weights of the boxes beside their scores.
+    shown : (N, N) bool array, optional
+        Whether the view in which one box (by rows) was found shows the whole of another; by default
+        all do.
 
     Returns
     -------
@@ -204,15 +247,17 @@ def merge(boxes: Boxes, cut: npt.NDArray[np.bool_]) -> Boxes:
     Notes
     -----
     From the strongest down, a box takes in those that overlap it by `SAME`, whatever their label,
-    since one thing often gets two; and its parts, of which `PART` lies in it, or `SAME` of a cut
-    one, since views overlap and what one cuts another sees whole. Direction and extent are the
-    mean of the overlapping boxes that are no more cut, weighed by score; the label is the
-    strongest's.
+    since one thing often gets two; and its parts, of which `PART` lies in it, or `SAME` of one that
+    is cut or comes from a view that shows only a part of the stronger: what one view cuts, another
+    sees whole. Direction and extent are the mean of the overlapping boxes that are no more cut,
+    weighed by score; the label is the strongest's.
     """
     weight = boxes.score * np.where(cut, CUT_WEIGHT, 1.0)
+    weight = weight if trust is None else weight * trust
+    piece = cut[:, None] if shown is None else cut[:, None] | ~shown
     union, inside = overlap(boxes, boxes)
     label = np.array(boxes.label)
-    part = inside >= np.where(cut[:, None], SAME, np.where(label[:, None] == label, PART, np.inf))
+    part = inside >= np.where(piece, SAME, np.where(label[:, None] == label, PART, np.inf))
     left = np.ones(len(boxes), dtype=bool)
     merged = [Boxes.empty()]
     for leader in np.argsort(-weight, kind="stable"):
@@ -224,6 +269,19 @@ def merge(boxes: Boxes, cut: npt.NDArray[np.bool_]) -> Boxes:
             left &= ~(same | part[:, leader])
     together = Boxes.concatenate(merged)
     return together.take(np.argsort(-together.score, kind="stable"))
+
+
+def _merged(views: Sequence[View], found: Sequence[Boxes], edge: npt.NDArray[np.bool_]) -> Boxes:
+    """Merge what was found in each view, without what is too weak."""
+    of = np.repeat(np.arange(len(views)), [len(boxes) for boxes in found])
+    together = Boxes.concatenate(found)
+    least = np.array([view.confidence for view in views])[of]
+    sure = together.score >= np.where(edge, np.maximum(least, CUT_SCORE), least)
+    trust = np.concatenate([view.trust(b) for view, b in zip(views, found, strict=True)])
+    boxes = together.take(sure)
+    points = outlines(boxes)
+    shown = np.stack([view.shows(points).all(axis=-1) for view in views])
+    return merge(boxes, edge[sure], trust=trust[sure], shown=shown[of[sure]])
 
 
 def _boxes(view: View, rectangles: Rectangles) -> Boxes:
@@ -241,8 +299,7 @@ def _boxes(view: View, rectangles: Rectangles) -> Boxes:
 def _mean(boxes: Boxes, leader: int, weight: Floats) -> Boxes:
     """Mean of boxes, with the label and score of the leader."""
     share = weight / weight.sum()
-    vectors = local_axes(np.deg2rad(boxes.azimuth), np.deg2rad(boxes.elevation))[:, 0]
-    x, y, z = share @ vectors
+    x, y, z = share @ _forward(boxes)
     return Boxes(
         np.rad2deg(np.arctan2(y, x)),
         np.rad2deg(np.arctan2(z, np.hypot(x, y))),
@@ -251,3 +308,8 @@ def _mean(boxes: Boxes, leader: int, weight: Floats) -> Boxes:
         boxes.score[leader],
         (boxes.label[leader],),
     )
+
+
+def _forward(boxes: Boxes) -> Floats:
+    """Return unit vectors (N, 3) to the middles of boxes."""
+    return local_axes(np.deg2rad(boxes.azimuth), np.deg2rad(boxes.elevation))[:, 0]

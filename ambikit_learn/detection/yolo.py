@@ -30,9 +30,9 @@ class YOLO:
     weights : path
         A ``.pt`` file, or a model exported to another format (for OpenVINO, a folder). A ``.pt``
         file is a pickle, which can run code: use one only if you trust where it is from.
-    mode : {"fast", "full", "frame"}
+    mode : {"fast", "full", "wrapped", "frame"}
         Views to look at: four tiles of the frame; fourteen perspective views besides; or the
-        frame as it is, at which objects near the poles and on the seam are missed.
+        frame, wrapped at the seam or as it is, in which what is small or near a pole is missed.
     labels : iterable of str, optional
         Keep these classes of the model only.
 

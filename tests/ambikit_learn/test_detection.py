@@ -17,7 +17,15 @@ from scipy import ndimage
 import ambikit
 from ambikit import InputError
 from ambikit_learn.detection import load_detector, read_boxes, write_boxes
-from ambikit_learn.detection.sphere import MODES, Rectangles, detect_on_sphere, merge
+from ambikit_learn.detection.precision import compare
+from ambikit_learn.detection.sphere import (
+    MODES,
+    Perspective,
+    Rectangles,
+    Tile,
+    detect_on_sphere,
+    merge,
+)
 from ambikit_learn.equirect import Boxes, angular_distance, pixel_to_direction
 from ambikit_learn.media import read_frames
 
@@ -207,13 +215,15 @@ def test_turning_the_frame_turns_the_boxes(columns):
     assert errors[:, 0].max() < 2
 
 
-def test_the_plain_frame_cuts_at_the_seam_and_tiles_do_not():
+def test_the_plain_frame_cuts_at_the_seam_and_others_do_not():
     frame = scene([(180, 0, 40, 30, 0)])[None]
     [plain] = detect_on_sphere(frame, MODES["frame"], 320, find_colours)
-    [tiled] = detect_on_sphere(frame, MODES["fast"], 320, find_colours)
     assert len(plain) == 2
-    assert len(tiled) == 1
-    assert tiled.width[0] == pytest.approx(40, abs=2)
+    for mode in ("wrapped", "fast"):
+        [whole] = detect_on_sphere(frame, MODES[mode], 320, find_colours)
+        assert len(whole) == 1
+        assert whole.width[0] == pytest.approx(40, abs=3)
+        assert angular_distance(whole.azimuth, whole.elevation, 180, 0, degrees=True)[0] < 1
 
 
 def test_frames_of_a_batch_do_not_mix():
@@ -277,6 +287,48 @@ def test_parts_are_taken_in_and_do_not_move_the_whole():
         assert (boxes.azimuth[0], boxes.width[0]) == pytest.approx((0, 80))
 
 
+def test_what_a_view_shows_in_part_is_a_piece():
+    """A find inside a thing, from a view that shows only a part of that thing."""
+    rows = ((0, 0, 80, 40, 0.9, "sofa"), (25, 0, 20, 30, 0.8, "bed"))
+    *numbers, label = zip(*rows, strict=True)
+    boxes, cut = Boxes(*map(np.array, numbers), label), np.zeros(2, bool)
+    everything = np.ones((2, 2), bool)
+    assert len(merge(boxes, cut, shown=everything)) == 2
+    a_part = np.array([[True, True], [False, True]])
+    assert merge(boxes, cut, shown=a_part).label == ("sofa",)
+    assert len(merge(boxes, cut, shown=a_part.T)) == 2
+
+
+def test_the_more_trusted_leads():
+    rows = ((0, 0, 40, 40, 0.6, "sofa"), (5, 0, 40, 40, 0.5, "chair"))
+    *numbers, label = zip(*rows, strict=True)
+    boxes, cut = Boxes(*map(np.array, numbers), label), np.zeros(2, bool)
+    assert merge(boxes, cut).label == ("sofa",)
+    assert merge(boxes, cut, trust=np.array([0.5, 1.0])).label == ("chair",)
+
+
+@pytest.mark.parametrize("view", [*MODES["full"], *MODES["wrapped"]])
+def test_views_show_what_they_render(view):
+    """Each direction that a view says it shows is one of those it draws, and the reverse."""
+    step = (np.arange(24) + 0.5) / 24
+    across, down = (a.ravel() for a in np.meshgrid(step, step))
+    assert view.shows(view.vectors(across, down)).all()
+    if isinstance(view, Perspective):
+        for beyond in (-0.02, 1.02):
+            assert not view.shows(view.vectors(np.full(24, beyond), step)).any()
+            assert not view.shows(view.vectors(step, np.full(24, beyond))).any()
+        behind = -view.vectors(across, down)
+        assert not view.shows(behind).any()
+    elif view.width < 360:
+        assert not view.shows(view.vectors(np.array([-0.02, 1.02]), np.array([0.5, 0.3]))).any()
+
+
+def test_trust_is_less_where_a_view_distorts():
+    boxes = Boxes([0, 40, 0], [0, 0, 60], [9] * 3, [9] * 3, [1] * 3, "abc")
+    assert np.allclose(Perspective(0, 0).trust(boxes), np.cos(np.deg2rad([0, 40, 60])))
+    assert np.allclose(Tile(90).trust(boxes), [1, 1, 0.5])
+
+
 def test_means_across_the_seam():
     boxes = merged((176, 0, 30, 30, 0.5, "drum"), (-178, 0, 30, 30, 0.5, "drum"))
     assert angular_distance(boxes.azimuth, 0, 179, 0, degrees=True)[0] < 0.01
@@ -284,6 +336,28 @@ def test_means_across_the_seam():
 
 def test_nothing_to_merge():
     assert len(merge(Boxes.empty(), np.zeros(0, bool))) == 0
+
+
+# ------------------------------------------------------------------------- counting finds
+
+
+def test_each_object_has_one_find():
+    truth = Boxes([0, 6, 180], [0, 0, -80], [9] * 3, [9] * 3, [1] * 3, ("cat", "dog", "cat"))
+    found = Boxes(
+        [5, 7, 0, 177], [0, 0, 30, -80], [9] * 4, [9] * 4, [1] * 4, ("dog", "dog", "cat", "cup")
+    )
+    result = compare([found, Boxes.empty()], [truth, truth.take([0])])
+    # The nearest find to either of the first two is the same: each gets one all the same.
+    assert result.error[:2] == pytest.approx([5, 1])
+    assert result.error[2] == pytest.approx(3 * np.cos(np.deg2rad(80)), abs=0.01)
+    assert result.hit.tolist() == [True, True, True, False]
+    assert result.named.tolist() == [False, True, False, False]
+    assert result.precision == 0.75
+    nothing = compare([Boxes.empty()], [Boxes.empty()])
+    assert len(nothing.objects) == nothing.finds == 0
+    assert np.isnan(nothing.precision)
+    far = compare([Boxes([9], [0], [9], [9], [1], "a")], [Boxes([0], [0], [9], [9], [1], "a")])
+    assert not far.hit[0]
 
 
 # ------------------------------------------------------------------------ YOLO on real pictures
@@ -367,7 +441,7 @@ def test_settings_of_yolo(weights, room):
     assert set(again.detect(room)[0].label) == {"tv", "person"}
     with pytest.raises(InputError, match="knows no unicorn; its labels: person, bicycle"):
         load_detector(f"yolo:{weights}?labels=unicorn,cat").detect(room)
-    with pytest.raises(InputError, match="frame, fast, full"):
+    with pytest.raises(InputError, match="frame, wrapped, fast, full"):
         load_detector(f"yolo:{weights}?mode=slow")
     for query in ("size=1280", "fast"):
         with pytest.raises(InputError, match="YOLO takes mode="):
