@@ -6,7 +6,8 @@ import logging
 import os
 import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -56,27 +57,17 @@ def fit_main(arguments: Sequence[str]) -> None:
     SystemExit
         With 143 if stopped by SIGTERM and 130 if by Ctrl-C, after saving.
     """
-    for part in ("lightning.pytorch", "lightning.fabric"):
-        logging.getLogger(part).setLevel(logging.WARNING)
-    with warnings.catch_warnings():
-        # Advice on workers, and on what is meant here: going on in a folder, no validation
-        warnings.simplefilter("ignore", PossibleUserWarning)
-        warnings.filterwarnings("ignore", "Checkpoint directory .* exists and is not empty")
-        warnings.filterwarnings("ignore", "Total length of `list` across ranks is zero")
-        # Lightning's own use of old names, which is not the user's to mend
-        for category in (DeprecationWarning, FutureWarning):
-            warnings.filterwarnings("ignore", category=category, module="lightning")
+    with _quiet():
         command = _Command(_expand(arguments))
-        _refuse_other_settings(command)
-        command.save_config()
-        try:
-            fit(command.trainer, command.model, command.datamodule)
-        except Stopped as stop:
-            print(
-                f"stopped after step {stop.step}: the same command goes on from there",
-                file=sys.stderr,
-            )
-            raise SystemExit(128 + stop.signal) from None
+    _refuse_other_settings(command)
+    command.save_config()
+    try:
+        fit(command.trainer, command.model, command.datamodule)
+    except Stopped as stop:
+        print(
+            f"stopped after step {stop.step}: the same command goes on from there", file=sys.stderr
+        )
+        raise SystemExit(128 + stop.signal) from None
 
 
 def fit(trainer: Trainer, module: AlignmentModule, data: AlignmentData) -> Path:
@@ -100,12 +91,28 @@ def fit(trainer: Trainer, module: AlignmentModule, data: AlignmentData) -> Path:
     leave_cores(data.workers)
     run = Path(trainer.default_root_dir)
     last = checkpoints.newest(_states(run))
-    with one_line():
+    with _quiet(), one_line():
         trainer.fit(module, datamodule=data, ckpt_path=last, weights_only=True)
         checkpoints.save(trainer, _states(run))
     if trainer.is_global_zero:
         save_run(module.model, run)
     return run
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Leave out what Lightning says of itself, and its advice where something is meant."""
+    for part in ("lightning.pytorch", "lightning.fabric"):
+        logging.getLogger(part).setLevel(logging.WARNING)
+    with warnings.catch_warnings():
+        # Advice on workers, and on what is meant here: going on in a folder, no validation
+        warnings.simplefilter("ignore", PossibleUserWarning)
+        warnings.filterwarnings("ignore", "Checkpoint directory .* exists and is not empty")
+        warnings.filterwarnings("ignore", "Total length of `list` across ranks is zero")
+        # Lightning's own use of old names, which is not the user's to mend
+        for category in (DeprecationWarning, FutureWarning):
+            warnings.filterwarnings("ignore", category=category, module="lightning")
+        yield
 
 
 class _Command(LightningCLI):
