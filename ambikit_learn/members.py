@@ -62,6 +62,8 @@ BITRATE = 256
 BITRATES = (24, 2048)
 """Least and most of them for four channels."""
 
+# A stream for each channel. More effort than 4 of 10 gains 0.1 dB and takes 1.7 times as long.
+_OPUS = {"mapping_family": "2", "compression_level": "4", "flags": "+bitexact"}
 _BLOCK = 1024
 # Samples at 48 kHz after which nothing is left of a decoder's state.
 _PREROLL = 24000
@@ -254,9 +256,7 @@ def _encode_opus(sound: Sound, sample_rate: int, bitrate: int) -> bytes:
     """Encode first-order sound within ±1 as Ogg Opus."""
     buffer = io.BytesIO()
     with av.open(buffer, "w", format="ogg", options={"fflags": "+bitexact"}) as container:
-        stream = container.add_stream(
-            "libopus", rate=sample_rate, options={"mapping_family": "2", "flags": "+bitexact"}
-        )
+        stream = container.add_stream("libopus", rate=sample_rate, options=_OPUS)
         stream.layout, stream.format, stream.bit_rate = "ambisonic 1", "flt", 1000 * bitrate
         for first in range(0, sound.shape[1], _BLOCK):
             block = np.ascontiguousarray(sound[:, first : first + _BLOCK].T, np.float32)

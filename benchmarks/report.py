@@ -75,7 +75,7 @@ def _own(results: list[dict[str, Any]]) -> str:
                 [r["name"], f"{r['ms'][1]:.1f}", f"{r['copy_ms']:.1f}", _ratio(r), verdict, extra]
             )
     head = ["task", "ms", "a copy, ms", "copies (quartiles)", "goal", "MB beyond the result"]
-    return _table(head, rows)
+    return table(head, rows)
 
 
 def _others(results: list[dict[str, Any]]) -> str:
@@ -94,7 +94,7 @@ def _others(results: list[dict[str, Any]]) -> str:
         if r["name"] == name and r["contender"] != OWN
     ]
     head = ["task", "contender", "ms", "copies (quartiles)", "times ambikit's"]
-    return _table(head, rows)
+    return table(head, rows)
 
 
 def _agreement(agreement: dict[str, float] | None) -> str:
@@ -124,7 +124,7 @@ def _starts(starts: dict[str, Any]) -> str:
         f"{IMPORT_MS:g}). Importing numba and compiling `lambda x: x` takes "
         f"{starts['numba_s']:.2f} s; the first call of a kernel, with that, in seconds (goals "
         f"{COMPILED_S:g} and {CACHED_S:g}):\n\n"
-        + _table(["first call", "compiled", "from numba's cache on disk"], rows)
+        + table(["first call", "compiled", "from numba's cache on disk"], rows)
     )
 
 
@@ -134,7 +134,7 @@ def _ratio(r: dict[str, Any]) -> str:
     return f"**{median:.3g}** ({low:.3g} – {high:.3g})"
 
 
-def _table(head: list[str], rows: list[list[str]]) -> str:
+def table(head: list[str], rows: list[list[str]]) -> str:
     """Return a table."""
     lines = [head, ["---"] * len(head), *rows]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines) + "\n"
