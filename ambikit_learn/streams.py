@@ -17,13 +17,16 @@ HELD = 0.5
 STAMP = 0.0006
 """Matroska stamps whole milliseconds, so a frame may seem to begin half of one late."""
 
+# Not playlists and scripts, by which a file leads FFmpeg to other files.
+_ALONE = {"format_whitelist": "mov,mp4,m4a,matroska,webm,mpegts,mpeg,avi,ogg,flv,asf"}
+
 
 @contextmanager
 def open_video(path: str | Path) -> Iterator[tuple[Any, Any]]:
     """Open a file and its first video stream, and say in one line what is wrong with it."""
     file = _validate.input_file(path)
     try:
-        with av.open(str(file), metadata_errors="replace") as container:
+        with av.open(str(file), options=_ALONE, metadata_errors="replace") as container:
             cover = av.stream.Disposition.attached_pic
             videos = [s for s in container.streams.video if not s.disposition & cover]
             if not videos:

@@ -198,6 +198,18 @@ def test_files_that_are_no_video(tmp_path, test_data):
         read_frames(tmp_path / "sound.mp4")
 
 
+@pytest.mark.parametrize("suffix", ["mp4", "m3u8", "mkv"])
+def test_a_file_does_not_lead_to_others(tmp_path, suffix):
+    """FFmpeg would open what a playlist or a script names."""
+    write_video(tmp_path / "other.ts", map(digits, range(50)), 25.0)
+    concat = "ffconcat version 1.0\nfile other.ts\n"
+    hls = f"#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXTINF:2,\n{tmp_path}/other.ts\n#EXT-X-ENDLIST\n"
+    for text in (concat, hls):
+        (tmp_path / f"a.{suffix}").write_text(text)
+        with pytest.raises(InputError, match="cannot be read as video"):
+            probe(tmp_path / f"a.{suffix}")
+
+
 def test_a_wrong_suffix_does_not_matter(tmp_path):
     write_video(tmp_path / "a.mp4", [digits(5)] * 3, 25.0)
     (tmp_path / "a.mp4").rename(tmp_path / "a.txt")
