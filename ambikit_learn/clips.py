@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cache
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from ambikit_learn.detection import Detector, load_detector, read_boxes
 from ambikit_learn.detection.tracking import Objects, Track, follow, regular
 from ambikit_learn.equirect import Boxes
 from ambikit_learn.manifest import Settings
-from ambikit_learn.media import probe, read_frames, read_layout
+from ambikit_learn.media import Frames, probe, read_layout, stream_frames
 from ambikit_learn.members import Sound, encode_sound
 from ambikit_learn.projection import FrameLayout
 from ambikit_learn.sources import Clip
@@ -49,7 +50,7 @@ NOTES = (
 """What is worth knowing of a clip and leaves it out only if the settings say so. Cubemaps are
 converted to equirectangular frames, and one of two eyes is kept."""
 
-_DETECTED_AT_ONCE = 8
+_DETECTED_AT_ONCE, _DETECTED_PIXELS = 8, 16_000_000
 
 
 @dataclass(frozen=True)
@@ -310,18 +311,24 @@ def _detect(
         return "file", Objects(rate, len(times), tuple(regular(known)))
     detector = _detector(settings.detector)
     boxes: list[Boxes] = []
-    for first in range(0, len(times), _DETECTED_AT_ONCE):
-        some = times[first : first + _DETECTED_AT_ONCE]
+    frames = stream_frames(
+        clip.video, start=clip.start, duration=len(times) / rate, rate=rate, layout=layout
+    )
+    batches = _batches(frames)
+    while True:
         with _or_left_out("truncated picture"):
-            frames = read_frames(
-                clip.video,
-                start=clip.start + some[0],
-                duration=len(some) / rate,
-                rate=rate,
-                layout=layout,
-            )
-        boxes.extend(detector.detect(frames))
+            batch = next(batches, None)
+        if batch is None:
+            break
+        boxes.extend(detector.detect(batch))
     return detector.name, Objects(rate, len(times), tuple(follow(boxes, rate)))
+
+
+def _batches(frames: Iterator[Frames]) -> Iterator[Frames]:
+    """Stack frames, so many that they fit into memory whatever their size."""
+    for first in frames:
+        count = min(_DETECTED_AT_ONCE, _DETECTED_PIXELS // (first.shape[0] * first.shape[1]))
+        yield np.stack([first, *islice(frames, max(0, count - 1))])
 
 
 def _packed(
