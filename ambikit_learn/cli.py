@@ -1,4 +1,4 @@
-"""`ambikit-learn world | prepare | fit | evaluate | embed | export | demo`.
+"""`ambikit-learn world | prepare | data | fit | evaluate | embed | export | demo`.
 
 What a command needs is imported when it runs, so that ``--help`` is quick.
 """
@@ -6,6 +6,7 @@ What a command needs is imported when it runs, so that ``--help`` is quick.
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -78,6 +79,19 @@ def _prepare(options: argparse.Namespace) -> None:
         check=options.check,
     )
     print(summary)
+
+
+def _data_stats(options: argparse.Namespace) -> None:
+    """Count what is in a prepared folder."""
+    from ambikit_learn.data_statistics import data_statistics, print_statistics, statistics_picture
+
+    statistics = data_statistics(options.out)
+    if options.json:
+        print(json.dumps(statistics.to_dict(), ensure_ascii=False))
+    else:
+        print_statistics(statistics)
+    if options.picture:
+        statistics_picture(options.picture, statistics)
 
 
 def _fit(arguments: list[str]) -> None:
@@ -216,6 +230,14 @@ def _parser() -> argparse.ArgumentParser:
     )
     prepare.add_argument("--check", action="store_true", help="only say which clips can be used")
     _workers(prepare)
+
+    data = commands.add_parser("data", help="look at a prepared folder")
+    kinds = data.add_subparsers(required=True, metavar="WHAT")
+    stats = kinds.add_parser("stats", help="counts, hours, reasons, objects and their directions")
+    stats.set_defaults(run=_data_stats)
+    stats.add_argument("out", type=Path, help="prepared folder")
+    stats.add_argument("--picture", type=Path, metavar="FILE", help="also draw histograms")
+    stats.add_argument("--json", action="store_true", help="print JSON instead of tables")
 
     commands.add_parser("fit", help="train a variant: see fit --help", add_help=False)
 

@@ -53,7 +53,7 @@ def usable_clips(root: Path, split: str, span: float) -> pa.Table:
     if not len(usable):
         longest = pc.max(prepared["duration"])
         raise InputError(f"span is {span:g} s, the longest clip {longest} s: ask for less")
-    _check_places(root, usable)
+    check_places(root, usable)
     return usable
 
 
@@ -96,8 +96,21 @@ def member(root: Path, clip: Mapping[str, Any], part: str) -> Iterator[bytes]:
         ) from error
 
 
-def _check_places(root: Path, clips: pa.Table) -> None:
-    """Refuse clips that a manifest places where no shard has them. Nothing else is opened."""
+def check_places(root: Path, clips: pa.Table) -> None:
+    """Refuse clips that a manifest places where no shard has them. Nothing else is opened.
+
+    Parameters
+    ----------
+    root : Path
+        Prepared folder.
+    clips : pyarrow.Table
+        Rows of its manifest.
+
+    Raises
+    ------
+    InputError
+        There are such clips.
+    """
     lost = InputError(
         f"{root / 'manifest.parquet'} places clips where no shard has them: delete it and run the "
         "same `ambikit-learn prepare` again"
@@ -106,7 +119,7 @@ def _check_places(root: Path, clips: pa.Table) -> None:
     needed = [clips[name] for name in ("key", "shard", "samples", "gain", *places)]
     if any(column.null_count for column in needed):
         raise lost
-    if min(pc.min(clips[name]).as_py() for name in places) < 0:
+    if any((pc.min(clips[name]).as_py() or 0) < 0 for name in places):
         raise lost
     try:
         ends = [pc.add_checked(clips[f"{p}_offset"], clips[f"{p}_bytes"]) for p in MEMBERS]
