@@ -246,9 +246,7 @@ class TestHostile:
         if given == named:
             assert data[0]["key"] == "a-1"
             return
-        message = (
-            rf"train-00000\.tar, {named} of clip 'a-1': .*; delete this shard and run"
-        )
+        message = rf"train-00000\.tar, {named} of clip 'a-1': .*; delete this shard and run"
         with pytest.raises(InputError, match=message):
             data[0]
 
