@@ -206,7 +206,9 @@ def copy_span(
     looks = _looks(data, seconds, size)
     if layout is None and recognise(looks) != FrameLayout():
         return None
-    return Picture(data, min(seconds, lasting), FrameLayout(), is_still(looks), copied=True)
+    # Stamps of whole milliseconds must not cost the last frame.
+    lasting = min(seconds, lasting + 2 * STAMP)
+    return Picture(data, lasting, FrameLayout(), is_still(looks), copied=True)
 
 
 def is_still(frames: Frames) -> bool:
