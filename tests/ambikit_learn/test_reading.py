@@ -8,8 +8,13 @@ import torch
 
 import ambikit
 from ambikit import InputError
+from ambikit_learn.clips import read_objects
+from ambikit_learn.detection import read_boxes
+from ambikit_learn.equirect import angular_distance
 from ambikit_learn.prepare import prepare
+from ambikit_learn.prepared import member
 from ambikit_learn.shards import RELEASED, AlignmentDataset
+from ambikit_learn.world import render_world
 
 SPEED = 40.0
 DETECTOR = """
@@ -104,6 +109,35 @@ class TestFollowing:
         assert moved[0]["on_object"].tolist() == [True, False]
         assert torch.equal(still[0]["video"][1], moved[0]["video"][1])
         assert not torch.equal(still[0]["video"][0], moved[0]["video"][0])
+
+
+def test_found_objects_are_where_the_world_has_them(tmp_path):
+    """YOLO, linking and interpolation together, against the paths of what moves in a world."""
+    source = tmp_path / "world"
+    render_world(source, clips=5, seed=3, duration=3.0, test_fraction=0.0, workers=0)
+    prepare(source, tmp_path / "out", detector="world", workers=0)
+    data = AlignmentDataset(tmp_path / "out")
+    span = np.linspace(1.0, 2.0, 11)
+    followed, fixed = [], []
+    for clip in data.clips.to_pylist():
+        with member(data.root, clip, "record") as record:
+            objects = read_objects(record)
+        truth = read_boxes(source / "boxes" / f"{clip['key']}.json", span)
+        for k in range(len(truth[0])):
+            azimuth = np.array([boxes.azimuth[k] for boxes in truth])
+            elevation = np.array([boxes.elevation[k] for boxes in truth])
+
+            def off(boxes, azimuth=azimuth, elevation=elevation):
+                return angular_distance(
+                    boxes.azimuth, boxes.elevation, azimuth, elevation, degrees=True
+                ).max()
+
+            if off(truth[5].take([k])) > 3:
+                followed.append(min(off(t.at(span * objects.rate)) for t in objects.tracks))
+                fixed.append(min(off(t.at(1.5 * objects.rate)) for t in objects.present(1.5)))
+    assert len(followed) >= 4
+    assert max(followed) < 2
+    assert min(fixed) > 2.5
 
 
 class TestOptions:
