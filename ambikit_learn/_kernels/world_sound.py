@@ -1,27 +1,25 @@
-"""Sound along moving paths: fractional delay, and a weight for each channel."""
+"""Sound on its way through a room: coloured by walls and air, delayed, weighed and spread."""
 
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-Signal = npt.NDArray[np.float32]
-Floats = npt.NDArray[np.float64]
-
 _TAPS = 16
 _PHASES = 512
 
 
-def _filters() -> Signal:
+def _filters() -> npt.NDArray[np.float32]:
     """Windowed-sinc filters for each fraction of a sample, (phases + 1, taps), unit DC gain."""
     fraction = np.arange(_PHASES + 1)[:, None] / _PHASES
     x = np.arange(_TAPS)[None, :] - (_TAPS // 2 - 1) - fraction
     window = 0.5 + 0.5 * np.cos(np.pi * x / (_TAPS // 2 + 0.5))
     table = np.sinc(x) * window
-    unit: Floats = table / table.sum(-1, keepdims=True)
+    unit: npt.NDArray[np.float64] = table / table.sum(-1, keepdims=True)
     return unit.astype(np.float32)
 
 
@@ -31,52 +29,158 @@ BLOCK = 64
 MARGIN = BLOCK + _TAPS
 """Samples of silence that a signal needs at both ends."""
 _FADE = (np.arange(BLOCK) / BLOCK).astype(np.float32)
+POLES = 6
+"""One-pole low-passes that colour a sound."""
+_ZERO = np.float32(0)
+
+
+@njit(cache=True, nogil=True, fastmath={"contract"})
+def colour(signal: Any, poles: Any, weights: Any, first: int, out: Any) -> None:
+    """Fill out (K, …) from sample `first` on with K mixtures of a signal and its low-passes.
+
+    A low-pass is ``s += pole (x − s)``; of the weights (K, POLES + 1) the last is the signal's.
+    """
+    n = len(signal)
+    p0, p1, p2, p3, p4, p5 = poles[0], poles[1], poles[2], poles[3], poles[4], poles[5]
+    s0 = s1 = s2 = s3 = s4 = s5 = _ZERO
+    low = np.empty((POLES, BLOCK), np.float32)
+    for start in range(0, n, BLOCK):
+        x = signal[start : start + BLOCK]
+        # Numbers of their own run side by side in the processor, unlike those of an array
+        for i in range(len(x)):
+            v = x[i]
+            s0 += p0 * (v - s0)
+            s1 += p1 * (v - s1)
+            s2 += p2 * (v - s2)
+            s3 += p3 * (v - s3)
+            s4 += p4 * (v - s4)
+            s5 += p5 * (v - s5)
+            low[0, i], low[1, i], low[2, i] = s0, s1, s2
+            low[3, i], low[4, i], low[5, i] = s3, s4, s5
+        for k in range(len(weights)):
+            w, row = weights[k], out[k, first + start : first + start + len(x)]
+            for i in range(len(x)):
+                row[i] = (
+                    (w[0] * low[0, i] + w[1] * low[1, i])
+                    + (w[2] * low[2, i] + w[3] * low[3, i])
+                    + (w[4] * low[4, i] + w[5] * low[5, i] + w[6] * x[i])
+                )
 
 
 # A fixed number of steps and indices without a sign run in vector registers.
 @njit(cache=True, nogil=True, fastmath={"contract"})
-def _filter(signal: Signal, taps: Signal, out: Signal) -> None:
+def _filter(signal: Any, taps: Any, out: Any) -> None:
     """Filter `signal` (BLOCK + taps) into `out` (BLOCK)."""
     for i in range(BLOCK):
-        total = np.float32(0.0)
+        total = _ZERO
         for j in range(_TAPS):
             total += taps[j] * signal[np.uint64(i + j)]
         out[i] = total
 
 
 @njit(cache=True, nogil=True, fastmath={"contract"})
-def add_paths(signal: Signal, first: int, delays: Floats, weights: Floats, out: Signal) -> None:
-    """Add a signal to `out` (channels, n) along P paths.
+def _add(signal: Any, gains: Any, ends: Any, out: Any) -> None:
+    """Add a signal (BLOCK) to out (channels, BLOCK) with gains on their way to their ends."""
+    for c in range(len(gains)):
+        gain, rise, row = gains[c], ends[c] - gains[c], out[c]
+        for i in range(BLOCK):
+            row[i] += (gain + rise * _FADE[i]) * signal[i]
 
-    `signal` holds silence, from `first` on the signal, and silence again: at least MARGIN, and
-    before it as much more as the longest delay. `delays` (P, K) in samples and `weights`
-    (P, K, channels) are keys spread over the span, linear between them.
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def arrive(
+    positions: Any, signs: Any, middles: Any, heading: float, distances: Any, weights: Any
+) -> None:
+    """Fill distances (S, P, K) and weights (S, P, K, 4) of mirrored sources at K times.
+
+    Image p of a source at `positions` (S, K, 3) lies at ``signs[p] * position + middles[p]``. The
+    weights of W, Y, Z, X are divided by the distance. The microphone looks along the azimuth
+    `heading`.
     """
-    n, keys = out.shape[1], delays.shape[1]
-    step = (keys - 1) / (n - 1) if n > 1 else 0.0
-    ends = np.empty((2, BLOCK), np.float32)
-    for path in range(delays.shape[0]):
-        for start in range(0, n, BLOCK):
-            for end in range(2):
-                key = (start + end * BLOCK) * step
-                k = min(int(key), max(keys - 2, 0))
-                m = min(k + 1, keys - 1)
-                delay = delays[path, k] + (key - k) * (delays[path, m] - delays[path, k])
+    cos, sin = math.cos(heading), math.sin(heading)
+    for s in range(distances.shape[0]):
+        for p in range(distances.shape[1]):
+            for k in range(distances.shape[2]):
+                x = signs[p, 0] * positions[s, k, 0] + middles[p, 0]
+                y = signs[p, 1] * positions[s, k, 1] + middles[p, 1]
+                z = signs[p, 2] * positions[s, k, 2] + middles[p, 2]
+                square = x * x + y * y + z * z
+                distances[s, p, k] = math.sqrt(square)
+                weights[s, p, k, 0] = 1.0 / distances[s, p, k]
+                weights[s, p, k, 1] = (cos * y - sin * x) / square
+                weights[s, p, k, 2] = z / square
+                weights[s, p, k, 3] = (cos * x + sin * y) / square
+
+
+@njit(cache=True, nogil=True, fastmath={"contract"})
+def add_paths(
+    arriving: Any, kind: Any, first: int, delays: Any, weights: Any, scratch: Any, out: Any
+) -> None:
+    """Add signals to `out` (channels, n) along P paths, of which path p carries signal kind[p].
+
+    `arriving` (K, …) holds silence, from `first` on the signals, and silence again: at least
+    MARGIN, and before them as much more as the longest delay. `delays` (P, B + 1) in samples and
+    `weights` (P, B + 1, channels) are those at the ends of the B blocks. Scratch:
+    (channels + 2, BLOCK).
+    """
+    here, there, total = scratch[0], scratch[1], scratch[2:]
+    for block in range(delays.shape[1] - 1):
+        start = block * BLOCK
+        total[:] = _ZERO
+        for path in range(delays.shape[0]):
+            source = arriving[kind[path]]
+            delay = delays[path, block]
+            whole = math.floor(-delay)
+            place = first + start + int(whole) - (_TAPS // 2 - 1)
+            taps = _FILTERS[int((-delay - whole) * _PHASES + 0.5)]
+            _filter(source[place : place + BLOCK + _TAPS], taps, here)
+            if delays[path, block + 1] != delay:
+                delay = delays[path, block + 1]
                 whole = math.floor(-delay)
-                taps = _FILTERS[int((-delay - whole) * _PHASES + 0.5)]
                 place = first + start + int(whole) - (_TAPS // 2 - 1)
-                _filter(signal[place : place + BLOCK + _TAPS], taps, ends[end])
-            for i in range(BLOCK):
-                ends[0, i] += _FADE[i] * (ends[1, i] - ends[0, i])
-            key = start * step
-            k = min(int(key), max(keys - 2, 0))
-            m = min(k + 1, keys - 1)
-            for c in range(out.shape[0]):
-                slope = weights[path, m, c] - weights[path, k, c]
-                gain, rise = (
-                    np.float32(weights[path, k, c] + (key - k) * slope),
-                    np.float32(slope * step),
-                )
-                row = out[c, start : start + BLOCK]
-                for i in range(row.shape[0]):
-                    row[i] += (gain + rise * np.float32(i)) * ends[0, i]
+                taps = _FILTERS[int((-delay - whole) * _PHASES + 0.5)]
+                _filter(source[place : place + BLOCK + _TAPS], taps, there)
+                for i in range(BLOCK):
+                    here[i] += _FADE[i] * (there[i] - here[i])
+            _add(here, weights[path, block], weights[path, block + 1], total)
+        for c in range(out.shape[0]):
+            row = out[c, start : start + BLOCK]
+            for i in range(len(row)):
+                row[i] += total[c, i]
+
+
+@njit(cache=True, nogil=True, fastmath={"contract"})
+def spread(store: Any, begins: Any, weights: Any, out: Any) -> None:
+    """Add stretches of a store to out (channels, n), four at a time.
+
+    They begin at `begins` (R, 4), and go to the channels with `weights` (R, 4, channels).
+    """
+    n = out.shape[1]
+    for start in range(0, n, 8 * BLOCK):
+        stop = min(start + 8 * BLOCK, n)
+        for r in range(len(begins)):
+            a, b = store[begins[r, 0] + start :], store[begins[r, 1] + start :]
+            c, d = store[begins[r, 2] + start :], store[begins[r, 3] + start :]
+            for channel in range(out.shape[0]):
+                row = out[channel, start:stop]
+                p, q = weights[r, 0, channel], weights[r, 1, channel]
+                s, t = weights[r, 2, channel], weights[r, 3, channel]
+                for i in range(len(row)):
+                    row[i] += (p * a[i] + q * b[i]) + (s * c[i] + t * d[i])
+
+
+@njit(cache=True, nogil=True, fastmath={"contract"})
+def die_away(noise: Any, rates: Any, out: Any) -> None:
+    """Fill out (n,) with the sum of noises (B, n or more), each falling by exp(−rate) a sample."""
+    fall, level = np.empty((len(rates), BLOCK), np.float32), np.ones(len(rates))
+    for b in range(len(rates)):
+        for i in range(BLOCK):
+            fall[b, i] = math.exp(-rates[b] * i)
+    for start in range(0, len(out), BLOCK):
+        row = out[start : start + BLOCK]
+        row[:] = _ZERO
+        for b in range(len(rates)):
+            gain, source = np.float32(level[b]), noise[b, start : start + len(row)]
+            for i in range(len(row)):
+                row[i] += gain * fall[b, i] * source[i]
+            level[b] *= math.exp(-rates[b] * BLOCK)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import math
 from collections.abc import Sequence
 from itertools import product
 
@@ -13,20 +12,26 @@ from scipy import fft
 
 import ambikit
 from ambikit_learn.world.places import BANDS, PLACES, Peak
-from ambikit_learn.world.scene import FIELD, Floats, Room, Scene
+from ambikit_learn.world.scene import FIELD, Floats, Path, Room, Scene
 from ambikit_learn.world.sounds import Performance, Signal
 
-Spectrum = npt.NDArray[np.complex64]
+Numbers = npt.NDArray[np.int64]
 
 SPEED_OF_SOUND = 343.0
 # What the air takes up at 20 °C and 50% humidity, dB a metre by octave.
 AIR = np.array([0.0004, 0.0013, 0.0027, 0.0047, 0.0099, 0.0297, 0.105])
-KEY_RATE = 20.0
 PEAK = 0.7
-TAIL_ONSET = 0.015
-# Half of a window of the tail's synthesis: shorter than the ear tells, long enough for 100 Hz.
-TAIL_HOP = 0.005
+TAIL_ONSET = 0.008
+# The tail sets in from all sides within this share of the reverberation time: long enough for
+# sides to differ from one another in each mel band, short against the decay.
+TAIL_SPREAD = 0.1
+# Walls that send back less than this, in nepers, send back this.
+_LEAST = -9.0
+# Transforms are of few sizes, to keep what goes with them.
 _GRAIN = 4096
+# Stored noises: a tail's, in samples, and the ambience's four channels.
+_TAIL_NOISE = 2**17
+_LOOP = 2**17
 
 
 def render_sound(
@@ -61,9 +66,7 @@ def render_sound(
     -----
     Every path is delayed by its length (with Doppler shift), weakened by 1/length, filtered by the
     air and the walls that it meets, and encoded from where it arrives. The tail is one response of
-    the room to all objects, since what has been reflected many times comes from everywhere; it is
-    made in the world's frame from four independent noises, the dipoles weakened by 1/√3, so that
-    ⟨X² + Y² + Z²⟩ = ⟨W²⟩ as in a diffuse field.
+    the room to all objects, since what has been reflected many times comes from everywhere.
 
     Examples
     --------
@@ -76,42 +79,45 @@ def render_sound(
     """
     n = round(scene.duration * sample_rate)
     rng = scene.generator(FIELD)
-    out, dry = np.zeros((4, n), np.float32), np.zeros(n, np.float32)
-    for i, (thing, played) in enumerate(zip(scene.objects, performances, strict=True)):
-        if thing.sounding:
-            signal = np.float32(10 ** (thing.level / 20)) * played.signal
-            _add_paths(scene, i, signal, sample_rate, order, out)
-            dry += signal
-    around = np.zeros((4, n), np.float32)
+    sounding = [
+        (thing.path, np.float32(10 ** (thing.level / 20)) * played.signal)
+        for thing, played in zip(scene.objects, performances, strict=True)
+        if thing.sounding
+    ]
+    out = np.zeros((4, n), np.float32)
+    if sounding:
+        _add_paths(scene, sounding, sample_rate, order, out)
     if tail:
-        dry *= np.float32(10 ** (-scene.room.direct_to_tail / 20))
-        around += _convolve(dry, diffuse_tail(scene.room.decay(), sample_rate, rng))
+        gain = np.float32(10 ** (-scene.room.direct_to_tail / 20))
+        dry = gain * sum((signal for _, signal in sounding), np.zeros(n, np.float32))
+        diffuse_tail(dry, scene.room.decay(), sample_rate, rng, heading=scene.heading, out=out)
     if ambience:
-        noise = diffuse_noise(n, sample_rate, rng, PLACES[scene.ambience].ambience)
-        loudness = np.sqrt(np.mean(np.square(out[0] + around[0])) / np.mean(np.square(noise[0])))
-        around += np.float32(loudness * 10 ** (-scene.ambience_snr / 20)) * noise
-    if tail or ambience:
-        out += ambikit.rotate(around, yaw=-scene.heading)
+        peaks = PLACES[scene.ambience].ambience
+        noise = diffuse_noise(n, sample_rate, rng, peaks, heading=scene.heading)
+        loudness = np.sqrt((out[0] @ out[0]) / (noise[0] @ noise[0]))
+        noise *= np.float32(loudness * 10 ** (-scene.ambience_snr / 20))
+        out += noise
     # The longest of the pressure and velocity vectors: a peak that no rotation changes.
-    loudest = max(np.square(out[0]).max(), np.square(out[1:]).sum(axis=0).max())
-    return out * np.float32(PEAK / (np.sqrt(loudest) + 1e-9))
+    squares = np.square(out)
+    loudest = max(squares[0].max(), squares[1:].sum(axis=0).max())
+    out *= np.float32(PEAK / (np.sqrt(loudest) + 1e-9))
+    return out
 
 
-def images(positions: Floats, room: Room, order: int) -> tuple[Floats, npt.NDArray[np.int64]]:
-    """Mirror images of a source in the walls.
+def images(room: Room, order: int) -> tuple[Numbers, Floats, Numbers]:
+    """Mirror images of sources in the walls.
 
     Parameters
     ----------
-    positions : (T, 3) ndarray
-        The source over time, in metres from the camera.
     room : Room
     order : int
         Most reflections; order 1 gives the source and six echoes.
 
     Returns
     -------
-    places : (P, T, 3) ndarray
-        The images, the source first.
+    signs, middles : (P, 3) ndarray
+        A source at `p`, in metres from the camera, has images at ``signs * p + middles``, itself
+        the first.
     bounces : (P, 3) ndarray of int
         How often side walls, ceiling and floor have reflected each.
 
@@ -121,17 +127,19 @@ def images(positions: Floats, room: Room, order: int) -> tuple[Floats, npt.NDArr
        acoustics", J. Acoust. Soc. Am. 65(4), 1979.
     """
     far, near = np.array(room.walls[::2]), np.array(room.walls[1::2])
-    cells, bounces = _cells(order, room.kind.open_sky)
-    length = far + near
+    cells, bounces, _, _ = _cells(order, room.kind.open_sky)
     # Within a cell the room is the right way round, or mirrored where its number is odd.
-    inside = positions + near
-    mirrored = np.where(cells[:, None] % 2 == 0, inside, length - inside)
-    return mirrored + (cells * length)[:, None] - near, bounces
+    odd = cells % 2
+    return 1 - 2 * odd, cells * (far + near) + odd * (far - near), bounces
 
 
 @functools.cache
-def _cells(order: int, open_sky: bool) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """Return the mirrored rooms (P, 3) within `order` reflections, and those by (P, 3) surface."""
+def _cells(order: int, open_sky: bool) -> tuple[Numbers, Numbers, Numbers, Numbers]:
+    """Return what is alike for all sources of a room.
+
+    The mirrored rooms (P, 3) within `order` reflections, the bounces (P, 3) on each surface, those
+    (K, 3) that differ, and which of these (P,) each image has.
+    """
     cells = np.array(list(product(range(-order, order + 1), repeat=3)))
     sides, rises = np.abs(cells[:, :2]).sum(1), np.abs(cells[:, 2])
     # An image in the upper cells has met the ceiling first, and then floor and ceiling in turn.
@@ -139,46 +147,66 @@ def _cells(order: int, open_sky: bool) -> tuple[npt.NDArray[np.int64], npt.NDArr
     bounces = np.stack([sides, above, rises - above], axis=1)
     kept = np.flatnonzero((sides + rises <= order) & ~(open_sky & (above > 0)))
     kept = kept[np.argsort(bounces[kept].sum(1), kind="stable")]
-    return cells[kept], bounces[kept]
+    kinds, kind = np.unique(bounces[kept], axis=0, return_inverse=True)
+    return cells[kept], bounces[kept], kinds, kind
 
 
-def diffuse_tail(t60: npt.ArrayLike, sample_rate: float, rng: np.random.Generator) -> Signal:
-    """Impulse response of a diffuse tail.
+def diffuse_tail(
+    signal: Signal,
+    t60: npt.ArrayLike,
+    sample_rate: float,
+    rng: np.random.Generator,
+    *,
+    heading: float = 0.0,
+    out: Signal | None = None,
+) -> Signal:
+    """Diffuse tail of a sound: what comes from everywhere after many reflections.
 
     Parameters
     ----------
+    signal : (n,) ndarray of float32
+        The sound without the room.
     t60 : float or (7,) array_like
         Seconds to fall by 60 dB, in the octaves from 125 Hz to 8 kHz.
     sample_rate : float
         Hz.
     rng : numpy.random.Generator
+    heading : float
+        Azimuth that the microphone looks along, in radians.
+    out : (4, n) ndarray of float32, optional
+        What to add the tail to.
 
     Returns
     -------
     (4, n) ndarray of float32
-        AmbiX; W has unit energy.
+        AmbiX; white noise keeps its power in W.
 
     Notes
     -----
-    Independent noises in short-time spectra, each bin falling at its own rate; windows of a sine
-    that overlap by half keep their power constant.
+    The response of the room is noise whose octaves fall at their own rates, of unit energy. It
+    arrives as plane waves from the twelve corners of an icosahedron, each with a delay and a sign
+    of its own. These directions are a spherical 5-design, so that ⟨X²⟩ = ⟨Y²⟩ = ⟨Z²⟩ = ⟨W²⟩ / 3
+    and the mean intensity is 0, as in a diffuse field.
     """
+    from ambikit_learn._kernels.world_sound import die_away, spread
+
     seconds = np.broadcast_to(np.asarray(t60, dtype=np.float64), BANDS.shape)
-    hop = round(TAIL_HOP * sample_rate)
-    frames = int(seconds.max() / TAIL_HOP) + 2
-    f = fft.rfftfreq(2 * hop, 1 / sample_rate)
-    rate = np.interp(np.log2(np.maximum(f, 1.0)), np.log2(BANDS), 3 * np.log(10) / seconds)
-    fall = np.exp(-TAIL_HOP * np.arange(frames)[:, None] * rate)
-    # Below 125 Hz the room has too few modes for a diffuse field.
-    fall *= np.clip(np.log2(np.maximum(f, 1.0) / BANDS[0]) + 1.0, 0.0, 1.0)
-    noise = _gaussian((4, frames, len(f)), rng)
-    window = np.sin(np.pi * (np.arange(2 * hop) + 0.5) / (2 * hop))
-    pieces = fft.irfft(noise * fall.astype(np.float32), 2 * hop) * window.astype(np.float32)
-    out: Signal = (pieces[:, 1:, :hop] + pieces[:, :-1, hop:]).reshape(4, -1)
-    t = np.arange(out.shape[-1], dtype=np.float32) / np.float32(sample_rate)
-    out *= np.clip((t - TAIL_ONSET / 2) / (TAIL_ONSET / 2), 0.0, 1.0)
-    out /= np.sqrt(np.sum(np.square(out[0])))
-    out[1:] /= np.float32(np.sqrt(3.0))
+    corners = _corners()
+    late = (rng.permutation(len(corners)) + rng.random(len(corners))) / len(corners)
+    delays = ((TAIL_ONSET + TAIL_SPREAD * seconds.mean() * late) * sample_rate).astype(np.int64)
+    latest, count = int(delays.max()), int(seconds.max() * sample_rate)
+    response = np.zeros(latest + count, np.float32)
+    noise = _octaves(sample_rate)
+    begin = int(rng.integers(noise.shape[1] - count))
+    die_away(noise[:, begin:], 3 * np.log(10) / (seconds * sample_rate), response[latest:])
+    gains = (2 * rng.integers(0, 2, len(corners)) - 1) / np.sqrt(
+        len(corners) * (response @ response)
+    )
+    weights = (gains[:, None] * _turned(corners, heading)).astype(np.float32).reshape(-1, 4, 4)
+    begins = (latest - delays).reshape(-1, 4)
+    if out is None:
+        out = np.zeros((4, len(signal)), np.float32)
+    spread(_convolve(signal, response, out.shape[1] + latest), begins, weights, out)
     return out
 
 
@@ -188,6 +216,7 @@ def diffuse_noise(
     rng: np.random.Generator,
     peaks: Sequence[Peak],
     *,
+    heading: float = 0.0,
     directions: int = 64,
 ) -> Signal:
     """Ambience of independent plane waves from all around, louder from some sides.
@@ -201,6 +230,8 @@ def diffuse_noise(
     rng : numpy.random.Generator
     peaks : sequence of (float, float, float)
         What sounds: middle in Hz, width in octaves and level in dB, each from sides of its own.
+    heading : float
+        Azimuth that the microphone looks along, in radians.
     directions : int
         Plane waves, spread evenly over the sphere.
 
@@ -213,100 +244,176 @@ def diffuse_noise(
     -----
     D independent Gaussian waves of weight g from directions u have the covariance Σ g² u uᵀ, and
     any four Gaussian noises mixed to that covariance are the same random process. So four noises
-    and a Cholesky factor a peak stand for all waves.
+    and a Cholesky factor a peak stand for all waves. The noises are stretches of a long store,
+    mixed at random.
     """
-    steering = _steering(directions)
-    f = fft.rfftfreq(n, 1 / sample_rate)
-    octave = np.log2(np.maximum(f, 20.0))
-    noise = _gaussian((4, len(f)), rng)
-    spectrum = np.zeros((4, len(f)), np.complex64)
+    from ambikit_learn._kernels.world_sound import spread
+
+    steering = _grid(directions)
+    out = np.zeros((4, n), np.float32)
     for middle, width, level in peaks:
         weight = 10 ** (rng.uniform(-4.0, 4.0, directions) / 20)
         factor = np.linalg.cholesky((steering.T * weight**2) @ steering / directions)
-        away = (octave - np.log2(middle) - rng.uniform(-0.1, 0.1)) / width
         gain = 10 ** ((level + rng.uniform(-1.5, 1.5)) / 20)
-        shape = gain * (np.exp(-0.5 * away**2) + 0.1 / (1.0 + np.abs(away)))
-        spectrum += (factor.astype(np.float32) @ noise) * shape.astype(np.float32)
-    return fft.irfft(spectrum, n)
+        mixing = gain * factor @ np.linalg.qr(rng.standard_normal((4, 4)))[0]
+        weights = _turned(mixing.T, heading).astype(np.float32)
+        noise = _loops(middle, width, sample_rate)
+        if n > _LOOP:
+            noise = np.tile(noise, -(-n // _LOOP))
+        begins = int(rng.integers(noise.shape[1] - n + 1)) + noise.shape[1] * np.arange(4)
+        spread(noise.ravel(), begins[None], weights[None], out)
+    return out
 
 
 def _add_paths(
     scene: Scene,
-    number: int,
-    signal: Signal,
+    sounding: Sequence[tuple[Path, Signal]],
     sample_rate: float,
     order: int,
     out: Signal,
 ) -> None:
-    """Add the direct sound and the echoes of an object that plays `signal` to the field."""
-    from ambikit_learn._kernels.world_sound import MARGIN, add_paths
+    """Add the direct sound and the echoes of objects on paths that play signals to the field."""
+    from ambikit_learn._kernels.world_sound import BLOCK, MARGIN, add_paths, arrive, colour
 
-    n = out.shape[-1]
-    path = scene.objects[number].path
-    still = not any(path.velocity) and path.spin == 0.0
-    keys = np.zeros(1) if still else np.linspace(0, n - 1, 2 + round(KEY_RATE * scene.duration))
-    positions = path.at(keys / sample_rate - scene.duration / 2)
-    mean_distance = np.linalg.norm(positions, axis=-1).mean()
-    places, bounces = images(positions, scene.room, order)
-    azimuth, elevation, distance = scene.places(places)
-    delay = distance / SPEED_OF_SOUND * sample_rate
-    weights = ambikit.steering_vector(azimuth, elevation) * (mean_distance / distance)[..., None]
+    n, room = out.shape[-1], scene.room
+    times = np.arange(0, n + BLOCK, BLOCK) / sample_rate - scene.duration / 2
+    positions = np.stack([path.at(times) for path, _ in sounding])
+    signs, middles, _ = images(room, order)
+    distance = np.empty((len(sounding), len(signs), len(times)))
+    weights = np.empty((*distance.shape, len(out)), np.float32)
+    arrive(positions, signs, middles, scene.heading, distance, weights)
+    mean = distance.mean(axis=-1)
+    weights *= mean[:, :1, None, None].astype(np.float32)
+    # Paths that meet the same surfaces hear one coloured signal: air taken at their mean length.
+    _, _, kinds, kind = _cells(order, room.kind.open_sky)
+    alike = np.equal.outer(kind, np.arange(len(kinds)))
+    length = mean @ (alike / alike.sum(axis=0))
+    gain = kinds @ np.log(room.reflection()) - AIR * (np.log(10) / 20) * length[..., None]
+    poles, colours = mixtures(gain, sample_rate)
+    delay = distance * (sample_rate / SPEED_OF_SOUND)
     first = MARGIN + int(delay.max()) + 1
-    # Paths that meet the same surfaces hear one filtered signal: air taken at their mean length.
-    kinds, kind = np.unique(bounces, axis=0, return_inverse=True)
-    length = np.array([distance[kind == i].mean() for i in range(len(kinds))])
-    gain = 10 ** (-AIR * length[:, None] / 20)
-    gain *= np.prod(scene.room.reflection() ** kinds[:, :, None], axis=1)
-    size = _transform_size(n + MARGIN)
+    arriving = np.empty((len(sounding), len(kinds), first + n + MARGIN), np.float32)
+    arriving[..., :first] = arriving[..., first + n :] = 0.0
+    for (_, signal), mixture, coloured in zip(sounding, colours, arriving, strict=True):
+        colour(signal, poles, mixture, first, coloured)
+    add_paths(
+        arriving.reshape(-1, arriving.shape[-1]),
+        np.add.outer(len(kinds) * np.arange(len(sounding)), kind).ravel(),
+        first,
+        delay.reshape(-1, len(times)),
+        weights.reshape(-1, len(times), len(out)),
+        np.empty((len(out) + 2, BLOCK), np.float32),
+        out,
+    )
+
+
+def _turned(steering: Floats, heading: float) -> Floats:
+    """Return steering vectors (D, 4) as they are for one who looks along an azimuth."""
+    cos, sin = np.cos(heading), np.sin(heading)
+    w, y, z, x = steering.T
+    return np.stack([w, cos * y - sin * x, z, cos * x + sin * y], axis=-1)
+
+
+def _convolve(signal: Signal, response: Signal, n: int) -> Signal:
+    """Return the first n samples of a signal through a response."""
+    size = _GRAIN * -(-(len(signal) + len(response)) // _GRAIN)
     spectrum = fft.rfft(signal, size)
-    arriving = fft.irfft(spectrum * (gain.astype(np.float32) @ _bands(size, sample_rate)), size)
-    padded = np.zeros((len(kinds), first + n + MARGIN), np.float32)
-    padded[:, first : first + n] = arriving[:, :n]
-    for i, filtered in enumerate(padded):
-        add_paths(filtered, first, delay[kind == i], weights[kind == i], out)
+    spectrum *= fft.rfft(response, size)
+    wet: Signal = fft.irfft(spectrum, size)
+    return wet[:n]
 
 
-def _convolve(signal: Signal, response: Signal) -> Signal:
-    """Return the first n samples of a signal (n,) through responses (4, m)."""
-    size = _transform_size(len(signal) + response.shape[-1])
-    wet: Signal = fft.irfft(fft.rfft(signal, size) * fft.rfft(response, size), size)
-    return wet[:, : len(signal)]
+def mixtures(gains: Floats, sample_rate: float) -> tuple[Signal, Signal]:
+    """How to mix a sound and its low-passes, as the kernel `colour` does, to some gains.
 
+    Parameters
+    ----------
+    gains : (..., 7) ndarray
+        Natural logarithms of the pressure's gains in the octaves from 125 Hz to 8 kHz.
+    sample_rate : float
+        Hz.
 
-def _transform_size(n: int) -> int:
-    """Return a size for transforms of n samples: a fast one, of few, to keep what goes with it."""
-    return _GRAIN * -(-n // _GRAIN)
-
-
-def _gaussian(shape: tuple[int, ...], rng: np.random.Generator) -> Spectrum:
-    """Return complex normal numbers: a stretch of a long store, begun and turned at random."""
-    count = math.prod(shape)
-    store = _store()
-    if count > len(store) // 2:
-        return rng.standard_normal((*shape, 2), dtype=np.float32).view(np.complex64)[..., 0]
-    begin = int(rng.integers(len(store) - count))
-    turn = np.exp(2j * np.pi * rng.random()).astype(np.complex64)
-    noise: Spectrum = store[begin : begin + count] * turn
-    return noise.reshape(shape)
-
-
-@functools.cache
-def _store() -> Spectrum:
-    return np.random.default_rng(0).standard_normal(2**21, dtype=np.float32).view(np.complex64)
-
-
-@functools.lru_cache(maxsize=16)
-def _bands(size: int, sample_rate: float) -> Signal:
-    """Weight of each octave band in each bin of a spectrum; between centres the two share it."""
-    octave = np.log2(np.maximum(fft.rfftfreq(size, 1 / sample_rate), 1.0) / BANDS[0])
-    place = np.clip(octave, 0, len(BANDS) - 1)
-    away = np.abs(place - np.arange(len(BANDS))[:, None])
-    weights: Signal = np.maximum(1.0 - away, 0.0).astype(np.float32)
-    return weights
+    Returns
+    -------
+    poles : (6,) ndarray of float32
+        Those of the low-passes, the same for all gains.
+    weights : (..., 7) ndarray of float32
+        Those of the low-passes and of the sound itself.
+    """
+    poles, real, imaginary, fit = _low_passes(sample_rate)
+    gains = np.maximum(gains, _LEAST)
+    level, phase = np.exp(gains @ real), gains @ imaginary
+    response = np.concatenate([level * np.cos(phase), level * np.sin(phase)], axis=-1)
+    return poles, (response @ fit).astype(np.float32)
 
 
 @functools.lru_cache(maxsize=4)
-def _steering(directions: int) -> Floats:
-    """Steering vectors (D, 4) of an even grid."""
-    vectors: Floats = ambikit.spherical_harmonics(ambikit.fibonacci_sphere(directions), 1)
+def _low_passes(sample_rate: float) -> tuple[Signal, Floats, Floats, Floats]:
+    """Return the poles of `colour` and the linear maps that lead from gains to its weights.
+
+    From the logarithms of the gains in octaves, joined by lines, to level and phase (7, F) of the
+    minimum-phase response at F frequencies; and from that response, real and imaginary (2 F,), to
+    the weights of low-passes and signal that come closest to it.
+    """
+    corners = BANDS[:-1] * np.sqrt(2.0)
+    poles = 1.0 - np.exp(-2.0 * np.pi * corners / sample_rate)
+    size = 2**14
+    # The logarithm of a minimum-phase response has a causal inverse transform.
+    cepstra = fft.irfft(_shares(fft.rfftfreq(size, 1 / sample_rate)), size)
+    cepstra[:, 1 : size // 2] *= 2.0
+    cepstra[:, size // 2 + 1 :] = 0.0
+    bins = np.unique(np.geomspace(70.0, 0.46 * sample_rate, 16) * size / sample_rate).astype(int)
+    z = np.exp(-2j * np.pi * bins / size)[:, None]
+    basis = np.concatenate([poles / (1.0 - (1.0 - poles) * z), np.ones_like(z)], axis=1)
+    basis = np.concatenate([basis.real, basis.imag])
+    fit = basis @ np.linalg.inv(basis.T @ basis + 1e-3 * np.eye(basis.shape[1]))
+    logarithm = fft.rfft(cepstra)[:, bins]
+    return poles.astype(np.float32), logarithm.real.copy(), logarithm.imag.copy(), fit
+
+
+def _shares(frequencies: Floats) -> Floats:
+    """Weight of each octave band at some frequencies, (7, F); between centres two share it."""
+    place = np.clip(np.log2(np.maximum(frequencies, 1.0) / BANDS[0]), 0, len(BANDS) - 1)
+    shares: Floats = np.maximum(1.0 - np.abs(place - np.arange(len(BANDS))[:, None]), 0.0)
+    return shares
+
+
+@functools.cache
+def _corners() -> Floats:
+    """Steering vectors (12, 4) of the corners of an icosahedron."""
+    vectors: Floats = ambikit.spherical_harmonics(ambikit.icosphere(), 1)
     return vectors
+
+
+@functools.lru_cache(maxsize=4)
+def _grid(count: int) -> Floats:
+    """Steering vectors (D, 4) of evenly spread directions."""
+    vectors: Floats = ambikit.spherical_harmonics(ambikit.fibonacci_sphere(count), 1)
+    return vectors
+
+
+@functools.lru_cache(maxsize=2)
+def _octaves(sample_rate: float) -> Signal:
+    """Store of white noise in octave bands, (7, samples), silent where a room has few modes."""
+    white = _gaussian(_TAIL_NOISE // 2 + 1)
+    f = fft.rfftfreq(_TAIL_NOISE, 1 / sample_rate)
+    white *= np.clip(np.log2(np.maximum(f, 1.0) / BANDS[0]) + 1.0, 0.0, 1.0)
+    bands: Signal = fft.irfft(white * _shares(f), _TAIL_NOISE).astype(np.float32)
+    return bands
+
+
+@functools.lru_cache(maxsize=64)
+def _loops(middle: float, width: float, sample_rate: float) -> Signal:
+    """Store of noise with a peak, (4, samples), that can be repeated."""
+    f = fft.rfftfreq(4 * _LOOP, 1 / sample_rate)
+    away = np.abs(np.log2(np.maximum(f, 20.0) / middle)) / width
+    shape = np.exp(-0.5 * away**2) + 0.1 / (1.0 + away)
+    noise: Signal = fft.irfft(_gaussian(len(f)) * shape, 4 * _LOOP).astype(np.float32)
+    return noise.reshape(4, _LOOP)
+
+
+def _gaussian(count: int) -> npt.NDArray[np.complex128]:
+    """Return complex normal numbers, the same each time."""
+    noise: npt.NDArray[np.complex128]
+    noise = np.random.default_rng(0).standard_normal((count, 2)) @ np.array([1.0, 1j])
+    return noise

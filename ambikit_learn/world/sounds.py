@@ -22,6 +22,8 @@ Voice = Callable[[Random, Random, int, float], Signal]
 
 ACTIVITY_RATE = 100.0
 RELEASE = 0.15
+# Pitch and loudness are drawn as lines between keys so many times a second.
+CONTROL_RATE = 1000.0
 
 
 @dataclass(frozen=True)
@@ -91,49 +93,29 @@ def _onsets(play: Random, n: int, sample_rate: float, rate: float, jitter: float
     return [int(t * sample_rate) for t in times if t * sample_rate < n]
 
 
-def _strike(n: int, events: list[tuple[int, Signal]]) -> Signal:
-    """Add sounds at their onsets."""
-    out = np.zeros(n, np.float32)
-    for start, sound in events:
-        stop = min(n, start + len(sound))
-        out[start:stop] += sound[: stop - start]
-    return out
-
-
-def _modes(
-    frequencies: npt.ArrayLike,
-    decays: npt.ArrayLike,
-    gains: npt.ArrayLike,
-    n: int,
-    sample_rate: float,
-) -> Signal:
-    """Return a sum of decaying sinusoids, as of a struck body; decays to 1/e in seconds.
-
-    It ends when it has died away, or after `n` samples.
-    """
-    f, d, g = (np.asarray(a, dtype=np.float32)[:, None] for a in (frequencies, decays, gains))
-    count = min(n, int(5.0 * d.max() * sample_rate))
-    t = np.arange(count, dtype=np.float32) / np.float32(sample_rate)
-    keep = f < 0.45 * sample_rate
-    tones: Signal = np.where(keep, g, 0) * np.sin(2 * np.pi * f * t) * np.exp(-t / d)
-    total: Signal = tones.sum(axis=0, dtype=np.float32)
-    return total
-
-
-def _shaped_noise(play: Random, n: int, sample_rate: float, low: float, high: float) -> Signal:
-    """Return noise between two frequencies, falling by 12 dB an octave outside them."""
-    spectrum = np.fft.rfft(play.standard_normal(n, dtype=np.float32))
-    f = np.fft.rfftfreq(n, 1 / sample_rate)
-    spectrum *= 1.0 / ((1 + (low / (f + 1.0)) ** 2) * (1 + (f / high) ** 2))
-    noise: Signal = np.fft.irfft(spectrum, n).astype(np.float32)
-    noise /= noise.std() + np.float32(1e-9)
+def _noise(play: Random, n: int) -> Signal:
+    """Return white noise of unit power; even numbers are drawn faster than normal ones."""
+    noise = play.random(n, dtype=np.float32)
+    noise -= np.float32(0.5)
+    noise *= np.float32(math.sqrt(12.0))
     return noise
 
 
-def _contour(play: Random, n: int, sample_rate: float, rate: float) -> Signal:
+def _keys(n: int, sample_rate: float) -> Signal:
+    """Return the times of keys for n samples, in seconds."""
+    hop = _hop(sample_rate)
+    return np.arange(n // hop + 3, dtype=np.float32) * np.float32(hop / sample_rate)
+
+
+def _hop(sample_rate: float) -> int:
+    """Return how many samples lie between keys."""
+    return max(1, round(sample_rate / CONTROL_RATE))
+
+
+def _contour(play: Random, times: Signal, rate: float) -> Signal:
     """Return a smooth random curve in 0 to 1 that changes about `rate` times a second."""
-    keys = play.random(int(n / sample_rate * rate) + 3)
-    place = np.arange(n, dtype=np.float32) * np.float32(rate / sample_rate)
+    keys = play.random(int(times[-1] * rate) + 2)
+    place = times * np.float32(rate)
     left = place.astype(np.intp)
     x = place - left
     x = x * x * (3 - 2 * x)
@@ -141,16 +123,78 @@ def _contour(play: Random, n: int, sample_rate: float, rate: float) -> Signal:
     return curve
 
 
-def _wave(table: Signal, frequency: npt.NDArray[np.floating], sample_rate: float) -> Signal:
-    """Run through one period of a waveform at a frequency (n,) in Hz."""
-    phase = np.cumsum(frequency / sample_rate, dtype=np.float64)
-    return table[((phase % 1.0) * len(table)).astype(np.intp)]
+def _lines(keys: Signal, n: int, sample_rate: float) -> Signal:
+    """Return n samples along the lines that join keys."""
+    hop = _hop(sample_rate)
+    along = np.arange(hop, dtype=np.float32) / np.float32(hop)
+    lines: Signal = (keys[:-1, None] + np.diff(keys)[:, None] * along).ravel()
+    return lines[:n]
+
+
+def _arch(keys: int, power: float) -> Signal:
+    """Return a loudness that swells from 0 and returns to it."""
+    swell: Signal = np.sin(np.linspace(0, np.pi, keys, dtype=np.float32)).clip(0.0) ** np.float32(power)
+    return swell
+
+
+def _play(
+    out: Signal, period: Signal, pitch: npt.ArrayLike, loudness: npt.ArrayLike, sample_rate: float
+) -> None:
+    """Add a waveform to out; its pitch in Hz and its loudness are keys, or stay."""
+    from ambikit_learn._kernels.world_voices import oscillate
+
+    hop = _hop(sample_rate)
+    count = len(out) // hop + 3
+    cycles, gains = (
+        np.broadcast_to(keys, count) if keys.ndim == 0 else keys
+        for keys in (np.asarray(pitch, np.float32), np.asarray(loudness, np.float32))
+    )
+    oscillate(period, cycles / np.float32(sample_rate), gains, hop, out)
 
 
 def _period(gains: npt.ArrayLike, phases: npt.ArrayLike = 0.0) -> Signal:
-    """Return 2048 samples of one period of a sound with these harmonics, 1 upwards."""
+    """Return one period of a sound with these harmonics, 1 upwards."""
+    from ambikit_learn._kernels.world_voices import PERIOD
+
     g = np.concatenate([[0.0], np.asarray(gains) * np.exp(1j * np.asarray(phases))])
-    return np.fft.irfft(-1j * g, 2048).astype(np.float32) * 1024
+    return np.fft.irfft(-1j * g, PERIOD).astype(np.float32) * (PERIOD // 2)
+
+
+def _bodies(
+    frequencies: npt.ArrayLike,
+    decays: npt.ArrayLike,
+    gains: npt.ArrayLike,
+    n: int,
+    sample_rate: float,
+) -> Signal:
+    """Return sums (B, m) of decaying sinusoids, as of struck bodies, of frequencies (B, M) in Hz.
+
+    They decay to 1/e in seconds, and end when they have died away, or after `n` samples.
+    """
+    from ambikit_learn._kernels.world_voices import ring
+
+    f, d, g = np.atleast_2d(frequencies), np.asarray(decays), np.asarray(gains)
+    out = np.zeros((len(f), min(n, int(5.0 * d.max() * sample_rate))), np.float32)
+    for row, tones in zip(out, f, strict=True):
+        heard = np.where(tones < 0.45 * sample_rate, g, 0.0)
+        ring(2 * np.pi * tones / sample_rate, d * sample_rate, heard, row)
+    return out
+
+
+def _strike(n: int, bodies: Signal, onsets: list[int], gains: npt.ArrayLike) -> Signal:
+    """Return n samples of bodies (B, m) that are struck in turn."""
+    from ambikit_learn._kernels.world_voices import strike
+
+    out = np.zeros(n, np.float32)
+    starts = np.asarray(onsets, dtype=np.int64)
+    strike(
+        bodies,
+        np.arange(len(starts)) % len(bodies),
+        starts,
+        np.broadcast_to(np.asarray(gains, np.float32), len(starts)),
+        out,
+    )
+    return out
 
 
 def _accordion(voice: Random, play: Random, n: int, sample_rate: float) -> Signal:
@@ -159,15 +203,18 @@ def _accordion(voice: Random, play: Random, n: int, sample_rate: float) -> Signa
     table = _period(1.0 / np.arange(1, 25) ** voice.uniform(0.6, 1.0), voice.uniform(0, 6.3, 24))
     rate = voice.uniform(1.5, 3.0)
     out = np.zeros(n, np.float32)
+    swell = 0.4 + 0.6 * _contour(play, _keys(n, sample_rate), 2.0)
     for start in _onsets(play, n, sample_rate, rate, 0.2):
         stop = min(n, start + int(play.uniform(0.7, 1.0) / rate * sample_rate))
-        arch = np.sin(np.linspace(0, np.pi, stop - start, dtype=np.float32)).clip(0.0) ** 0.4
+        count = len(_keys(stop - start, sample_rate))
+        begin = min(start // _hop(sample_rate), len(swell) - count)
+        loudness = _arch(count, 0.4) * swell[begin : begin + count]
         for step in play.choice([0, 3, 5, 7, 10, 12], 2, replace=False):
             for tuning in (1.0, beat):
-                pitch = np.full(stop - start, root * 2 ** (step / 12) * tuning)
-                out[start:stop] += _wave(table, pitch, sample_rate) * arch
-    swell: Signal = 0.4 + 0.6 * _contour(play, n, sample_rate, 2.0)
-    return out * swell
+                _play(
+                    out[start:stop], table, root * 2 ** (step / 12) * tuning, loudness, sample_rate
+                )
+    return out
 
 
 def _bell(voice: Random, play: Random, n: int, sample_rate: float) -> Signal:
@@ -175,37 +222,37 @@ def _bell(voice: Random, play: Random, n: int, sample_rate: float) -> Signal:
     nominal = np.exp(voice.uniform(np.log(300), np.log(900)))
     ratios = np.array([0.5, 1.0, 1.19, 1.56, 2.0, 2.66, 3.01, 4.1]) * voice.normal(1, 0.01, 8)
     decays = voice.uniform(0.35, 0.7) / np.sqrt(ratios)
-    body = _modes(nominal * ratios, decays, voice.uniform(0.3, 1.0, 8), n, sample_rate)
+    body = _bodies(nominal * ratios, decays, voice.uniform(0.3, 1.0, 8), n, sample_rate)
     onsets = _onsets(play, n, sample_rate, voice.uniform(0.9, 2.0), 0.25)
-    return _strike(n, [(at, body * np.float32(play.uniform(0.5, 1.0))) for at in onsets])
+    return _strike(n, body, onsets, play.uniform(0.5, 1.0, len(onsets)))
 
 
 def _bird(voice: Random, play: Random, n: int, sample_rate: float) -> Signal:
     """Phrases of chirps that sweep up or down."""
     base, sweep = voice.uniform(2200, 4500), voice.uniform(-0.35, 0.35)
     length, rate = voice.uniform(0.05, 0.14), voice.uniform(5.0, 9.0)
-    t = np.linspace(0, 1, int(length * sample_rate), dtype=np.float32)
+    count = int(length * sample_rate)
+    t = np.minimum(_keys(count, sample_rate) / np.float32(length), 1.0)
     window = np.sin(np.pi * t) ** 2
     warble = voice.uniform(0.0, 0.06) * np.sin(2 * np.pi * voice.integers(1, 5) * t)
-    events = []
+    pitch = (base * (1 + sweep * (t - 0.5) + warble)).astype(np.float32)
+    sine, out = _period([1.0]), np.zeros(n, np.float32)
     for start in _onsets(play, n, sample_rate, voice.uniform(0.7, 1.3), 0.3):
         tune = play.uniform(0.85, 1.2)
         for k in range(int(play.integers(3, 8))):
             at = start + int(k * sample_rate / rate)
-            frequency = base * tune * (1 + sweep * (t - 0.5) + warble) * play.uniform(0.95, 1.05)
-            chirp = np.sin(2 * np.pi * np.cumsum(frequency) / sample_rate) * window
-            if at < n:
-                events.append((at, chirp.astype(np.float32)))
-    return _strike(n, events)
+            chirp = pitch * np.float32(tune * play.uniform(0.95, 1.05))
+            _play(out[at : at + count], sine, chirp, window, sample_rate)
+    return out
 
 
 def _clock(voice: Random, play: Random, n: int, sample_rate: float) -> Signal:
     """Even ticks of small metal parts, every other one lower."""
     frequencies, decays = voice.uniform(1800, 6000, 6), voice.uniform(0.004, 0.012, 6)
     gains, fall = voice.uniform(0.3, 1.0, 6), voice.uniform(0.7, 0.85)
-    bodies = [_modes(f * frequencies, decays, gains, n, sample_rate) for f in (1.0, fall)]
+    bodies = _bodies([frequencies, fall * frequencies], decays, gains, n, sample_rate)
     onsets = _onsets(play, n, sample_rate, voice.uniform(3.0, 6.0), 0.01)
-    return _strike(n, [(at, bodies[k % 2]) for k, at in enumerate(onsets)])
+    return _strike(n, bodies, onsets, 1.0)
 
 
 def _dog(voice: Random, play: Random, n: int, sample_rate: float) -> Signal:
@@ -215,32 +262,42 @@ def _dog(voice: Random, play: Random, n: int, sample_rate: float) -> Signal:
     formant = voice.uniform(700, 1300)
     peaks = 1.0 / (1 + ((harmonics - formant) / 350) ** 2)
     table = _period(peaks + 0.2 / (1 + ((harmonics - 2.4 * formant) / 500) ** 2))
-    t = np.linspace(0, 1, int(voice.uniform(0.13, 0.24) * sample_rate), dtype=np.float32)
+    length = voice.uniform(0.13, 0.24)
+    count = int(length * sample_rate)
+    t = np.minimum(_keys(count, sample_rate) / np.float32(length), 1.0)
     shape = np.minimum(t / 0.08, 1.0) * (1 - t) ** 1.5
-    bend = 0.8 + 0.5 * np.sin(np.pi * np.sqrt(t))
-    gap, events = voice.uniform(0.25, 0.4), []
+    bend = (pitch * (0.8 + 0.5 * np.sin(np.pi * np.sqrt(t)))).astype(np.float32)
+    gap, out = voice.uniform(0.25, 0.4), np.zeros(n, np.float32)
     for start in _onsets(play, n, sample_rate, voice.uniform(0.8, 1.3), 0.3):
         for k in range(int(play.integers(1, 4))):
-            at = start + int(k * gap * sample_rate)
-            if at < n:
-                hoarse = 1 + rough * play.standard_normal(len(t), dtype=np.float32)
-                call = _wave(table, pitch * play.uniform(0.9, 1.1) * bend, sample_rate)
-                events.append((at, (call * hoarse * shape).astype(np.float32)))
-    return _strike(n, events)
+            call = out[start + int(k * gap * sample_rate) :][:count]
+            _play(call, table, bend * np.float32(play.uniform(0.9, 1.1)), shape, sample_rate)
+            call *= 1 + np.float32(rough) * _noise(play, len(call))
+    return out
 
 
 def _drum(voice: Random, play: Random, n: int, sample_rate: float) -> Signal:
     """Beats of a skin whose pitch drops, with a slap of noise."""
     low, drop, decay = voice.uniform(60, 130), voice.uniform(1.0, 2.5), voice.uniform(0.08, 0.18)
-    t = np.arange(int(6 * decay * sample_rate), dtype=np.float32) / np.float32(sample_rate)
-    pitch = low * (1 + drop * np.exp(-t / 0.02))
-    skin = np.sin(2 * np.pi * np.cumsum(pitch) / sample_rate) * np.exp(-t / decay)
-    slap = voice.uniform(0.2, 0.5) * np.exp(-t / 0.012)
-    events = []
-    for at in _onsets(play, n, sample_rate, voice.uniform(2.0, 4.5), 0.08):
-        noise = play.standard_normal(len(t), dtype=np.float32)
-        events.append((at, (play.choice([0.45, 1.0]) * (skin + slap * noise)).astype(np.float32)))
-    return _strike(n, events)
+    skin = np.zeros((1, min(n, int(6 * decay * sample_rate))), np.float32)
+    t = _keys(skin.shape[1], sample_rate)
+    _play(
+        skin[0],
+        _period([1.0]),
+        low * (1 + drop * np.exp(-t / 0.02)),
+        np.exp(-t / decay),
+        sample_rate,
+    )
+    slap = voice.uniform(0.2, 0.5) * np.exp(
+        -np.arange(int(0.06 * sample_rate)) / 0.012 / sample_rate
+    )
+    onsets = _onsets(play, n, sample_rate, voice.uniform(2.0, 4.5), 0.08)
+    gains = play.choice([0.45, 1.0], len(onsets))
+    out = _strike(n, skin, onsets, gains)
+    for at, gain in zip(onsets, gains, strict=True):
+        hit = out[at : at + len(slap)]
+        hit += np.float32(gain) * slap[: len(hit)].astype(np.float32) * _noise(play, len(hit))
+    return out
 
 
 def _engine(voice: Random, play: Random, n: int, sample_rate: float) -> Signal:
@@ -248,27 +305,27 @@ def _engine(voice: Random, play: Random, n: int, sample_rate: float) -> Signal:
     harmonics = np.arange(1, 41)
     gains = voice.uniform(0.3, 1.0, 40) / harmonics ** voice.uniform(0.5, 0.9)
     table = _period(gains, voice.uniform(0, 2 * np.pi, 40))
-    throttle = _contour(play, n, sample_rate, voice.uniform(1.0, 2.0))
-    revolutions = voice.uniform(45, 85) * (1 + 0.6 * throttle)
-    rough = 1 + 0.3 * _contour(play, n, sample_rate, 40.0)
-    loudness: Signal = (0.25 + throttle) * rough
-    return _wave(table, revolutions, sample_rate) * loudness
+    times, out = _keys(n, sample_rate), np.zeros(n, np.float32)
+    throttle = _contour(play, times, voice.uniform(1.0, 2.0))
+    revolutions = np.float32(voice.uniform(45, 85)) * (1 + np.float32(0.6) * throttle)
+    rough = 1 + np.float32(0.3) * _contour(play, times, 40.0)
+    _play(out, table, revolutions, (np.float32(0.25) + throttle) * rough, sample_rate)
+    return out
 
 
 def _knock(voice: Random, play: Random, n: int, sample_rate: float) -> Signal:
     """Wood that is knocked on a few times in a row."""
     frequencies = voice.uniform(180, 1600, 7)
-    body = _modes(
+    body = _bodies(
         frequencies, voice.uniform(0.01, 0.035, 7), voice.uniform(0.3, 1, 7), n, sample_rate
     )
-    body[: len(body) // 20] += 0.5 * voice.standard_normal(len(body) // 20, dtype=np.float32)
-    tempo, events = voice.uniform(4.5, 8.0), []
+    body[:, : body.shape[1] // 20] += 0.5 * _noise(voice, body.shape[1] // 20)
+    tempo, onsets = voice.uniform(4.5, 8.0), []
     for start in _onsets(play, n, sample_rate, voice.uniform(0.6, 1.1), 0.3):
         for k in range(int(play.integers(2, 6))):
             at = start + int(k * sample_rate / tempo * play.uniform(0.95, 1.05))
-            if at < n:
-                events.append((at, body * np.float32(play.uniform(0.6, 1.0))))
-    return _strike(n, events)
+            onsets.append(min(at, n))
+    return _strike(n, body, onsets, play.uniform(0.6, 1.0, len(onsets)))
 
 
 def _siren(voice: Random, play: Random, n: int, sample_rate: float) -> Signal:
@@ -276,11 +333,12 @@ def _siren(voice: Random, play: Random, n: int, sample_rate: float) -> Signal:
     low, span = voice.uniform(550, 900), voice.uniform(1.25, 1.8)
     rate, share = voice.uniform(0.8, 3.0), voice.uniform(0.6, 0.9)
     table = _period(1.0 / np.arange(1, 8, dtype=float) ** voice.uniform(1.0, 2.0))
-    cycle = np.arange(n) / sample_rate * rate + play.random()
-    part = cycle % 1.0
+    part = (_keys(n, sample_rate) * np.float32(rate) + np.float32(play.random())) % 1.0
     bend = part > 0.5 if voice.random() < 0.5 else 0.5 - 0.5 * np.cos(2 * np.pi * part)
-    edge = np.clip(np.minimum(part, share - part) * sample_rate / rate / 200.0, 0.0, 1.0)
-    return _wave(table, low * span**bend, sample_rate) * edge.astype(np.float32)
+    edge = np.clip(np.minimum(part, np.float32(share) - part) / np.float32(0.008 * rate), 0.0, 1.0)
+    out = np.zeros(n, np.float32)
+    _play(out, table, (low * span**bend).astype(np.float32), edge, sample_rate)
+    return out
 
 
 _VOWELS = np.array(
@@ -298,19 +356,20 @@ def _speech(voice: Random, play: Random, n: int, sample_rate: float) -> Signal:
         width = 50 + 0.05 * formants
         peaks = 1.0 / (1 + ((harmonics - formants) / width) ** 2)
         tables.append(_period((peaks * [1.0, 0.6, 0.35]).sum(-1) / np.sqrt(harmonics[:, 0])))
-    melody = pitch * (0.85 + 0.3 * _contour(play, n, sample_rate, 2.0))
-    out = np.zeros(n, np.float32)
+    times, out = _keys(n, sample_rate), np.zeros(n, np.float32)
+    melody = np.float32(pitch) * (np.float32(0.85) + np.float32(0.3) * _contour(play, times, 2.0))
     for start in _onsets(play, n, sample_rate, rate, 0.3):
         if play.random() < 0.2:  # a pause between words
             continue
         stop = min(n, start + int(play.uniform(0.6, 0.95) / rate * sample_rate))
-        arch = np.sin(np.linspace(0, np.pi, stop - start, dtype=np.float32)).clip(0.0)
+        count = len(_keys(stop - start, sample_rate))
+        begin = min(start // _hop(sample_rate), len(melody) - count)
         vowel = tables[int(play.integers(len(tables)))]
-        out[start:stop] += _wave(vowel, melody[start:stop], sample_rate) * arch**0.7
+        syllable = out[start:stop]
+        _play(syllable, vowel, melody[begin : begin + count], _arch(count, 0.7), sample_rate)
         if play.random() < 0.4:
             hiss = min(int(0.06 * sample_rate), stop - start)
-            loudness = 0.15 * np.abs(out[start:stop]).max()
-            out[start : start + hiss] += loudness * play.standard_normal(hiss, dtype=np.float32)
+            syllable[:hiss] += np.float32(0.15) * np.abs(syllable).max() * _noise(play, hiss)
     return out
 
 
@@ -319,28 +378,34 @@ def _telephone(voice: Random, play: Random, n: int, sample_rate: float) -> Signa
     tones = voice.uniform(1100, 1900) * np.array([1.0, voice.uniform(1.15, 1.35)])
     ratios, gains = np.array([1.0, 2.32, 4.25]), np.array([1.0, 0.5, 0.25])
     decays = voice.uniform(0.08, 0.16) / np.sqrt(ratios)
-    bells = [_modes(tone * ratios, decays, gains, n, sample_rate) for tone in tones]
+    bells = _bodies(np.outer(tones, ratios), decays, gains, n, sample_rate)
     hammer, burst = voice.uniform(18.0, 28.0), voice.uniform(0.35, 0.7)
-    events = []
-    for start in _onsets(play, n, sample_rate, voice.uniform(0.9, 1.3), 0.1):
-        for k in range(int(burst * hammer)):
-            at = start + int(k * sample_rate / hammer)
-            if at < n:
-                events.append((at, bells[k % 2] * np.float32(play.uniform(0.8, 1.0))))
-    return _strike(n, events)
+    strokes = (np.arange(int(burst * hammer)) * sample_rate / hammer).astype(int)
+    starts = _onsets(play, n, sample_rate, voice.uniform(0.9, 1.3), 0.1)
+    onsets = np.minimum(np.add.outer(starts, strokes).ravel(), n)
+    return _strike(n, bells, onsets, play.uniform(0.8, 1.0, len(onsets)))
 
 
 def _water(voice: Random, play: Random, n: int, sample_rate: float) -> Signal:
     """Splashing noise that swells, and bubbles whose pitch rises."""
-    noise = _shaped_noise(play, n, sample_rate, voice.uniform(400, 900), voice.uniform(2500, 6000))
-    swell = _contour(play, n, sample_rate, voice.uniform(1.5, 3.0)) ** 2
-    events = []
+    from ambikit_learn._kernels.world_voices import keep_band
+
+    out = _noise(play, n)
+    low, high = voice.uniform(400, 900), voice.uniform(2500, 6000)
+    lower, upper = (1.0 - math.exp(-2 * math.pi * f / sample_rate) for f in (low, high))
+    keep_band(lower, upper, out)
+    times = _keys(n, sample_rate)
+    swell = np.float32(0.05) + _contour(play, times, voice.uniform(1.5, 3.0)) ** 2
+    swell /= out.std() + np.float32(1e-9)
+    out *= _lines(swell, n, sample_rate)
+    count = int(0.05 * sample_rate)
+    t = _keys(count, sample_rate)
+    sine, rise, fall = _period([1.0]), 1 + 6 * t, np.exp(-t / 0.012)
     for _ in range(play.poisson(voice.uniform(8, 20) * n / sample_rate)):
-        t = np.arange(int(0.05 * sample_rate), dtype=np.float32) / np.float32(sample_rate)
-        frequency = play.uniform(400, 1400) * (1 + 6 * t)
-        bubble = np.sin(2 * np.pi * np.cumsum(frequency) / sample_rate) * np.exp(-t / 0.012)
-        events.append((int(play.integers(n)), (play.uniform(0.5, 1.5) * bubble).astype(np.float32)))
-    return noise * (0.05 + swell) + _strike(n, events)
+        at, pitch = int(play.integers(n)), np.float32(play.uniform(400, 1400))
+        loudness = np.float32(play.uniform(0.5, 1.5)) * fall
+        _play(out[at : at + count], sine, pitch * rise, loudness, sample_rate)
+    return out
 
 
 VOICES: dict[str, Voice] = {

@@ -1,0 +1,79 @@
+"""Building blocks of voices: waveforms at a moving pitch, struck bodies and coloured noise."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from numba import njit
+
+PERIOD = 2048
+"""Samples of a waveform's period."""
+_BLOCK = 64
+_ZERO = np.float32(0)
+
+
+@njit(cache=True, nogil=True)
+def oscillate(period: Any, pitch: Any, loudness: Any, hop: int, out: Any) -> None:
+    """Add a waveform, of which `period` (PERIOD) is one, to out (n,).
+
+    Its pitch, in cycles a sample, and loudness are keys (n / hop + 2 or more), `hop` samples apart
+    and joined by lines.
+    """
+    # The phase is a fraction of a turn in units of 2⁻³²: it wraps by itself, and adds quickly.
+    phase, unit, mask = 0, 2.0**32, 2**32 - 1
+    for k in range(-(-len(out) // hop)):
+        row = out[k * hop : (k + 1) * hop]
+        step, bend = int(unit * pitch[k]), int(unit * (pitch[k + 1] - pitch[k]) / hop)
+        gain, rise = loudness[k], (loudness[k + 1] - loudness[k]) / np.float32(hop)
+        for i in range(len(row)):
+            row[i] += gain * period[phase // (2**32 // PERIOD)]
+            phase = (phase + step) & mask
+            step += bend
+            gain += rise
+
+
+@njit(cache=True, nogil=True, fastmath={"contract"})
+def ring(frequencies: Any, decays: Any, gains: Any, out: Any) -> None:
+    """Add decaying sines to out (n,): radians a sample, samples in which each falls by 1/e."""
+    sine, cosine = np.empty(_BLOCK, np.float32), np.empty(_BLOCK, np.float32)
+    for m in range(len(frequencies)):
+        fall = math.exp(-_BLOCK / decays[m])
+        for i in range(_BLOCK):
+            level = gains[m] * math.exp(-i / decays[m])
+            sine[i] = level * math.sin(frequencies[m] * i)
+            cosine[i] = level * math.cos(frequencies[m] * i)
+        # What one block did, the next does turned and weakened
+        real, imag = math.cos(frequencies[m] * _BLOCK), math.sin(frequencies[m] * _BLOCK)
+        c, s = 1.0, 0.0
+        for start in range(0, len(out), _BLOCK):
+            row, p, q = out[start : start + _BLOCK], np.float32(c), np.float32(s)
+            for i in range(len(row)):
+                row[i] += p * sine[i] + q * cosine[i]
+            c, s = fall * (c * real - s * imag), fall * (c * imag + s * real)
+
+
+@njit(cache=True, nogil=True, fastmath={"contract"})
+def strike(bodies: Any, which: Any, onsets: Any, gains: Any, out: Any) -> None:
+    """Add sounds (B, m) to out (n,), at each onset the one that is named, with a gain."""
+    for k in range(len(onsets)):
+        row, body, gain = out[onsets[k] :], bodies[which[k]], gains[k]
+        for i in range(min(len(row), len(body))):
+            row[i] += gain * body[i]
+
+
+@njit(cache=True, nogil=True, fastmath={"contract"})
+def keep_band(low: float, high: float, x: Any) -> None:
+    """Filter x (n,) in place to fall by 12 dB an octave outside a band, with poles low and high."""
+    p, q = np.float32(low), np.float32(high)
+    a = b = c = d = _ZERO
+    for i in range(len(x)):
+        v = x[i]
+        a += p * (v - a)
+        v -= a
+        b += p * (v - b)
+        v -= b
+        c += q * (v - c)
+        d += q * (c - d)
+        x[i] = d
