@@ -133,23 +133,18 @@ def _lines(keys: Signal, n: int, sample_rate: float) -> Signal:
 
 def _arch(keys: int, power: float) -> Signal:
     """Return a loudness that swells from 0 and returns to it."""
-    swell: Signal = np.sin(np.linspace(0, np.pi, keys, dtype=np.float32)).clip(0.0) ** np.float32(power)
-    return swell
+    swell = np.sin(np.linspace(0, np.pi, keys, dtype=np.float32)).clip(0.0)
+    return swell ** np.float32(power)
 
 
 def _play(
-    out: Signal, period: Signal, pitch: npt.ArrayLike, loudness: npt.ArrayLike, sample_rate: float
+    out: Signal, period: Signal, pitch: Signal | float, loudness: Signal, sample_rate: float
 ) -> None:
-    """Add a waveform to out; its pitch in Hz and its loudness are keys, or stay."""
+    """Add a waveform to out; its pitch in Hz and its loudness are keys, or the pitch stays."""
     from ambikit_learn._kernels.world_voices import oscillate
 
-    hop = _hop(sample_rate)
-    count = len(out) // hop + 3
-    cycles, gains = (
-        np.broadcast_to(keys, count) if keys.ndim == 0 else keys
-        for keys in (np.asarray(pitch, np.float32), np.asarray(loudness, np.float32))
-    )
-    oscillate(period, cycles / np.float32(sample_rate), gains, hop, out)
+    cycles = np.broadcast_to(np.float32(1 / sample_rate) * pitch, len(loudness))
+    oscillate(period, cycles.astype(np.float32), loudness, _hop(sample_rate), out)
 
 
 def _period(gains: npt.ArrayLike, phases: npt.ArrayLike = 0.0) -> Signal:
@@ -392,8 +387,8 @@ def _water(voice: Random, play: Random, n: int, sample_rate: float) -> Signal:
 
     out = _noise(play, n)
     low, high = voice.uniform(400, 900), voice.uniform(2500, 6000)
-    lower, upper = (1.0 - math.exp(-2 * math.pi * f / sample_rate) for f in (low, high))
-    keep_band(lower, upper, out)
+    poles = -np.expm1(-2 * np.pi * np.array([low, high]) / sample_rate)
+    keep_band(poles.astype(np.float32), out)
     times = _keys(n, sample_rate)
     swell = np.float32(0.05) + _contour(play, times, voice.uniform(1.5, 3.0)) ** 2
     swell /= out.std() + np.float32(1e-9)
