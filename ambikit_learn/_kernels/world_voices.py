@@ -64,9 +64,9 @@ def strike(bodies: Any, which: Any, onsets: Any, gains: Any, out: Any) -> None:
 
 
 @njit(cache=True, nogil=True, fastmath={"contract"})
-def keep_band(low: float, high: float, x: Any) -> None:
-    """Filter x (n,) in place to fall by 12 dB an octave outside a band, with poles low and high."""
-    p, q = np.float32(low), np.float32(high)
+def keep_band(poles: Any, x: Any) -> None:
+    """Filter x (n,) in place to fall by 12 dB an octave outside a band, by its two poles."""
+    p, q = poles[0], poles[1]
     a = b = c = d = _ZERO
     for i in range(len(x)):
         v = x[i]

@@ -186,7 +186,7 @@ def _strike(n: int, bodies: Signal, onsets: list[int], gains: npt.ArrayLike) -> 
         bodies,
         np.arange(len(starts)) % len(bodies),
         starts,
-        np.broadcast_to(np.asarray(gains, np.float32), len(starts)),
+        np.ones(len(starts), np.float32) * np.asarray(gains, np.float32),
         out,
     )
     return out
