@@ -23,7 +23,14 @@ from ambikit_learn.projection import (
     one_eye,
 )
 from ambikit_learn.spherical import PartialSphereError, stated_layout
-from ambikit_learn.streams import end_of, frame_rate_of, frames_from, open_video, shown_at
+from ambikit_learn.streams import (
+    UNPROBED,
+    end_of,
+    frame_rate_of,
+    frames_from,
+    open_video,
+    shown_at,
+)
 
 Frames = npt.NDArray[np.uint8]
 
@@ -112,7 +119,7 @@ def read_layout(path: str | Path) -> FrameLayout | None:
     InputError
         The file is no video.
     """
-    with open_video(path) as (container, stream):
+    with open_video(path, **UNPROBED) as (container, stream):
         frame = next(container.decode(stream), None)
         if frame is None:
             raise InputError(f"{path} holds no frames: fetch or make it again")

@@ -23,7 +23,7 @@ import soundfile
 from av.video.reformatter import VideoReformatter
 
 from ambikit import InputError
-from ambikit_learn.streams import STAMP, shown_at
+from ambikit_learn.streams import STAMP, UNPROBED, shown_at
 
 Frames = npt.NDArray[np.uint8]
 Sound = npt.NDArray[np.float32]
@@ -39,8 +39,6 @@ _CODING = {
     "bf": "0",
     "mbtree": "0",
 }
-# Opening a file decodes a frame, to learn what its header says as well.
-_UNPROBED = {"skip_frame": "all"}
 # What decoders and their wrappers raise of bytes that are something else.
 _UNREADABLE = (
     av.FFmpegError,
@@ -138,7 +136,7 @@ def decode_frames(data: bytes, indices: Sequence[int], rate: float) -> Frames:
     pictures: list[Frames] = []
     last = None
     try:
-        with av.open(io.BytesIO(data), "r", format="mp4", options=_UNPROBED) as container:
+        with av.open(io.BytesIO(data), "r", format="mp4", options=UNPROBED) as container:
             stream: Any = container.streams.video[0]
             stream.thread_type, stream.codec_context.thread_count = "NONE", 1
             end = float(stream.duration * stream.time_base)

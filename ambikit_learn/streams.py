@@ -17,16 +17,20 @@ HELD = 0.5
 STAMP = 0.0006
 """Matroska stamps whole milliseconds, so a frame may seem to begin half of one late."""
 
+UNPROBED = {"skip_frame": "all"}
+"""Option for a file of which only frames are wanted: opening it decodes some, to learn what its
+header says as well, and that takes longer than to open it."""
+
 # Not playlists and scripts, by which a file leads FFmpeg to other files.
 _ALONE = {"format_whitelist": "mov,mp4,m4a,matroska,webm,mpegts,mpeg,avi,ogg,flv,asf"}
 
 
 @contextmanager
-def open_video(path: str | Path) -> Iterator[tuple[Any, Any]]:
+def open_video(path: str | Path, **options: str) -> Iterator[tuple[Any, Any]]:
     """Open a file and its first video stream, and say in one line what is wrong with it."""
     file = _validate.input_file(path)
     try:
-        with av.open(str(file), options=_ALONE, metadata_errors="replace") as container:
+        with av.open(str(file), options=_ALONE | options, metadata_errors="replace") as container:
             cover = av.stream.Disposition.attached_pic
             videos = [s for s in container.streams.video if not s.disposition & cover]
             if not videos:

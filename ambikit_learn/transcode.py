@@ -15,7 +15,15 @@ from ambikit import InputError
 from ambikit_learn.media import Frames, scaled, stream_frames
 from ambikit_learn.members import encode_frames
 from ambikit_learn.projection import FrameLayout, recognise
-from ambikit_learn.streams import HELD, STAMP, frame_rate_of, open_video, origin_of, shown_at
+from ambikit_learn.streams import (
+    HELD,
+    STAMP,
+    UNPROBED,
+    frame_rate_of,
+    open_video,
+    origin_of,
+    shown_at,
+)
 
 MODES = ("auto", "encode", "copy")
 """When a stream is copied: if it is as it would be coded, never, or wherever it can be."""
@@ -291,7 +299,7 @@ def _looks(data: bytes, seconds: float, size: tuple[int, int]) -> Frames:
     """Look at a copied stream until something moves, or at up to 16 frames, evenly spread."""
     some: list[Frames] = []
     last = None
-    with av.open(io.BytesIO(data), "r", format="mp4") as container:
+    with av.open(io.BytesIO(data), "r", format="mp4", options=UNPROBED) as container:
         stream = container.streams.video[0]
         stream.codec_context.thread_count = 1
         stream.codec_context.skip_frame = "BIDIR"  # half the work, and nothing rests on them
