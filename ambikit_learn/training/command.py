@@ -17,6 +17,7 @@ from lightning.fabric.utilities.warnings import PossibleUserWarning
 from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 from lightning.pytorch.loggers import Logger, TensorBoardLogger, WandbLogger
+from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
 from ambikit import InputError
 from ambikit_learn._files import replacing
@@ -185,8 +186,11 @@ class _Command(LightningCLI):
         # A run shorter than an interval is logged and validated at its end.
         for interval in ("log_every_n_steps", "val_check_interval"):
             if settings[interval] is not None:
-                kwargs[interval] = min(settings[interval], settings["max_steps"])
-        return self._instantiate_trainer({**settings, **kwargs}, callbacks)
+                kwargs[interval] = min(settings[interval], max(settings["max_steps"], 1))
+        try:
+            return self._instantiate_trainer({**settings, **kwargs}, callbacks)
+        except MisconfigurationException as error:
+            raise InputError(f"trainer: {str(error).splitlines()[0]}") from None
 
     def save_config(self) -> None:
         """Write the settings into the run folder."""

@@ -82,6 +82,30 @@ def test_translator_knows_no_order_but_sees_all_views():
     assert not torch.allclose(translator(tokens)[:, 0], translator(other)[:, 0])
 
 
+def test_translator_is_torchs_encoder_with_a_relu_after_each_layer():
+    translator = Translator(16, 32, 0.0)
+    tokens = expected = torch.randn(2, 4, 16)
+    for ours in translator.layers:
+        theirs = nn.TransformerEncoderLayer(16, 1, 32, 0.0, batch_first=True)
+        assert count(ours) == count(theirs)
+        pairs = {
+            "attend_in.weight": "self_attn.in_proj_weight",
+            "attend_in.bias": "self_attn.in_proj_bias",
+            "attend_out": "self_attn.out_proj",
+            "widen": "linear1",
+            "narrow": "linear2",
+            "norm_attention": "norm1",
+            "norm_out": "norm2",
+        }
+        state = {}
+        for name, value in ours.state_dict().items():
+            key = name if name in pairs else name.rpartition(".")[0]
+            state[name.replace(key, pairs[key])] = value
+        theirs.load_state_dict(state)
+        expected = theirs(expected).relu()
+    torch.testing.assert_close(translator(tokens), expected)
+
+
 def test_similarity_has_crops_down_and_sounds_across():
     vision, sound = torch.randn(2, 1, 3, 5)
     agreement = Agreement(vision, sound, sound, vision)

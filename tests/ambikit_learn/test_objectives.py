@@ -20,6 +20,7 @@ from ambikit_learn.objectives import (
     info_nce,
     sigmoid,
 )
+from ambikit_learn.training.stream import mirrored
 
 
 def naive_info_nce(queries, keys, temperature, candidates) -> float:
@@ -220,3 +221,27 @@ def test_alignment_overfits_eight_clips():
         avsa(agreement).backward()
         optimizer.step()
     assert retrieval > 0.9
+
+
+def test_left_and_right_are_told_apart_on_eight_clips():
+    """Each clip with its own sound and with that sound mirrored: a bit that only pairs can tell."""
+    torch.manual_seed(0)
+    video, sound, azimuth, elevation = coloured_clips(8, 4)
+    sounds = torch.cat([sound, torch.stack([mirrored(x) for x in sound])])
+    video, azimuth, elevation = (torch.cat([x, x]) for x in (video, azimuth, elevation))
+    flipped = torch.arange(16) >= 8
+    front_end = FrontEnd("foa_iv", preset="tiny")
+    front_end.fit_statistics([(sounds, azimuth, elevation)])
+    net = build_model("tiny", 7, objective="flip")
+    with torch.no_grad():
+        features = front_end(sounds, azimuth, elevation)
+    optimizer = torch.optim.AdamW(net.parameters(), 1e-3)
+    for _ in range(60):
+        order = net(video, features)
+        right = order.logits.diagonal(dim1=1, dim2=2).mean(1) > 0
+        if (right != flipped).all():
+            break
+        optimizer.zero_grad()
+        flip(order, flipped).backward()
+        optimizer.step()
+    assert (right != flipped).all()

@@ -113,6 +113,10 @@ def test_other_settings_in_the_same_folder_are_refused(finished, prepared):
         (["--model.kind=mfcc"], "kind"),
         (["--config", "avsa_nothing.yaml"], "avsa_foa_iv_yolo"),
         (["--data.batch_size=0"], "batch_size must be at least 1"),
+        (["--trainer.max_steps=-1"], "max_steps must be at least 1"),
+        (["--trainer.devices=0"], "trainer: .*devices"),
+        (["--data.picture_rate=60"], "prepare with a higher --frame-rate"),
+        (["--data.path=world:easy", "--data.spacing=10"], "does not take data.spacing"),
     ],
 )
 def test_what_cannot_be_is_one_line(prepared, tmp_path, arguments, message):
