@@ -15,14 +15,16 @@ _ZERO = np.float32(0)
 
 
 @njit(cache=True, nogil=True)
-def oscillate(period: Any, pitch: Any, loudness: Any, hop: int, out: Any) -> None:
+def oscillate(
+    period: Any, pitch: Any, loudness: Any, hop: int, sample_rate: float, out: Any
+) -> None:
     """Add a waveform, of which `period` (PERIOD) is one, to out (n,).
 
-    Its pitch, in cycles a sample, and loudness are keys (n / hop + 2 or more), `hop` samples apart
-    and joined by lines.
+    Its pitch, in Hz, and loudness are keys (n / hop + 2 or more), `hop` samples apart and joined by
+    lines.
     """
-    # The phase is a fraction of a turn in units of 2⁻³²: it wraps by itself, and adds quickly.
-    phase, unit, mask = 0, 2.0**32, 2**32 - 1
+    # The phase is a fraction of a turn in units of 2⁻³², which adds and wraps quickly.
+    phase, unit, mask = 0, 2.0**32 / sample_rate, 2**32 - 1
     for k in range(-(-len(out) // hop)):
         row = out[k * hop : (k + 1) * hop]
         step, bend = int(unit * pitch[k]), int(unit * (pitch[k + 1] - pitch[k]) / hop)

@@ -12,7 +12,7 @@ from scipy import fft
 
 import ambikit
 from ambikit_learn.world.places import BANDS, PLACES, Peak
-from ambikit_learn.world.scene import FIELD, Floats, Path, Room, Scene
+from ambikit_learn.world.scene import FIELD, Floats, Path, Room, Scene, along
 from ambikit_learn.world.sounds import Performance, Signal
 
 Numbers = npt.NDArray[np.int64]
@@ -277,7 +277,13 @@ def _add_paths(
 
     n, room = out.shape[-1], scene.room
     times = np.arange(0, n + BLOCK, BLOCK) / sample_rate - scene.duration / 2
-    positions = np.stack([path.at(times) for path, _ in sounding])
+    paths = [path for path, _ in sounding]
+    positions = along(
+        np.array([path.position for path in paths]),
+        np.array([path.velocity for path in paths]),
+        np.array([path.spin for path in paths]),
+        times,
+    )
     signs, middles, _ = images(room, order)
     distance = np.empty((len(sounding), len(signs), len(times)))
     weights = np.empty((*distance.shape, len(out)), np.float32)

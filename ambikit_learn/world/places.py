@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -41,11 +42,6 @@ class Surface:
     saturation: float
     value: float
 
-    def exponent(self) -> Floats:
-        """Return −ln(1 − α) in each octave, α being the absorbed share of the power."""
-        exponent: Floats = -np.log1p(-np.array(_ABSORPTION[self.material]))
-        return exponent
-
 
 _CEILING = Surface("plaster", 40, 0.05, 0.92)
 
@@ -69,6 +65,12 @@ class Place:
     def surfaces(self) -> tuple[Surface, Surface, Surface]:
         """Side walls, ceiling and floor."""
         return self.wall, _CEILING, self.floor
+
+    @cached_property
+    def exponents(self) -> Floats:
+        """−ln(1 − α) of the surfaces by octave, (3, 7), α being the absorbed share of the power."""
+        exponents: Floats = -np.log1p(-np.array([_ABSORPTION[s.material] for s in self.surfaces]))
+        return exponents
 
 
 PLACES = {

@@ -7,14 +7,13 @@ the azimuth `heading`, and all directions that leave this file are seen from the
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
-from ambikit import InputError
+from ambikit import InputError, angles_to_vector
 from ambikit_learn.world.places import PLACES, REFERENCE, Place
 from ambikit_learn.world.presets import Preset
 
@@ -39,7 +38,9 @@ INSTANCES = {"train": range(0, 50), "test": range(50, 70)}
 CLEARANCE = 0.4
 # Low notes ring on, but not for ever: in real rooms more than the walls takes them up.
 LONGEST_DECAY = 1.3
-ATTEMPTS = 100
+ATTEMPTS = 300
+# Paths that are drawn at once, of which those that keep their distance are taken.
+CANDIDATES = 40
 # First number after the seed of every random stream, so that no two streams meet.
 _SCENE, _LOOKS, _VOICE, PERFORMANCE, FIELD, SURFACES = range(6)
 
@@ -78,10 +79,15 @@ class Path:
 
     def at(self, times: npt.ArrayLike) -> Floats:
         """Return the places (T, 3) at times counted from the middle of the clip."""
-        t = np.asarray(times, dtype=np.float64)[:, None]
-        x, y, z = (np.asarray(self.position) + t * np.asarray(self.velocity)).T
-        cos, sin = np.cos(self.spin * t[:, 0]), np.sin(self.spin * t[:, 0])
-        return np.stack([cos * x - sin * y, sin * x + cos * y, z], axis=-1)
+        t = np.asarray(times, dtype=np.float64)
+        return along(np.array(self.position), np.array(self.velocity), np.array(self.spin), t)
+
+
+def along(position: Floats, velocity: Floats, spin: Floats, times: Floats) -> Floats:
+    """Return the places (..., T, 3) on paths (..., 3), (..., 3) and (...) at times (T,)."""
+    moved = position[..., None, :] + times[:, None] * velocity[..., None, :]
+    flat = (moved[..., 0] + 1j * moved[..., 1]) * np.exp(1j * spin[..., None] * times)
+    return np.stack([flat.real, flat.imag, moved[..., 2]], axis=-1)
 
 
 @dataclass(frozen=True)
@@ -147,8 +153,7 @@ class Room:
         """Return −ln(1 − α) of the surfaces by octave, and its sum weighted by their areas."""
         x, y, z = np.add(self.walls[::2], self.walls[1::2])
         areas = np.array([2.0 * z * (x + y), 0.0 if self.kind.open_sky else x * y, x * y])
-        exponents = np.array([surface.exponent() for surface in self.kind.surfaces])
-        return exponents, areas @ exponents
+        return self.kind.exponents, areas @ self.kind.exponents
 
     @property
     def _volume(self) -> float:
@@ -233,9 +238,11 @@ def sample_scene(preset: Preset, *, seed: int, index: int, split: str, duration:
     rng = np.random.default_rng([seed, _SCENE, index])
     labels, sounding = _cast(preset, rng)
     instances = _individuals(labels, seed, split, rng)
+    times = np.linspace(-0.5, 0.5, 1 + round(duration * LABEL_RATE)) * duration
     for _ in range(ATTEMPTS):
-        placed = _place(preset, len(labels), duration, rng)
-        if placed is not None:
+        paths, sizes, places = _wander(preset, times, rng)
+        chosen = _apart(preset, sizes, places, len(labels))
+        if len(chosen) == len(labels):
             break
     else:
         raise InputError(
@@ -245,16 +252,16 @@ def sample_scene(preset: Preset, *, seed: int, index: int, split: str, duration:
     objects = tuple(
         Object(
             instance,
-            path,
-            size,
+            paths(number),
+            float(sizes[number]),
             loud,
             loud or bool(rng.random() < preset.pulsing),
             float(rng.uniform(-preset.level_spread, 0.0)),
         )
-        for instance, (path, size), loud in zip(instances, placed, sounding, strict=True)
+        for instance, number, loud in zip(instances, chosen, sounding, strict=True)
     )
-    room = _room_around(objects, preset, duration, rng)
-    elsewhere = str(rng.choice(list(PLACES)))
+    room = _room_around(sizes[chosen], places[chosen], preset, rng)
+    elsewhere = _one_of(list(PLACES), rng)
     return Scene(
         seed,
         index,
@@ -272,7 +279,7 @@ def _cast(preset: Preset, rng: np.random.Generator) -> tuple[list[str], list[boo
     count = int(rng.integers(preset.objects[0], preset.objects[1] + 1))
     low, high = (min(n, count) for n in preset.sounding)
     loud = int(rng.integers(low, high + 1))
-    labels = [str(name) for name in rng.permutation(CLASSES)[:count]]
+    labels = [CLASSES[i] for i in rng.permutation(len(CLASSES))[:count]]
     if loud >= 2 and rng.random() < preset.sounding_pair:
         labels[1] = labels[0]
     if loud < count and rng.random() < preset.silent_twin:
@@ -285,77 +292,72 @@ def _individuals(
 ) -> list[Instance]:
     """Draw an individual for each object, none twice in a scene."""
     pool = INSTANCES[split]
-    indices = pool.start + rng.choice(len(pool), len(labels), replace=False)
+    indices = pool.start + rng.permutation(len(pool))[: len(labels)]
     return [Instance(seed, name, int(i)) for name, i in zip(labels, indices, strict=True)]
 
 
-def _place(
-    preset: Preset, count: int, duration: float, rng: np.random.Generator
-) -> list[tuple[Path, float]] | None:
-    """Draw paths and sizes that keep the preset's bounds throughout, or None if that fails."""
-    times = np.linspace(-0.5, 0.5, 1 + round(duration * LABEL_RATE)) * duration
-    placed: list[tuple[Path, float]] = []
-    directions: list[Floats] = []
-    for _ in range(ATTEMPTS):
-        path, size = _wander(preset, rng)
-        places = path.at(times)
-        distance = np.linalg.norm(places, axis=-1, keepdims=True)
-        seen = places / distance
-        radius = np.rad2deg(np.arctan(size / distance))
-        inside = (
-            np.abs(seen[:, 2]).max() <= np.sin(np.deg2rad(preset.elevation))
-            and radius.min() >= preset.radius[0]
-            and radius.max() <= preset.radius[1]
-        )
-        near = np.cos(np.deg2rad(preset.spacing))
-        if inside and all((seen * other).sum(-1).max() <= near for other in directions):
-            placed.append((path, size))
-            directions.append(seen)
-            if len(placed) == count:
-                return placed
-    return None
+def _wander(
+    preset: Preset, times: Floats, rng: np.random.Generator
+) -> tuple[Callable[[int], Path], Floats, Floats]:
+    """Draw paths, still, orbiting or passing by, with the preset's odds.
+
+    Returns each path by its number, and size (C,) and places (C, T, 3) of what is on them.
+    """
+    count = CANDIDATES
+    elevation = np.deg2rad(rng.uniform(-preset.elevation, preset.elevation, count))
+    azimuths = rng.uniform(-np.pi, np.pi, (2, count))
+    facing, going = angles_to_vector(azimuths, np.stack([elevation, np.zeros(count)]))
+    sizes = rng.uniform(0.3, 0.45, count)
+    distance = sizes / np.tan(np.deg2rad(rng.uniform(*preset.radius, count)))
+    position = distance[:, None] * facing
+    kind = np.searchsorted(np.cumsum(preset.motion)[:2], rng.random(count), side="right")
+    speed = rng.uniform(0.15, 0.5, count) * (kind == 2)
+    velocity = speed[:, None] * going
+    turn = rng.uniform(4, 12, count) * (2 * rng.integers(0, 2, count) - 1)
+    spin = np.deg2rad(turn) * (kind == 1)
+
+    def path(number: int) -> Path:
+        x, y, z = position[number].tolist()
+        u, v, w = velocity[number].tolist()
+        return Path((x, y, z), (u, v, w), float(spin[number]))
+
+    return path, sizes, along(position, velocity, spin, times)
 
 
-def _wander(preset: Preset, rng: np.random.Generator) -> tuple[Path, float]:
-    """Draw a path and a size: still, orbiting or passing by, with the preset's odds."""
-    azimuth, slant = rng.uniform(-np.pi, np.pi, 2)
-    elevation = np.deg2rad(rng.uniform(-preset.elevation, preset.elevation))
-    size = rng.uniform(0.3, 0.45)
-    distance = size / np.tan(np.deg2rad(rng.uniform(*preset.radius)))
-    flat = distance * np.cos(elevation)
-    position = (flat * np.cos(azimuth), flat * np.sin(azimuth), distance * np.sin(elevation))
-    speed, spin = rng.uniform(0.15, 0.5), rng.choice([-1, 1]) * np.deg2rad(rng.uniform(4, 12))
-    kind = rng.choice(3, p=preset.motion)
-    velocity = (speed * np.cos(slant), speed * np.sin(slant), 0.0) if kind == 2 else (0.0,) * 3
-    path = Path(
-        tuple(map(float, position)),  # type: ignore[arg-type]
-        tuple(map(float, velocity)),  # type: ignore[arg-type]
-        float(spin) if kind == 1 else 0.0,
-    )
-    return path, float(size)
+def _apart(preset: Preset, sizes: Floats, places: Floats, count: int) -> list[int]:
+    """Choose up to so many of the paths (C, T, 3) that keep the preset's bounds throughout."""
+    distance = np.sqrt(np.square(places).sum(axis=-1))
+    seen = places / distance[..., None]
+    radius = np.rad2deg(np.arctan(sizes[:, None] / distance))
+    free = np.abs(seen[..., 2]).max(axis=1) <= np.sin(np.deg2rad(preset.elevation))
+    free &= (radius.min(axis=1) >= preset.radius[0]) & (radius.max(axis=1) <= preset.radius[1])
+    seen = seen.swapaxes(0, 1)
+    closest = (seen @ seen.swapaxes(1, 2)).max(axis=0)
+    far = closest <= np.cos(np.deg2rad(preset.spacing))
+    chosen: list[int] = []
+    while len(chosen) < count and free.any():
+        chosen.append(int(free.argmax()))
+        free &= far[chosen[-1]]
+    return chosen
 
 
-def _room_around(
-    objects: Sequence[Object], preset: Preset, duration: float, rng: np.random.Generator
-) -> Room:
-    """Draw a room whose walls clear every object on its way."""
-    times = np.linspace(-0.5, 0.5, 1 + round(duration * LABEL_RATE)) * duration
-    reach = functools.reduce(
-        np.maximum,
-        [
-            np.stack([side * thing.path.at(times) for side in (1, -1)], axis=-1).max(0) + thing.size
-            for thing in objects
-        ],
-    )
+def _room_around(sizes: Floats, places: Floats, preset: Preset, rng: np.random.Generator) -> Room:
+    """Draw a room whose walls clear every object (N,) on its way (N, T, 3)."""
+    reach = np.stack([(side * places).max(axis=1) for side in (1, -1)], axis=-1)
     outdoors = bool(rng.random() < preset.open_sky)
-    place = str(rng.choice([name for name, p in PLACES.items() if p.open_sky == outdoors]))
+    place = _one_of([name for name, kind in PLACES.items() if kind.open_sky == outdoors], rng)
     size = PLACES[place].room * np.array([[1.0], [1.0], [0.3]])
     margin = CLEARANCE + rng.uniform(0.0, 3.0, (3, 2)) * size
     least = np.array([[1.5, 1.5], [1.5, 1.5], [0.9, 1.2]])
-    walls = np.maximum(reach, least) + margin
+    walls = np.maximum((reach + sizes[:, None, None]).max(axis=0), least) + margin
     return Room(
         tuple(map(float, walls.ravel())),  # type: ignore[arg-type]
         float(rng.uniform(*preset.t60)),
         float(rng.uniform(*preset.direct_to_tail)) + PLACES[place].dryness,
         place,
     )
+
+
+def _one_of(names: Sequence[str], rng: np.random.Generator) -> str:
+    """Draw a name."""
+    return names[int(rng.integers(len(names)))]

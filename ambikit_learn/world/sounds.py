@@ -7,14 +7,16 @@ generators draw what stays with the individual (pitch, timbre, tempo) and what i
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+from scipy import fft
 
-from ambikit_learn.world.scene import CLASSES, PERFORMANCE, Scene
+from ambikit_learn.world.scene import CLASSES, PERFORMANCE, Floats, Scene
 
 Signal = npt.NDArray[np.float32]
 Random = np.random.Generator
@@ -69,20 +71,27 @@ def perform(scene: Scene, number: int, sample_rate: float) -> Performance:
     individual, performance = instance.voice(), scene.generator(PERFORMANCE, number)
     signal = VOICES[instance.label](individual, performance, n, sample_rate)
     signal -= signal.mean()
-    signal /= np.sqrt(np.mean(np.square(signal))) + 1e-9
+    signal /= np.sqrt(signal @ signal / np.float32(n)) + np.float32(1e-9)
     return Performance(signal, activity(signal, sample_rate))
 
 
 def activity(signal: Signal, sample_rate: float) -> Signal:
     """Return the envelope of a signal at 100 Hz: quick to rise, falling by 1/e in 0.15 s."""
-    edges = np.arange(0, len(signal), sample_rate / ACTIVITY_RATE).astype(np.intp)
-    counts = np.diff(edges, append=len(signal))
+    edges, counts, rise = _frames(len(signal), sample_rate)
     level = np.sqrt(np.add.reduceat(np.square(signal), edges) / counts)
-    level = np.sqrt(level / (level.max() + 1e-9))
+    level /= level.max() + np.float32(1e-9)
     # A peak that decays by a fixed factor a step is a running maximum once the decay is undone.
-    rise = np.arange(len(level)) / (ACTIVITY_RATE * RELEASE)
-    held = np.maximum.accumulate(np.log(level + 1e-6) + rise) - rise
-    return np.exp(held).clip(0.0, 1.0).astype(np.float32)
+    held = np.maximum.accumulate(0.5 * np.log(level + 1e-12) + rise) - rise
+    envelope: Signal = np.exp(held).clip(0.0, 1.0).astype(np.float32)
+    return envelope
+
+
+@functools.lru_cache(maxsize=8)
+def _frames(n: int, sample_rate: float) -> tuple[npt.NDArray[np.intp], Signal, Floats]:
+    """Return the first samples and lengths of frames of activity, and the decay to be undone."""
+    edges = np.arange(0, n, sample_rate / ACTIVITY_RATE).astype(np.intp)
+    counts = np.diff(edges, append=n).astype(np.float32)
+    return edges, counts, np.arange(len(edges)) / (ACTIVITY_RATE * RELEASE)
 
 
 def _onsets(play: Random, n: int, sample_rate: float, rate: float, jitter: float) -> list[int]:
@@ -103,8 +112,13 @@ def _noise(play: Random, n: int) -> Signal:
 
 def _keys(n: int, sample_rate: float) -> Signal:
     """Return the times of keys for n samples, in seconds."""
-    hop = _hop(sample_rate)
-    return np.arange(n // hop + 3, dtype=np.float32) * np.float32(hop / sample_rate)
+    keys = np.arange(_count(n, sample_rate), dtype=np.float32)
+    return keys * np.float32(_hop(sample_rate) / sample_rate)
+
+
+def _count(n: int, sample_rate: float) -> int:
+    """Return the number of keys for n samples."""
+    return n // _hop(sample_rate) + 3
 
 
 def _hop(sample_rate: float) -> int:
@@ -137,22 +151,28 @@ def _arch(keys: int, power: float) -> Signal:
     return swell ** np.float32(power)
 
 
-def _play(
-    out: Signal, period: Signal, pitch: Signal | float, loudness: Signal, sample_rate: float
-) -> None:
-    """Add a waveform to out; its pitch in Hz and its loudness are keys, or the pitch stays."""
+def _play(out: Signal, period: Signal, pitch: Signal, loudness: Signal, sample_rate: float) -> None:
+    """Add a waveform to out; its pitch in Hz and its loudness are keys."""
     from ambikit_learn._kernels.world_voices import oscillate
 
-    cycles = np.broadcast_to(np.float32(1 / sample_rate) * pitch, len(loudness))
-    oscillate(period, cycles.astype(np.float32), loudness, _hop(sample_rate), out)
+    oscillate(period, pitch, loudness, _hop(sample_rate), sample_rate, out)
 
 
 def _period(gains: npt.ArrayLike, phases: npt.ArrayLike = 0.0) -> Signal:
-    """Return one period of a sound with these harmonics, 1 upwards."""
+    """Return periods (..., samples) of sounds with harmonics (..., H), 1 upwards."""
     from ambikit_learn._kernels.world_voices import PERIOD
 
-    g = np.concatenate([[0.0], np.asarray(gains) * np.exp(1j * np.asarray(phases))])
-    return np.fft.irfft(-1j * g, PERIOD).astype(np.float32) * (PERIOD // 2)
+    harmonics = np.asarray(gains) * np.exp(1j * np.asarray(phases))
+    spectrum = np.zeros((*harmonics.shape[:-1], harmonics.shape[-1] + 1), np.complex64)
+    spectrum[..., 1:] = -0.5j * PERIOD * harmonics
+    period: Signal = fft.irfft(spectrum, PERIOD).astype(np.float32, copy=False)
+    return period
+
+
+@functools.cache
+def _sine() -> Signal:
+    """Return a period of a sine."""
+    return _period([1.0])
 
 
 def _bodies(
@@ -201,14 +221,13 @@ def _accordion(voice: Random, play: Random, n: int, sample_rate: float) -> Signa
     swell = 0.4 + 0.6 * _contour(play, _keys(n, sample_rate), 2.0)
     for start in _onsets(play, n, sample_rate, rate, 0.2):
         stop = min(n, start + int(play.uniform(0.7, 1.0) / rate * sample_rate))
-        count = len(_keys(stop - start, sample_rate))
+        count = _count(stop - start, sample_rate)
         begin = min(start // _hop(sample_rate), len(swell) - count)
         loudness = _arch(count, 0.4) * swell[begin : begin + count]
-        for step in play.choice([0, 3, 5, 7, 10, 12], 2, replace=False):
+        for step in play.permutation([0, 3, 5, 7, 10, 12])[:2]:
             for tuning in (1.0, beat):
-                _play(
-                    out[start:stop], table, root * 2 ** (step / 12) * tuning, loudness, sample_rate
-                )
+                pitch = np.full(count, root * 2 ** (step / 12) * tuning, np.float32)
+                _play(out[start:stop], table, pitch, loudness, sample_rate)
     return out
 
 
@@ -231,13 +250,13 @@ def _bird(voice: Random, play: Random, n: int, sample_rate: float) -> Signal:
     window = np.sin(np.pi * t) ** 2
     warble = voice.uniform(0.0, 0.06) * np.sin(2 * np.pi * voice.integers(1, 5) * t)
     pitch = (base * (1 + sweep * (t - 0.5) + warble)).astype(np.float32)
-    sine, out = _period([1.0]), np.zeros(n, np.float32)
+    out = np.zeros(n, np.float32)
     for start in _onsets(play, n, sample_rate, voice.uniform(0.7, 1.3), 0.3):
         tune = play.uniform(0.85, 1.2)
         for k in range(int(play.integers(3, 8))):
             at = start + int(k * sample_rate / rate)
             chirp = pitch * np.float32(tune * play.uniform(0.95, 1.05))
-            _play(out[at : at + count], sine, chirp, window, sample_rate)
+            _play(out[at : at + count], _sine(), chirp, window, sample_rate)
     return out
 
 
@@ -346,18 +365,16 @@ def _speech(voice: Random, play: Random, n: int, sample_rate: float) -> Signal:
     pitch, tract = voice.uniform(90, 240), voice.uniform(0.9, 1.2)
     rate = voice.uniform(3.0, 5.0)
     harmonics = pitch * np.arange(1, int(4500 / pitch))[:, None]
-    tables = []
-    for formants in _VOWELS * tract:
-        width = 50 + 0.05 * formants
-        peaks = 1.0 / (1 + ((harmonics - formants) / width) ** 2)
-        tables.append(_period((peaks * [1.0, 0.6, 0.35]).sum(-1) / np.sqrt(harmonics[:, 0])))
+    formants = tract * _VOWELS[:, None]
+    peaks = 1.0 / (1 + ((harmonics - formants) / (50 + 0.05 * formants)) ** 2)
+    tables = _period(peaks @ [1.0, 0.6, 0.35] / np.sqrt(harmonics[:, 0]))
     times, out = _keys(n, sample_rate), np.zeros(n, np.float32)
     melody = np.float32(pitch) * (np.float32(0.85) + np.float32(0.3) * _contour(play, times, 2.0))
     for start in _onsets(play, n, sample_rate, rate, 0.3):
         if play.random() < 0.2:  # a pause between words
             continue
         stop = min(n, start + int(play.uniform(0.6, 0.95) / rate * sample_rate))
-        count = len(_keys(stop - start, sample_rate))
+        count = _count(stop - start, sample_rate)
         begin = min(start // _hop(sample_rate), len(melody) - count)
         vowel = tables[int(play.integers(len(tables)))]
         syllable = out[start:stop]
@@ -395,11 +412,11 @@ def _water(voice: Random, play: Random, n: int, sample_rate: float) -> Signal:
     out *= _lines(swell, n, sample_rate)
     count = int(0.05 * sample_rate)
     t = _keys(count, sample_rate)
-    sine, rise, fall = _period([1.0]), 1 + 6 * t, np.exp(-t / 0.012)
+    rise, fall = 1 + 6 * t, np.exp(-t / 0.012)
     for _ in range(play.poisson(voice.uniform(8, 20) * n / sample_rate)):
         at, pitch = int(play.integers(n)), np.float32(play.uniform(400, 1400))
         loudness = np.float32(play.uniform(0.5, 1.5)) * fall
-        _play(out[at : at + count], sine, pitch * rise, loudness, sample_rate)
+        _play(out[at : at + count], _sine(), pitch * rise, loudness, sample_rate)
     return out
 
 
