@@ -261,15 +261,13 @@ def mel_covariance(
     """
     settings = feature_settings(preset, overrides)
     signal = _signal(x, sample_rate, settings)
-    first, second = _PAIRS
-    matrix = settings.filters.matrix
-    count = signal.shape[-1] // settings.hop
-    out = np.empty((len(signal), 10, count, settings.n_mels), np.float32)
-    for clip, frames, spectra in _tiles(signal, settings, 0, count):
-        parts = spectra.real[first] * spectra.real[second]
-        parts += spectra.imag[first] * spectra.imag[second]
-        np.matmul(parts, matrix, out=out[clip, :, frames])
-    return out.reshape(*np.shape(x)[:-2], *out.shape[1:])
+    shape = (10, signal.shape[-1] // settings.hop, settings.n_mels)
+    out = np.empty((len(signal), *shape), np.float32)
+    if _power_of_two(settings.n_fft):
+        _fill_compiled(signal, settings, 0, "covariance", out)
+    else:
+        _covariance_numpy(signal, settings, out)
+    return out.reshape(*np.shape(x)[:-2], *shape)
 
 
 def rotate_covariance(
@@ -492,10 +490,10 @@ def pool(signal: FloatArray, settings: FeatureSettings, first: int, last: int) -
     Of signals (B, 4, n) and the frames first to last.
     """
     out = np.empty((len(signal), 8, last - first, settings.n_mels), np.float32)
-    power_of_two = settings.n_fft >= 8 and settings.n_fft & (settings.n_fft - 1) == 0
-    many = signal.size > _KERNEL_PAYS * 4 * settings.hop
-    fill = _pool_compiled if power_of_two and many else _pool_numpy
-    fill(signal, settings, first, out)
+    if _power_of_two(settings.n_fft) and signal.size > _KERNEL_PAYS * 4 * settings.hop:
+        _fill_compiled(signal, settings, first, settings.intensity, out)
+    else:
+        _pool_numpy(signal, settings, first, out)
     return out
 
 
@@ -529,18 +527,33 @@ def _pool_numpy(signal: FloatArray, settings: FeatureSettings, first: int, out: 
         np.matmul(rows, matrix, out=out[clip, :, frames])
 
 
-def _pool_compiled(
-    signal: FloatArray, settings: FeatureSettings, first: int, out: FloatArray
+def _covariance_numpy(signal: FloatArray, settings: FeatureSettings, out: FloatArray) -> None:
+    """Fill out (B, 10, frames, mels) with the covariance, pooled by a matrix product."""
+    matrix = settings.filters.matrix
+    for clip, frames, spectra in _tiles(signal, settings, 0, out.shape[2]):
+        re, im = spectra.real.copy(), spectra.imag.copy()
+        products = np.empty((10, *re.shape[1:]), np.float32)
+        for product, i, j in zip(products, *_PAIRS, strict=True):
+            np.multiply(re[i], re[j], out=product)
+            product += im[i] * im[j]
+        np.matmul(products, matrix, out=out[clip, :, frames])
+
+
+def _power_of_two(n_fft: int) -> bool:
+    """Whether the kernel has a transform of this length."""
+    return n_fft >= 8 and n_fft & (n_fft - 1) == 0
+
+
+def _fill_compiled(
+    signal: FloatArray, settings: FeatureSettings, first: int, variant: str, out: FloatArray
 ) -> None:
-    """Do the same as `_pool_numpy` in a kernel."""
+    """Do in a kernel what `_pool_numpy` does, or `_covariance_numpy`."""
     from ambikit._kernels import features as kernels
 
     _, band, weights = settings.filters
-    variant = _INTENSITIES.index(settings.intensity)
-    half = settings.n_fft // 2
     window, turn, places = _tables(settings)
-    z = np.empty((2, half, kernels.LANES), np.float32)
-    bins = np.empty((settings.n_mels + 4, 2 * kernels.LANES), np.float32)
+    z = np.empty((2, settings.n_fft // 2, kernels.LANES), np.float32)
+    bins = np.empty((settings.n_mels + 4, out.shape[1] * kernels.FRAMES), np.float32)
     for clip, rows in zip(signal, out, strict=True):
         kernels.pool(
             clip,
@@ -550,7 +563,7 @@ def _pool_compiled(
             turn,
             places,
             settings.power == 1,
-            variant,
+            kernels.VARIANTS.index(variant),
             band,
             weights,
             z,

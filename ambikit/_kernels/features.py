@@ -1,4 +1,4 @@
-"""Frames of a sound field to mel bands of level, intensity and energy density.
+"""Frames of a sound field to mel bands of level, intensity and energy density, or covariance.
 
 Sixteen frames of four channels go side by side, so that the innermost loops, over these lanes,
 are alike for every step, run in vectors, and know nothing of the order in which a Fourier
@@ -15,6 +15,8 @@ from numba import njit
 
 FRAMES = 16
 LANES = 4 * FRAMES
+VARIANTS = ("bounded", "dcase", "salsa", "covariance")
+BOUNDED, DCASE, SALSA, COVARIANCE = range(4)
 
 # Plain numbers would make the arithmetic double
 ZERO, ONE, HALF = np.float32(0), np.float32(1), np.float32(0.5)
@@ -97,10 +99,10 @@ def _quantities(spectrum: Any, magnitude: bool, variant: int, out: Any) -> None:
         out[LANES + y] = re[i] * re[y] + im[i] * im[y]
         out[LANES + z] = re[i] * re[z] + im[i] * im[z]
         out[LANES + x] = HALF * (out[i] + out[y] + out[z] + out[x])
-    if variant > 0:
+    if variant != BOUNDED:
         for i in range(FRAMES):
             y, z, x = FRAMES + i, 2 * FRAMES + i, 3 * FRAMES + i
-            if variant == 1:
+            if variant == DCASE:
                 size = TINY + out[i] + (out[y] + out[z] + out[x]) * THIRD
             else:
                 ix, iy, iz = out[LANES + i], out[LANES + y], out[LANES + z]
@@ -112,6 +114,20 @@ def _quantities(spectrum: Any, magnitude: bool, variant: int, out: Any) -> None:
     if magnitude:
         for i in range(LANES):
             out[i] = math.sqrt(out[i])
+
+
+@njit(cache=True, nogil=True, fastmath={"contract"})
+def _products(spectrum: Any, out: Any) -> None:
+    """Fill out (10 FRAMES) of one bin with what pairs of channels have in common."""
+    row = 0
+    for c in range(4):
+        for d in range(c, 4):
+            re, im = spectrum[0, c * FRAMES :], spectrum[1, c * FRAMES :]
+            real, imag = spectrum[0, d * FRAMES :], spectrum[1, d * FRAMES :]
+            product = out[row * FRAMES :]
+            for i in range(FRAMES):
+                product[i] = re[i] * real[i] + im[i] * imag[i]
+            row += 1
 
 
 @njit(cache=True, nogil=True, fastmath={"contract"})
@@ -141,16 +157,17 @@ def pool(
     bins: Any,
     out: Any,
 ) -> None:
-    """Fill out (8, frames, mels) from the signals x (4, n), beginning with frame `first`.
+    """Fill out (rows, frames, mels) from the signals x (4, n), beginning with frame `first`.
 
-    Rows: the level of W, Y, Z, X (magnitude or power), the intensity along x, y, z, the energy
-    density. variant 1 and 2 divide the intensity of each bin as DCASE and SALSA do. Bin k counts
-    weights[k, 0] in the band band[k] and weights[k, 1] in the next. `turn` (2, n_fft) holds cosine
-    and sine of one turn, `place` where the transform of n_fft / 2 leaves each bin. Scratch:
-    z (2, n_fft / 2, LANES), bins (mels + 4, 2 LANES).
+    Eight rows: the level of W, Y, Z, X (magnitude or power), the intensity along x, y, z, the
+    energy density; variants DCASE and SALSA divide the intensity of each bin as these do. Or, of
+    the variant COVARIANCE, ten: the upper triangle of the covariance. Bin k counts weights[k, 0] in
+    the band band[k] and weights[k, 1] in the next. `turn` (2, n_fft) holds cosine and sine of one
+    turn, `place` where the transform of n_fft / 2 leaves each bin. Scratch:
+    z (2, n_fft / 2, LANES), bins (mels + 4, rows FRAMES).
     """
     half, mels = z.shape[1], out.shape[2]
-    spectrum, quantities, bands = bins[0].reshape(2, LANES), bins[1], bins[2:]
+    spectrum, quantities, bands = bins[0][: 2 * LANES].reshape(2, LANES), bins[1], bins[2:]
     for begin in range(0, out.shape[1], FRAMES):
         frames = min(FRAMES, out.shape[1] - begin)
         _load(x, first + begin, frames, hop, window, z)
@@ -159,13 +176,16 @@ def pool(
         for k in range(half + 1):
             p, q = place[k % half], place[(half - k) % half]
             _unfold(z, p, q, turn[0, k], turn[1, k], spectrum)
-            _quantities(spectrum, magnitude, variant, quantities)
+            if variant == COVARIANCE:
+                _products(spectrum, quantities)
+            else:
+                _quantities(spectrum, magnitude, variant, quantities)
             low, high = weights[k, 0], weights[k, 1]
             here, there = bands[band[k]], bands[band[k] + 1]
-            for i in range(2 * LANES):
+            for i in range(len(quantities)):
                 here[i] += low * quantities[i]
                 there[i] += high * quantities[i]
-        for row in range(8):
+        for row in range(out.shape[0]):
             for t in range(frames):
                 for m in range(mels):
                     out[row, begin + t, m] = bands[m, row * FRAMES + t]

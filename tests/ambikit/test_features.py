@@ -42,26 +42,32 @@ def torch_filters(
         ).numpy()
 
 
+def naive_spectra(x: np.ndarray, settings: features.FeatureSettings) -> np.ndarray:
+    """Compute spectra (frames, 4, bins) of the definition, in double precision."""
+    n, half, length = settings.n_fft, settings.n_fft // 2, settings.window_length
+    ends = [x[:, half:0:-1], x, x[:, -2 : -half - 2 : -1]]
+    padded = np.concatenate(ends, axis=1).astype(float)
+    begin = (n - length) // 2
+    kernel = np.exp(-2j * np.pi * np.outer(np.arange(half + 1), np.arange(n)) / n)
+    frames = np.zeros((x.shape[1] // settings.hop, 4, n))
+    for t, frame in enumerate(frames):
+        for k in range(length):
+            hann = 0.5 - 0.5 * math.cos(2 * math.pi * k / length)
+            frame[:, begin + k] = hann * padded[:, t * settings.hop + begin + k]
+    return frames @ kernel.T
+
+
 def naive(x: np.ndarray, settings: features.FeatureSettings) -> np.ndarray:
     """Compute foa_iv features (7, frames, mels) bin by bin, in double precision."""
     s = settings
-    n, half = s.n_fft, s.n_fft // 2
-    matrix = torch_filters(n, s.n_mels, s.fmin, s.fmax, s.mel_scale).astype(float)
-    ends = [x[:, half:0:-1], x, x[:, -2 : -half - 2 : -1]]
-    padded = np.concatenate(ends, axis=1).astype(float)
-    begin = (n - s.window_length) // 2
-    count = x.shape[1] // s.hop
+    matrix = torch_filters(s.n_fft, s.n_mels, s.fmin, s.fmax, s.mel_scale).astype(float)
+    spectra = naive_spectra(x, s)
+    count = len(spectra)
     level = np.zeros((4, count, s.n_mels))
     vector = np.zeros((3, count, s.n_mels))
     density = np.zeros((count, s.n_mels))
-    kernel = np.exp(-2j * np.pi * np.outer(np.arange(half + 1), np.arange(n)) / n)
-    for t in range(count):
-        frame = np.zeros((4, n))
-        for k in range(s.window_length):
-            hann = 0.5 - 0.5 * math.cos(2 * math.pi * k / s.window_length)
-            frame[:, begin + k] = hann * padded[:, t * s.hop + begin + k]
-        w, y, z, front = frame @ kernel.T
-        for f in range(half + 1):
+    for t, (w, y, z, front) in enumerate(spectra):
+        for f in range(len(w)):
             i = [(w[f].conjugate() * v[f]).real for v in (front, y, z)]
             power = [abs(c[f]) ** 2 for c in (w, y, z, front)]
             if s.intensity == "dcase":
@@ -143,7 +149,7 @@ def test_kernel_and_numpy_path_agree(preset: str, power: int) -> None:
     signal = np.stack([scene(240), np.zeros((4, 240), np.float32)])
     rows = [np.full((2, 8, 10, 6), np.nan, np.float32) for _ in range(2)]
     features._pool_numpy(signal, settings, 0, rows[0])
-    features._pool_compiled(signal, settings, 0, rows[1])
+    features._fill_compiled(signal, settings, 0, settings.intensity, rows[1])
     np.testing.assert_allclose(rows[0], rows[1], rtol=1e-5, atol=1e-5 * np.abs(rows[0]).max())
 
 
@@ -156,8 +162,47 @@ def test_kernel_transforms_any_power_of_two(n_fft: int) -> None:
     signal = scene(100)[None]
     rows = [np.full((1, 8, 19, 2), np.nan, np.float32) for _ in range(2)]
     features._pool_numpy(signal, settings, 1, rows[0])
-    features._pool_compiled(signal, settings, 1, rows[1])
+    features._fill_compiled(signal, settings, 1, settings.intensity, rows[1])
     np.testing.assert_allclose(rows[0], rows[1], rtol=1e-5, atol=1e-5 * np.abs(rows[0]).max())
+
+
+@pytest.mark.kernel
+@pytest.mark.parametrize("n_fft", [64, 60])
+@pytest.mark.parametrize("samples", [40, 240, 24 * 19 + 7])
+def test_covariance_follows_its_definition(n_fft: int, samples: int) -> None:
+    """By the kernel and without it: a frame reflected at both ends, and full and ragged groups."""
+    x, settings = scene(samples), {**SMALL, "n_fft": n_fft}
+    got = ambikit.mel_covariance(x, RATE, **settings)
+    s = features.feature_settings("avsa", settings)
+    spectra = naive_spectra(x, s)
+    products = np.einsum("tif,tjf->ijtf", spectra, spectra.conj()).real
+    pairs = ["WW", "WY", "WZ", "WX", "YY", "YZ", "YX", "ZZ", "ZX", "XX"]
+    expected = [products["WYZX".index(i), "WYZX".index(j)] for i, j in pairs]
+    expected = np.array(expected) @ torch_filters(n_fft, s.n_mels, s.fmin, s.fmax)
+    assert got.dtype == np.float32
+    np.testing.assert_allclose(got, expected, atol=2e-6 * expected.max())
+
+
+@pytest.mark.kernel
+def test_covariance_is_the_same_by_kernel_and_numpy() -> None:
+    settings = features.feature_settings("avsa", SMALL)
+    signal = np.stack([scene(480), np.zeros((4, 480), np.float32), noise(480)])
+    rows = [np.full((3, 10, 20, 6), np.nan, np.float32) for _ in range(2)]
+    features._covariance_numpy(signal, settings, rows[0])
+    features._fill_compiled(signal, settings, 0, "covariance", rows[1])
+    np.testing.assert_allclose(rows[0], rows[1], rtol=1e-5, atol=1e-6 * rows[0].max())
+    assert not rows[1][1].any()
+
+
+@pytest.mark.parametrize("n_fft", [512, 480])
+def test_covariance_knows_nothing_of_the_size_of_the_call(n_fft: int) -> None:
+    x = scene(24000)
+    settings = {"n_fft": n_fft, "window_length": 480, "n_mels": 32}
+    whole = ambikit.mel_covariance(np.stack([noise(24000), x]), RATE, **settings)
+    np.testing.assert_array_equal(whole[1], ambikit.mel_covariance(x, RATE, **settings))
+    part = ambikit.mel_covariance(x[:, :2400], RATE, **settings)
+    # The last frame sees the reflected end
+    np.testing.assert_allclose(part[:, :9], whole[1, :, :9], rtol=1e-6, atol=1e-6 * part.max())
 
 
 def test_features_come_in_blocks_without_seams(monkeypatch: pytest.MonkeyPatch) -> None:
