@@ -206,9 +206,11 @@ def _blocks(path: Path, start: int) -> Iterator[tuple[int, FloatArray]]:
 def _grid(path: Path) -> tuple[int, int]:
     """Return the length of a block and where the first block ends."""
     with _open(path) as (container, stream):
-        first, second = itertools.islice(container.decode(stream), 2)
-        start = round(float(first.pts * stream.time_base * stream.sample_rate))
-        return second.samples, start + first.samples
+        blocks = list(itertools.islice(container.decode(stream), 2))
+        if not blocks:
+            return 1, 0
+        start = round(float(blocks[0].pts * stream.time_base * stream.sample_rate))
+        return blocks[-1].samples, start + blocks[0].samples
 
 
 def _samples(frame: Any) -> FloatArray:

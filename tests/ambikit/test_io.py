@@ -141,6 +141,18 @@ def test_long_matroska_is_exact_beyond_its_milliseconds(tmp_path: Path) -> None:
     assert int(np.argmax(match)) - 50 == 0
 
 
+def test_a_part_of_a_single_block_is_read(tmp_path: Path) -> None:
+    """PCM may lie in one block as long as the sound: there is no second one to tell the grid."""
+    ramp = np.tile(np.arange(3 * RATE) % 30000, (4, 1)).astype(np.int16)
+    with av.open(str(tmp_path / "a.mkv"), "w") as container:
+        stream = container.add_stream("pcm_s16le", rate=RATE, layout="4.0")
+        frame = av.AudioFrame.from_ndarray(ramp.T.reshape(1, -1), "s16", "4.0")
+        frame.sample_rate, frame.pts = RATE, 0
+        container.mux(stream.encode(frame))
+    part, _ = ambikit.read(tmp_path / "a.mkv", start=2.5)
+    np.testing.assert_array_equal(part * 2**15, ramp[:, 5 * RATE // 2 :])
+
+
 @pytest.mark.parametrize("rate", [24000, 44100, 96000])
 def test_resampling_keeps_time(tmp_path: Path, rate: int) -> None:
     ambikit.write(tmp_path / "a.wav", tones(), RATE)

@@ -24,7 +24,8 @@ def test_help_names_every_command(capsys):
         main(["--help"])
     assert stop.value.code == 0
     text = capsys.readouterr().out
-    assert all(name in text for name in ("world", "prepare", "fit", "evaluate", "demo"))
+    names = ("world", "prepare", "data", "fit", "evaluate", "embed", "export", "demo")
+    assert all(f"\n    {name} " in text for name in names), text
 
 
 def test_missing_folder(capfd, tmp_path):
