@@ -118,16 +118,20 @@ def _quantities(spectrum: Any, magnitude: bool, variant: int, out: Any) -> None:
 
 @njit(cache=True, nogil=True, fastmath={"contract"})
 def _products(spectrum: Any, out: Any) -> None:
-    """Fill out (10 FRAMES) of one bin with what pairs of channels have in common."""
-    row = 0
-    for c in range(4):
-        for d in range(c, 4):
-            re, im = spectrum[0, c * FRAMES :], spectrum[1, c * FRAMES :]
-            real, imag = spectrum[0, d * FRAMES :], spectrum[1, d * FRAMES :]
-            product = out[row * FRAMES :]
-            for i in range(FRAMES):
-                product[i] = re[i] * real[i] + im[i] * imag[i]
-            row += 1
+    """Fill out (10 FRAMES) of one bin with the products of pairs of channels."""
+    re, im = spectrum[0], spectrum[1]
+    for i in range(FRAMES):
+        y, z, x = FRAMES + i, 2 * FRAMES + i, 3 * FRAMES + i
+        out[i] = re[i] * re[i] + im[i] * im[i]
+        out[y] = re[i] * re[y] + im[i] * im[y]
+        out[z] = re[i] * re[z] + im[i] * im[z]
+        out[x] = re[i] * re[x] + im[i] * im[x]
+        out[LANES + i] = re[y] * re[y] + im[y] * im[y]
+        out[LANES + y] = re[y] * re[z] + im[y] * im[z]
+        out[LANES + z] = re[y] * re[x] + im[y] * im[x]
+        out[LANES + x] = re[z] * re[z] + im[z] * im[z]
+        out[2 * LANES + i] = re[z] * re[x] + im[z] * im[x]
+        out[2 * LANES + y] = re[x] * re[x] + im[x] * im[x]
 
 
 @njit(cache=True, nogil=True, fastmath={"contract"})
