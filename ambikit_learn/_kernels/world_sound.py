@@ -31,17 +31,19 @@ MARGIN = BLOCK + _TAPS
 _FADE = (np.arange(BLOCK) / BLOCK).astype(np.float32)
 POLES = 6
 """One-pole low-passes that colour a sound."""
-_ZERO = np.float32(0)
+_ZERO, _ONE = np.float32(0), np.float32(1)
 
 
 @njit(cache=True, nogil=True, fastmath={"contract"})
 def colour(signal: Any, poles: Any, weights: Any, first: int, out: Any) -> None:
     """Fill out (K, …) from sample `first` on with K mixtures of a signal and its low-passes.
 
-    A low-pass is ``s += pole (x − s)``; of the weights (K, POLES + 1) the last is the signal's.
+    A low-pass is ``s = (1 − pole) s + pole x``; the last of the weights (K, POLES + 1) is the
+    signal's.
     """
     n = len(signal)
     p0, p1, p2, p3, p4, p5 = poles[0], poles[1], poles[2], poles[3], poles[4], poles[5]
+    q0, q1, q2, q3, q4, q5 = _ONE - p0, _ONE - p1, _ONE - p2, _ONE - p3, _ONE - p4, _ONE - p5
     s0 = s1 = s2 = s3 = s4 = s5 = _ZERO
     low = np.empty((POLES, BLOCK), np.float32)
     for start in range(0, n, BLOCK):
@@ -49,12 +51,12 @@ def colour(signal: Any, poles: Any, weights: Any, first: int, out: Any) -> None:
         # Numbers of their own run side by side in the processor, unlike those of an array
         for i in range(len(x)):
             v = x[i]
-            s0 += p0 * (v - s0)
-            s1 += p1 * (v - s1)
-            s2 += p2 * (v - s2)
-            s3 += p3 * (v - s3)
-            s4 += p4 * (v - s4)
-            s5 += p5 * (v - s5)
+            s0 = q0 * s0 + p0 * v
+            s1 = q1 * s1 + p1 * v
+            s2 = q2 * s2 + p2 * v
+            s3 = q3 * s3 + p3 * v
+            s4 = q4 * s4 + p4 * v
+            s5 = q5 * s5 + p5 * v
             low[0, i], low[1, i], low[2, i] = s0, s1, s2
             low[3, i], low[4, i], low[5, i] = s3, s4, s5
         for k in range(len(weights)):
@@ -170,8 +172,11 @@ def spread(store: Any, begins: Any, weights: Any, out: Any) -> None:
 
 
 @njit(cache=True, nogil=True, fastmath={"contract"})
-def die_away(noise: Any, rates: Any, out: Any) -> None:
-    """Fill out (n,) with the sum of noises (B, n or more), each falling by exp(−rate) a sample."""
+def die_away(noise: Any, begin: int, rates: Any, out: Any) -> None:
+    """Fill out (n,) with a sum of noises (B, …), read from `begin` on.
+
+    Each falls by exp(−rate) a sample.
+    """
     fall, level = np.empty((len(rates), BLOCK), np.float32), np.ones(len(rates))
     for b in range(len(rates)):
         for i in range(BLOCK):
@@ -180,7 +185,7 @@ def die_away(noise: Any, rates: Any, out: Any) -> None:
         row = out[start : start + BLOCK]
         row[:] = _ZERO
         for b in range(len(rates)):
-            gain, source = np.float32(level[b]), noise[b, start : start + len(row)]
+            gain, source = np.float32(level[b]), noise[b, begin + start :]
             for i in range(len(row)):
                 row[i] += gain * fall[b, i] * source[i]
             level[b] *= math.exp(-rates[b] * BLOCK)

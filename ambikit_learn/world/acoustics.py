@@ -98,8 +98,10 @@ def render_sound(
         noise *= np.float32(loudness * 10 ** (-scene.ambience_snr / 20))
         out += noise
     # The longest of the pressure and velocity vectors: a peak that no rotation changes.
-    squares = np.square(out)
-    loudest = max(squares[0].max(), squares[1:].sum(axis=0).max())
+    w, y, z, x = np.square(out)
+    y += z
+    y += x
+    loudest = max(w.max(), y.max())
     out *= np.float32(PEAK / (np.sqrt(loudest) + 1e-9))
     return out
 
@@ -127,18 +129,19 @@ def images(room: Room, order: int) -> tuple[Numbers, Floats, Numbers]:
        acoustics", J. Acoust. Soc. Am. 65(4), 1979.
     """
     far, near = np.array(room.walls[::2]), np.array(room.walls[1::2])
-    cells, bounces, _, _ = _cells(order, room.kind.open_sky)
+    cells, bounces, *_ = _cells(order, room.kind.open_sky)
     # Within a cell the room is the right way round, or mirrored where its number is odd.
     odd = cells % 2
     return 1 - 2 * odd, cells * (far + near) + odd * (far - near), bounces
 
 
 @functools.cache
-def _cells(order: int, open_sky: bool) -> tuple[Numbers, Numbers, Numbers, Numbers]:
+def _cells(order: int, open_sky: bool) -> tuple[Numbers, Numbers, Numbers, Numbers, Floats]:
     """Return what is alike for all sources of a room.
 
     The mirrored rooms (P, 3) within `order` reflections, the bounces (P, 3) on each surface, those
-    (K, 3) that differ, and which of these (P,) each image has.
+    (K, 3) that differ, which of these (P,) each image has, and a matrix (P, K) that takes the mean
+    of the images that have the same.
     """
     cells = np.array(list(product(range(-order, order + 1), repeat=3)))
     sides, rises = np.abs(cells[:, :2]).sum(1), np.abs(cells[:, 2])
@@ -148,7 +151,8 @@ def _cells(order: int, open_sky: bool) -> tuple[Numbers, Numbers, Numbers, Numbe
     kept = np.flatnonzero((sides + rises <= order) & ~(open_sky & (above > 0)))
     kept = kept[np.argsort(bounces[kept].sum(1), kind="stable")]
     kinds, kind = np.unique(bounces[kept], axis=0, return_inverse=True)
-    return cells[kept], bounces[kept], kinds, kind
+    alike = np.equal.outer(kind, np.arange(len(kinds)))
+    return cells[kept], bounces[kept], kinds, kind, alike / alike.sum(axis=0)
 
 
 def diffuse_tail(
@@ -195,18 +199,20 @@ def diffuse_tail(
     late = (rng.permutation(len(corners)) + rng.random(len(corners))) / len(corners)
     delays = ((TAIL_ONSET + TAIL_SPREAD * seconds.mean() * late) * sample_rate).astype(np.int64)
     latest, count = int(delays.max()), int(seconds.max() * sample_rate)
-    response = np.zeros(latest + count, np.float32)
+    response = np.empty(count, np.float32)
     noise = _octaves(sample_rate)
     begin = int(rng.integers(noise.shape[1] - count))
-    die_away(noise[:, begin:], 3 * np.log(10) / (seconds * sample_rate), response[latest:])
+    die_away(noise, begin, 3 * np.log(10) / (seconds * sample_rate), response)
     gains = (2 * rng.integers(0, 2, len(corners)) - 1) / np.sqrt(
         len(corners) * (response @ response)
     )
-    weights = (gains[:, None] * _turned(corners, heading)).astype(np.float32).reshape(-1, 4, 4)
-    begins = (latest - delays).reshape(-1, 4)
+    weights = (gains[:, None] * corners) @ _turn(heading)
     if out is None:
         out = np.zeros((4, len(signal)), np.float32)
-    spread(_convolve(signal, response, out.shape[1] + latest), begins, weights, out)
+    wet = np.zeros(latest + out.shape[1], np.float32)
+    wet[latest:] = _convolve(signal, response)[: out.shape[1]]
+    begins = (latest - delays).reshape(-1, 4)
+    spread(wet, begins, weights.astype(np.float32).reshape(-1, 4, 4), out)
     return out
 
 
@@ -250,18 +256,18 @@ def diffuse_noise(
     from ambikit_learn._kernels.world_sound import spread
 
     steering = _grid(directions)
+    power = 10 ** (rng.uniform(-4.0, 4.0, (len(peaks), 1, directions)) / 10)
+    factors = np.linalg.cholesky((steering.T * power) @ steering / directions)
+    levels = np.array([level for _, _, level in peaks]) + rng.uniform(-1.5, 1.5, len(peaks))
+    mixing = factors @ np.linalg.qr(rng.standard_normal((len(peaks), 4, 4)))[0]
+    weights = mixing.swapaxes(1, 2) @ _turn(heading) * 10 ** (levels[:, None, None] / 20)
     out = np.zeros((4, n), np.float32)
-    for middle, width, level in peaks:
-        weight = 10 ** (rng.uniform(-4.0, 4.0, directions) / 20)
-        factor = np.linalg.cholesky((steering.T * weight**2) @ steering / directions)
-        gain = 10 ** ((level + rng.uniform(-1.5, 1.5)) / 20)
-        mixing = gain * factor @ np.linalg.qr(rng.standard_normal((4, 4)))[0]
-        weights = _turned(mixing.T, heading).astype(np.float32)
+    for (middle, width, _), weight in zip(peaks, weights.astype(np.float32), strict=True):
         noise = _loops(middle, width, sample_rate)
         if n > _LOOP:
             noise = np.tile(noise, -(-n // _LOOP))
         begins = int(rng.integers(noise.shape[1] - n + 1)) + noise.shape[1] * np.arange(4)
-        spread(noise.ravel(), begins[None], weights[None], out)
+        spread(noise.ravel(), begins[None], weight[None], out)
     return out
 
 
@@ -291,9 +297,8 @@ def _add_paths(
     mean = distance.mean(axis=-1)
     weights *= mean[:, :1, None, None].astype(np.float32)
     # Paths that meet the same surfaces hear one coloured signal: air taken at their mean length.
-    _, _, kinds, kind = _cells(order, room.kind.open_sky)
-    alike = np.equal.outer(kind, np.arange(len(kinds)))
-    length = mean @ (alike / alike.sum(axis=0))
+    _, _, kinds, kind, together = _cells(order, room.kind.open_sky)
+    length = mean @ together
     gain = kinds @ np.log(room.reflection()) - AIR * (np.log(10) / 20) * length[..., None]
     poles, colours = mixtures(gain, sample_rate)
     delay = distance * (sample_rate / SPEED_OF_SOUND)
@@ -313,20 +318,19 @@ def _add_paths(
     )
 
 
-def _turned(steering: Floats, heading: float) -> Floats:
-    """Return steering vectors (D, 4) as they are for one who looks along an azimuth."""
+def _turn(heading: float) -> Floats:
+    """Return the matrix (4, 4) that brings steering vectors to one who looks along an azimuth."""
     cos, sin = np.cos(heading), np.sin(heading)
-    w, y, z, x = steering.T
-    return np.stack([w, cos * y - sin * x, z, cos * x + sin * y], axis=-1)
+    return np.array([[1, 0, 0, 0], [0, cos, 0, sin], [0, 0, 1, 0], [0, -sin, 0, cos]])
 
 
-def _convolve(signal: Signal, response: Signal, n: int) -> Signal:
-    """Return the first n samples of a signal through a response."""
+def _convolve(signal: Signal, response: Signal) -> Signal:
+    """Return a signal through a response, and silence after it."""
     size = _GRAIN * -(-(len(signal) + len(response)) // _GRAIN)
     spectrum = fft.rfft(signal, size)
     spectrum *= fft.rfft(response, size)
     wet: Signal = fft.irfft(spectrum, size)
-    return wet[:n]
+    return wet
 
 
 def mixtures(gains: Floats, sample_rate: float) -> tuple[Signal, Signal]:

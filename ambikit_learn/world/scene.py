@@ -7,8 +7,10 @@ the azimuth `heading`, and all directions that leave this file are seen from the
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -86,8 +88,12 @@ class Path:
 def along(position: Floats, velocity: Floats, spin: Floats, times: Floats) -> Floats:
     """Return the places (..., T, 3) on paths (..., 3), (..., 3) and (...) at times (T,)."""
     moved = position[..., None, :] + times[:, None] * velocity[..., None, :]
-    flat = (moved[..., 0] + 1j * moved[..., 1]) * np.exp(1j * spin[..., None] * times)
-    return np.stack([flat.real, flat.imag, moved[..., 2]], axis=-1)
+    turn = spin[..., None] * times
+    cos, sin = np.cos(turn), np.sin(turn)
+    x, y = moved[..., 0].copy(), moved[..., 1].copy()
+    moved[..., 0] = x * cos - y * sin
+    moved[..., 1] = x * sin + y * cos
+    return moved
 
 
 @dataclass(frozen=True)
@@ -138,26 +144,30 @@ class Room:
         The materials are made more or less absorbing, all by the same power of 1 − α, so that
         Millington's ``T60 = 0.161 V / −Σ S ln(1 − α)`` gives `t60` at 0.5-1 kHz.
         """
-        exponents, total = self._absorption()
-        scale = 0.161 * self._volume / (self.t60 * total[REFERENCE].mean())
+        exponents, total = self.kind.exponents, self._absorption
+        scale = 0.161 * math.prod(self._size) / (self.t60 * total[REFERENCE].mean())
         pressure: Floats = np.exp(-0.5 * scale * exponents)
         return pressure
 
     def decay(self) -> Floats:
         """Return the reverberation time in each octave, (7,) seconds."""
-        _, total = self._absorption()
+        total = self._absorption
         seconds: Floats = self.t60 * total[REFERENCE].mean() / total
         return np.minimum(seconds, LONGEST_DECAY * self.t60)
 
-    def _absorption(self) -> tuple[Floats, Floats]:
-        """Return −ln(1 − α) of the surfaces by octave, and its sum weighted by their areas."""
-        x, y, z = np.add(self.walls[::2], self.walls[1::2])
+    @cached_property
+    def _absorption(self) -> Floats:
+        """−ln(1 − α) of the surfaces by octave, summed with their areas as weights."""
+        x, y, z = self._size
         areas = np.array([2.0 * z * (x + y), 0.0 if self.kind.open_sky else x * y, x * y])
-        return self.kind.exponents, areas @ self.kind.exponents
+        total: Floats = areas @ self.kind.exponents
+        return total
 
     @property
-    def _volume(self) -> float:
-        return float(np.prod(np.add(self.walls[::2], self.walls[1::2])))
+    def _size(self) -> tuple[float, float, float]:
+        """Length along x, y and z."""
+        front, back, left, right, top, bottom = self.walls
+        return front + back, left + right, top + bottom
 
 
 @dataclass(frozen=True)
