@@ -27,8 +27,6 @@ TAIL_ONSET = 0.008
 TAIL_SPREAD = 0.1
 # Walls that send back less than this, in nepers, send back this.
 _LEAST = -9.0
-# Transforms are of few sizes, to keep what goes with them.
-_GRAIN = 4096
 # Stored noises: a tail's, in samples, and the ambience's four channels.
 _TAIL_NOISE = 2**17
 _LOOP = 2**17
@@ -210,7 +208,7 @@ def diffuse_tail(
     if out is None:
         out = np.zeros((4, len(signal)), np.float32)
     wet = np.zeros(latest + out.shape[1], np.float32)
-    wet[latest:] = _convolve(signal, response)[: out.shape[1]]
+    convolve(signal, response, wet[latest:])
     begins = (latest - delays).reshape(-1, 4)
     spread(wet, begins, weights.astype(np.float32).reshape(-1, 4, 4), out)
     return out
@@ -324,13 +322,33 @@ def _turn(heading: float) -> Floats:
     return np.array([[1, 0, 0, 0], [0, cos, 0, sin], [0, 0, 1, 0], [0, -sin, 0, cos]])
 
 
-def _convolve(signal: Signal, response: Signal) -> Signal:
-    """Return a signal through a response, and silence after it."""
-    size = _GRAIN * -(-(len(signal) + len(response)) // _GRAIN)
-    spectrum = fft.rfft(signal, size)
-    spectrum *= fft.rfft(response, size)
-    wet: Signal = fft.irfft(spectrum, size)
-    return wet
+def convolve(signal: Signal, response: Signal, out: Signal) -> None:
+    """Send a sound through the response of a room.
+
+    Parameters
+    ----------
+    signal, response : ndarray of float32
+        Of any lengths.
+    out : (n,) ndarray of float32
+        Filled with the first `n` samples of their convolution.
+    """
+    from ambikit_learn._kernels import world_convolve as kernels
+
+    p, q, m = (-(-len(x) // kernels.BLOCK) for x in (signal, response, out))
+    given, made = (8 * -(-lanes // 8) for lanes in (p + q, m))  # whole vector registers
+    z = np.zeros((2, kernels.BLOCK, given), np.float32)
+    history = np.empty((2, q + made), np.float32)
+    y = np.empty((2, kernels.BLOCK, made), np.float32)
+    kernels.convolve(signal, response, _arc(1.0), _arc(0.25), z, history, y, out)
+
+
+@functools.cache
+def _arc(share: float) -> Signal:
+    """Cosine and sine (2, BLOCK) along a share of a turn."""
+    from ambikit_learn._kernels.world_convolve import BLOCK
+
+    phase = 2 * np.pi * share * np.arange(BLOCK) / BLOCK
+    return np.stack([np.cos(phase), np.sin(phase)]).astype(np.float32)
 
 
 def mixtures(gains: Floats, sample_rate: float) -> tuple[Signal, Signal]:

@@ -12,6 +12,7 @@ from scipy import signal as dsp
 import ambikit
 from ambikit_learn.world import CLASSES
 from ambikit_learn.world.acoustics import (
+    convolve,
     diffuse_noise,
     diffuse_tail,
     images,
@@ -341,6 +342,21 @@ def test_stretches_of_a_store_are_mixed_by_their_weights() -> None:
         for b, w in zip(begins.ravel(), weights.reshape(-1, 2), strict=True)
     )
     np.testing.assert_allclose(out, expected, atol=2e-5)
+
+
+@pytest.mark.kernel
+@pytest.mark.parametrize(
+    ("signal", "response", "n"),
+    [(1, 1, 1), (1024, 1, 1030), (1500, 1100, 2599), (900, 3000, 6000), (5000, 2048, 3000)],
+)
+def test_a_sound_goes_through_a_response(signal: int, response: int, n: int) -> None:
+    """Full, ragged and missing blocks; what is asked for ends before the sound does, or after."""
+    rng = np.random.default_rng(0)
+    x, h = (rng.normal(size=k).astype(np.float32) for k in (signal, response))
+    expected = np.pad(dsp.fftconvolve(x.astype(float), h), (0, n))[:n]
+    out = np.full(n, np.nan, np.float32)
+    convolve(x, h, out)
+    np.testing.assert_allclose(out, expected, atol=1e-6 * np.abs(expected).max())
 
 
 @pytest.mark.kernel
