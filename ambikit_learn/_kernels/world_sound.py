@@ -189,3 +189,18 @@ def die_away(noise: Any, begin: int, rates: Any, out: Any) -> None:
             for i in range(len(row)):
                 row[i] += gain * fall[b, i] * source[i]
             level[b] *= math.exp(-rates[b] * BLOCK)
+
+
+@njit(cache=True, nogil=True, fastmath={"contract"})
+def loudest(x: Any) -> float:
+    """Return the greatest square of the pressure or velocity in x (4, n), which no turn changes."""
+    peaks = np.zeros(BLOCK, np.float32)
+    for start in range(0, x.shape[1], BLOCK):
+        w, y = x[0, start : start + BLOCK], x[1, start : start + BLOCK]
+        z, front = x[2, start : start + BLOCK], x[3, start : start + BLOCK]
+        for i in range(len(w)):
+            pressure = w[i] * w[i]
+            velocity = y[i] * y[i] + z[i] * z[i] + front[i] * front[i]
+            greater = pressure if pressure > velocity else velocity
+            peaks[i] = greater if greater > peaks[i] else peaks[i]
+    return peaks.max()

@@ -75,6 +75,8 @@ def render_sound(
     >>> render_sound(scene, played, 24000).shape
     (4, 24000)
     """
+    from ambikit_learn._kernels.world_sound import loudest
+
     n = round(scene.duration * sample_rate)
     rng = scene.generator(FIELD)
     sounding = [
@@ -95,12 +97,7 @@ def render_sound(
         loudness = np.sqrt((out[0] @ out[0]) / (noise[0] @ noise[0]))
         noise *= np.float32(loudness * 10 ** (-scene.ambience_snr / 20))
         out += noise
-    # The longest of the pressure and velocity vectors: a peak that no rotation changes.
-    w, y, z, x = np.square(out)
-    y += z
-    y += x
-    loudest = max(w.max(), y.max())
-    out *= np.float32(PEAK / (np.sqrt(loudest) + 1e-9))
+    out *= np.float32(PEAK / (np.sqrt(loudest(out)) + 1e-9))
     return out
 
 
@@ -425,8 +422,10 @@ def _octaves(sample_rate: float) -> Signal:
     """Store of white noise in octave bands, (7, samples), silent where a room has few modes."""
     white = _gaussian(_TAIL_NOISE // 2 + 1)
     f = fft.rfftfreq(_TAIL_NOISE, 1 / sample_rate)
-    white *= np.clip(np.log2(np.maximum(f, 1.0) / BANDS[0]) + 1.0, 0.0, 1.0)
-    bands: Signal = fft.irfft(white * _shares(f), _TAIL_NOISE).astype(np.float32)
+    white = white * np.clip(np.log2(np.maximum(f, 1.0) / BANDS[0]) + 1.0, 0.0, 1.0).astype(
+        np.float32
+    )
+    bands: Signal = fft.irfft(white * _shares(f).astype(np.float32), _TAIL_NOISE)
     return bands
 
 
@@ -436,12 +435,11 @@ def _loops(middle: float, width: float, sample_rate: float) -> Signal:
     f = fft.rfftfreq(4 * _LOOP, 1 / sample_rate)
     away = np.abs(np.log2(np.maximum(f, 20.0) / middle)) / width
     shape = np.exp(-0.5 * away**2) + 0.1 / (1.0 + away)
-    noise: Signal = fft.irfft(_gaussian(len(f)) * shape, 4 * _LOOP).astype(np.float32)
+    noise: Signal = fft.irfft(_gaussian(len(f)) * shape.astype(np.float32), 4 * _LOOP)
     return noise.reshape(4, _LOOP)
 
 
-def _gaussian(count: int) -> npt.NDArray[np.complex128]:
+@functools.lru_cache(maxsize=2)
+def _gaussian(count: int) -> npt.NDArray[np.complex64]:
     """Return complex normal numbers, the same each time."""
-    noise: npt.NDArray[np.complex128]
-    noise = np.random.default_rng(0).standard_normal((count, 2)) @ np.array([1.0, 1j])
-    return noise
+    return np.random.default_rng(0).standard_normal(2 * count, np.float32).view(np.complex64)

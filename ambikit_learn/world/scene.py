@@ -10,12 +10,12 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import numpy as np
 import numpy.typing as npt
 
-from ambikit import InputError, angles_to_vector
+from ambikit import InputError
 from ambikit_learn.world.places import PLACES, REFERENCE, Place
 from ambikit_learn.world.presets import Preset
 
@@ -248,7 +248,7 @@ def sample_scene(preset: Preset, *, seed: int, index: int, split: str, duration:
     rng = np.random.default_rng([seed, _SCENE, index])
     labels, sounding = _cast(preset, rng)
     instances = _individuals(labels, seed, split, rng)
-    times = np.linspace(-0.5, 0.5, 1 + round(duration * LABEL_RATE)) * duration
+    times = _moments(duration)
     for _ in range(ATTEMPTS):
         paths, sizes, places = _wander(preset, times, rng)
         chosen = _apart(preset, sizes, places, len(labels))
@@ -284,6 +284,13 @@ def sample_scene(preset: Preset, *, seed: int, index: int, split: str, duration:
     )
 
 
+@lru_cache(maxsize=4)
+def _moments(duration: float) -> Floats:
+    """Return the times of labels, counted from the middle of a clip."""
+    times: Floats = np.linspace(-0.5, 0.5, 1 + round(duration * LABEL_RATE)) * duration
+    return times
+
+
 def _cast(preset: Preset, rng: np.random.Generator) -> tuple[list[str], list[bool]]:
     """Draw the classes in the scene, and which objects sound."""
     count = int(rng.integers(preset.objects[0], preset.objects[1] + 1))
@@ -316,13 +323,15 @@ def _wander(
     count = CANDIDATES
     elevation = np.deg2rad(rng.uniform(-preset.elevation, preset.elevation, count))
     azimuths = rng.uniform(-np.pi, np.pi, (2, count))
-    facing, going = angles_to_vector(azimuths, np.stack([elevation, np.zeros(count)]))
+    (x, u), (y, v) = np.cos(azimuths), np.sin(azimuths)
+    level = np.cos(elevation)
+    facing = np.stack([level * x, level * y, np.sin(elevation)], axis=-1)
     sizes = rng.uniform(0.3, 0.45, count)
     distance = sizes / np.tan(np.deg2rad(rng.uniform(*preset.radius, count)))
     position = distance[:, None] * facing
     kind = np.searchsorted(np.cumsum(preset.motion)[:2], rng.random(count), side="right")
     speed = rng.uniform(0.15, 0.5, count) * (kind == 2)
-    velocity = speed[:, None] * going
+    velocity = np.stack([speed * u, speed * v, np.zeros(count)], axis=-1)
     turn = rng.uniform(4, 12, count) * (2 * rng.integers(0, 2, count) - 1)
     spin = np.deg2rad(turn) * (kind == 1)
 
@@ -353,13 +362,14 @@ def _apart(preset: Preset, sizes: Floats, places: Floats, count: int) -> list[in
 
 def _room_around(sizes: Floats, places: Floats, preset: Preset, rng: np.random.Generator) -> Room:
     """Draw a room whose walls clear every object (N,) on its way (N, T, 3)."""
-    reach = np.stack([(side * places).max(axis=1) for side in (1, -1)], axis=-1)
+    radius = sizes[:, None, None]
+    reach = [(radius + places).max(axis=(0, 1)), (radius - places).max(axis=(0, 1))]
     outdoors = bool(rng.random() < preset.open_sky)
     place = _one_of([name for name, kind in PLACES.items() if kind.open_sky == outdoors], rng)
     size = PLACES[place].room * np.array([[1.0], [1.0], [0.3]])
     margin = CLEARANCE + rng.uniform(0.0, 3.0, (3, 2)) * size
     least = np.array([[1.5, 1.5], [1.5, 1.5], [0.9, 1.2]])
-    walls = np.maximum((reach + sizes[:, None, None]).max(axis=0), least) + margin
+    walls = np.maximum(np.stack(reach, axis=-1), least) + margin
     return Room(
         tuple(map(float, walls.ravel())),  # type: ignore[arg-type]
         float(rng.uniform(*preset.t60)),

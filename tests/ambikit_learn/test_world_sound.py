@@ -360,6 +360,16 @@ def test_a_sound_goes_through_a_response(signal: int, response: int, n: int) -> 
 
 
 @pytest.mark.kernel
+def test_the_loudest_is_found_among_pressure_and_velocity() -> None:
+    from ambikit_learn._kernels.world_sound import loudest
+
+    x = np.random.default_rng(0).normal(size=(4, 300)).astype(np.float32)
+    assert loudest(x) == pytest.approx(np.square(x[1:]).sum(0).max())
+    x[0, 299] = -5.0
+    assert loudest(x) == 25.0
+
+
+@pytest.mark.kernel
 def test_noises_die_away_at_their_own_rates() -> None:
     from ambikit_learn._kernels.world_sound import die_away
 
