@@ -203,4 +203,4 @@ def loudest(x: Any) -> float:
             velocity = y[i] * y[i] + z[i] * z[i] + front[i] * front[i]
             greater = pressure if pressure > velocity else velocity
             peaks[i] = greater if greater > peaks[i] else peaks[i]
-    return peaks.max()
+    return float(peaks.max())
