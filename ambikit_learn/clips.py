@@ -16,9 +16,9 @@ import numpy as np
 
 import ambikit
 from ambikit import InputError
+from ambikit_learn.boxes import Boxes
 from ambikit_learn.detection import Detector, load_detector, read_boxes
 from ambikit_learn.detection.tracking import Objects, Track, follow, regular
-from ambikit_learn.equirect import Boxes
 from ambikit_learn.manifest import Settings
 from ambikit_learn.media import Frames, probe, read_layout, stream_frames
 from ambikit_learn.members import Sound, encode_sound

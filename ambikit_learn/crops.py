@@ -9,7 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ambikit import _validate
-from ambikit_learn.equirect import Boxes, angular_distance, pixel_to_direction
+from ambikit_learn.boxes import Boxes
+from ambikit_learn.equirect import angular_distance, pixel_to_direction
 
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.intp]

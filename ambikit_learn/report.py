@@ -19,7 +19,7 @@ from torch import Tensor
 import ambikit
 import ambikit.plot
 from ambikit_learn._files import replacing
-from ambikit_learn.equirect import Boxes
+from ambikit_learn.boxes import Boxes
 from ambikit_learn.evaluation.alignment import Results
 
 SHARPNESS = 4

@@ -18,10 +18,11 @@ from torch.utils.data import Dataset
 import ambikit
 from ambikit import InputError, _validate
 from ambikit_learn.augmentation import jitter_colours
+from ambikit_learn.boxes import Boxes
 from ambikit_learn.clips import read_objects
 from ambikit_learn.crops import SPACING, STRATEGIES, Crops, select_crops
 from ambikit_learn.detection.tracking import Objects, Track
-from ambikit_learn.equirect import Boxes, gnomonic
+from ambikit_learn.equirect import gnomonic
 from ambikit_learn.manifest import Settings
 from ambikit_learn.members import Frames, Sound, decode_frames, decode_sound
 from ambikit_learn.prepared import member, usable_clips

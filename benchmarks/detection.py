@@ -24,9 +24,9 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from ambikit_learn.boxes import Boxes
 from ambikit_learn.detection import load_detector, read_boxes
 from ambikit_learn.detection.precision import Found, compare
-from ambikit_learn.equirect import Boxes
 from ambikit_learn.media import read_frames
 from ambikit_learn.world import PRESETS, render_world
 from ambikit_learn.world.detector import WEIGHTS, labelled_frame

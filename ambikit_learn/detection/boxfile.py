@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from ambikit import InputError, _validate
 from ambikit_learn._files import replacing
-from ambikit_learn.equirect import Boxes
+from ambikit_learn.boxes import Boxes
 
 FORMAT = "ambikit-boxes/1"
 _TRACKS = ("azimuth", "elevation", "width", "height")

@@ -9,7 +9,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy.optimize import linear_sum_assignment
 
-from ambikit_learn.equirect import Boxes, angular_distance, overlap
+from ambikit_learn.boxes import Boxes, overlap
+from ambikit_learn.equirect import angular_distance
 
 
 @dataclass(frozen=True, eq=False)

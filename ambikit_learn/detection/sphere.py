@@ -9,15 +9,8 @@ from typing import NamedTuple, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from ambikit_learn.equirect import (
-    Boxes,
-    bounding_boxes,
-    gnomonic,
-    local_axes,
-    outlines,
-    overlap,
-    pixel_to_direction,
-)
+from ambikit_learn.boxes import Boxes, bounding_boxes, outlines, overlap
+from ambikit_learn.equirect import gnomonic, local_axes, pixel_to_direction
 from ambikit_learn.media import resize
 
 Floats = npt.NDArray[np.float64]

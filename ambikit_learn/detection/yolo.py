@@ -16,8 +16,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ambikit import InputError, _validate
+from ambikit_learn.boxes import Boxes
 from ambikit_learn.detection.sphere import MODES, Rectangles, detect_on_sphere
-from ambikit_learn.equirect import Boxes
 
 Frames = npt.NDArray[np.uint8]
 

@@ -8,8 +8,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from ambikit_learn.boxes import Boxes
 from ambikit_learn.crops import Crops
-from ambikit_learn.equirect import Boxes, local_axes
+from ambikit_learn.equirect import local_axes
 from ambikit_learn.world.looks import KINDS, aspect_and_style, decor
 from ambikit_learn.world.scene import CLASSES, LABEL_RATE, Floats, Scene
 from ambikit_learn.world.sounds import ACTIVITY_RATE, Performance

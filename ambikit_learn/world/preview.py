@@ -11,7 +11,8 @@ import numpy.typing as npt
 import ambikit
 from ambikit import _validate
 from ambikit_learn._files import replacing
-from ambikit_learn.equirect import Boxes, local_axes
+from ambikit_learn.boxes import Boxes
+from ambikit_learn.equirect import local_axes
 from ambikit_learn.world.acoustics import render_sound
 from ambikit_learn.world.pictures import Frames, boxes, boxes_at, render_frames
 from ambikit_learn.world.render import Settings, load_settings

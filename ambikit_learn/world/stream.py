@@ -11,8 +11,8 @@ from torch.utils.data import Dataset
 
 import ambikit
 from ambikit import InputError, _validate
+from ambikit_learn.boxes import Boxes
 from ambikit_learn.crops import STRATEGIES, select_crops
-from ambikit_learn.equirect import Boxes
 from ambikit_learn.world.acoustics import render_sound
 from ambikit_learn.world.pictures import boxes, boxes_at, render_crops
 from ambikit_learn.world.presets import PRESETS

@@ -10,8 +10,8 @@ from scipy import stats
 
 import ambikit
 from ambikit import InputError
+from ambikit_learn.boxes import Boxes
 from ambikit_learn.crops import object_crops, random_crops, select_crops
-from ambikit_learn.equirect import Boxes
 
 ANGLES = ("azimuth", "elevation")
 

@@ -16,6 +16,7 @@ from scipy import ndimage
 
 import ambikit
 from ambikit import InputError
+from ambikit_learn.boxes import Boxes
 from ambikit_learn.detection import load_detector, read_boxes, write_boxes
 from ambikit_learn.detection.precision import compare
 from ambikit_learn.detection.sphere import (
@@ -26,7 +27,7 @@ from ambikit_learn.detection.sphere import (
     detect_on_sphere,
     merge,
 )
-from ambikit_learn.equirect import Boxes, angular_distance, pixel_to_direction
+from ambikit_learn.equirect import angular_distance, pixel_to_direction
 from ambikit_learn.media import read_frames
 
 # ---------------------------------------------------------------------------- boxes in files

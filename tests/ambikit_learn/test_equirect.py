@@ -11,15 +11,13 @@ from scipy.spatial.transform import Rotation
 
 import ambikit
 from ambikit import InputError
+from ambikit_learn.boxes import Boxes, bounding_boxes, overlap
 from ambikit_learn.equirect import (
-    Boxes,
     angular_distance,
     between,
-    bounding_boxes,
     direction_to_pixel,
     gnomonic,
     local_axes,
-    overlap,
     pixel_to_direction,
 )
 

@@ -189,7 +189,7 @@ DARK[::2, :10, :10] = 60
 DETECTORS = """
 import os, signal, time
 from ambikit import InputError
-from ambikit_learn.equirect import Boxes
+from ambikit_learn.boxes import Boxes
 
 class Brightness:
     name = "brightness"

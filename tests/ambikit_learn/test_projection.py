@@ -464,7 +464,8 @@ class TestFrames:
 
 BRIGHTEST = """
 import numpy as np
-from ambikit_learn.equirect import Boxes, pixel_to_direction
+from ambikit_learn.boxes import Boxes
+from ambikit_learn.equirect import pixel_to_direction
 
 class Brightest:
     name = "brightest"

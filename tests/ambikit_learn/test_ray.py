@@ -23,7 +23,7 @@ DARK[::2, :10, :10] = 60
 
 DETECTORS = """
 import os, signal, time
-from ambikit_learn.equirect import Boxes
+from ambikit_learn.boxes import Boxes
 
 class Brightness:
     name = "brightness"

@@ -7,8 +7,8 @@ import json
 import numpy as np
 import pytest
 
+from ambikit_learn.boxes import Boxes
 from ambikit_learn.detection.tracking import Objects, Track, follow, regular
-from ambikit_learn.equirect import Boxes
 
 RATE = 2.0
 

@@ -7,9 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from ambikit_learn.boxes import Boxes
 from ambikit_learn.detection.precision import average_precision
 from ambikit_learn.detection.sphere import Tile, detect_on_sphere
-from ambikit_learn.equirect import Boxes, angular_distance
+from ambikit_learn.equirect import angular_distance
 from ambikit_learn.world import CLASSES, PRESETS
 from ambikit_learn.world.detector import (
     SIZE,

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 import ambikit
-from ambikit_learn.equirect import Boxes, bounding_boxes
+from ambikit_learn.boxes import Boxes, bounding_boxes
 from ambikit_learn.world import preview_world, render_world
 from ambikit_learn.world.preview import _unbroken, cut_out, loud_moments, outline
 
