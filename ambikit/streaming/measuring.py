@@ -8,8 +8,9 @@ from typing import Unpack
 import numpy as np
 
 from ambikit import _validate
+from ambikit._pooling import Overrides, feature_settings, pool
 from ambikit._typing import ArrayLike, FloatArray
-from ambikit.features import FEATURE_CHANNELS, Overrides, feature_settings, from_pooled, pool
+from ambikit.features import FEATURE_CHANNELS, from_pooled
 from ambikit.intensity import at_rest, diffuseness_after
 
 

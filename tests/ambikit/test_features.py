@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import ambikit
-from ambikit import InputError, features
+from ambikit import InputError, _pooling, features
 from ambikit._mel import mel_filters
 
 RATE = 24000
@@ -42,7 +42,7 @@ def torch_filters(
         ).numpy()
 
 
-def naive_spectra(x: np.ndarray, settings: features.FeatureSettings) -> np.ndarray:
+def naive_spectra(x: np.ndarray, settings: _pooling.FeatureSettings) -> np.ndarray:
     """Compute spectra (frames, 4, bins) of the definition, in double precision."""
     n, half, length = settings.n_fft, settings.n_fft // 2, settings.window_length
     ends = [x[:, half:0:-1], x, x[:, -2 : -half - 2 : -1]]
@@ -57,7 +57,7 @@ def naive_spectra(x: np.ndarray, settings: features.FeatureSettings) -> np.ndarr
     return frames @ kernel.T
 
 
-def naive(x: np.ndarray, settings: features.FeatureSettings) -> np.ndarray:
+def naive(x: np.ndarray, settings: _pooling.FeatureSettings) -> np.ndarray:
     """Compute foa_iv features (7, frames, mels) bin by bin, in double precision."""
     s = settings
     matrix = torch_filters(s.n_fft, s.n_mels, s.fmin, s.fmax, s.mel_scale).astype(float)
@@ -132,7 +132,7 @@ def test_slaney_scale_at_its_landmarks() -> None:
 def test_features_follow_their_definition(preset: str, overrides: dict) -> None:
     x = scene(480)
     settings = {**SMALL, **overrides}
-    expected = naive(x, features.feature_settings(preset, settings))
+    expected = naive(x, _pooling.feature_settings(preset, settings))
     got = ambikit.foa_features(x, RATE, preset=preset, **settings)
     assert got.dtype == np.float32
     np.testing.assert_allclose(got[:4], expected[:4], atol=2e-3)
@@ -145,11 +145,11 @@ def test_features_follow_their_definition(preset: str, overrides: dict) -> None:
 @pytest.mark.parametrize("preset", ["avsa", "dcase", "salsa"])
 @pytest.mark.parametrize("power", [1, 2])
 def test_kernel_and_numpy_path_agree(preset: str, power: int) -> None:
-    settings = features.feature_settings(preset, {**SMALL, "power": power})
+    settings = _pooling.feature_settings(preset, {**SMALL, "power": power})
     signal = np.stack([scene(240), np.zeros((4, 240), np.float32)])
     rows = [np.full((2, 8, 10, 6), np.nan, np.float32) for _ in range(2)]
-    features._pool_numpy(signal, settings, 0, rows[0])
-    features._fill_compiled(signal, settings, 0, settings.intensity, rows[1])
+    _pooling._pool_numpy(signal, settings, 0, rows[0])
+    _pooling._fill_compiled(signal, settings, 0, settings.intensity, rows[1])
     np.testing.assert_allclose(rows[0], rows[1], rtol=1e-5, atol=1e-5 * np.abs(rows[0]).max())
 
 
@@ -158,11 +158,11 @@ def test_kernel_and_numpy_path_agree(preset: str, power: int) -> None:
 def test_kernel_transforms_any_power_of_two(n_fft: int) -> None:
     """Each has another sequence of radices; 19 frames are a full group of lanes and a rest."""
     sizes = {"n_fft": n_fft, "window_length": n_fft - 2, "hop": 5, "n_mels": 2, "fmin": 0.0}
-    settings = features.feature_settings("avsa", {**sizes, "fmax": 12000.0})
+    settings = _pooling.feature_settings("avsa", {**sizes, "fmax": 12000.0})
     signal = scene(100)[None]
     rows = [np.full((1, 8, 19, 2), np.nan, np.float32) for _ in range(2)]
-    features._pool_numpy(signal, settings, 1, rows[0])
-    features._fill_compiled(signal, settings, 1, settings.intensity, rows[1])
+    _pooling._pool_numpy(signal, settings, 1, rows[0])
+    _pooling._fill_compiled(signal, settings, 1, settings.intensity, rows[1])
     np.testing.assert_allclose(rows[0], rows[1], rtol=1e-5, atol=1e-5 * np.abs(rows[0]).max())
 
 
@@ -173,7 +173,7 @@ def test_covariance_follows_its_definition(n_fft: int, samples: int) -> None:
     """By the kernel and without it: a frame reflected at both ends, and full and ragged groups."""
     x, settings = scene(samples), {**SMALL, "n_fft": n_fft}
     got = ambikit.mel_covariance(x, RATE, **settings)
-    s = features.feature_settings("avsa", settings)
+    s = _pooling.feature_settings("avsa", settings)
     spectra = naive_spectra(x, s)
     products = np.einsum("tif,tjf->ijtf", spectra, spectra.conj()).real
     pairs = ["WW", "WY", "WZ", "WX", "YY", "YZ", "YX", "ZZ", "ZX", "XX"]
@@ -185,11 +185,11 @@ def test_covariance_follows_its_definition(n_fft: int, samples: int) -> None:
 
 @pytest.mark.kernel
 def test_covariance_is_the_same_by_kernel_and_numpy() -> None:
-    settings = features.feature_settings("avsa", SMALL)
+    settings = _pooling.feature_settings("avsa", SMALL)
     signal = np.stack([scene(480), np.zeros((4, 480), np.float32), noise(480)])
     rows = [np.full((3, 10, 20, 6), np.nan, np.float32) for _ in range(2)]
-    features._covariance_numpy(signal, settings, rows[0])
-    features._fill_compiled(signal, settings, 0, "covariance", rows[1])
+    _pooling._covariance_numpy(signal, settings, rows[0])
+    _pooling._fill_compiled(signal, settings, 0, "covariance", rows[1])
     np.testing.assert_allclose(rows[0], rows[1], rtol=1e-5, atol=1e-6 * rows[0].max())
     assert not rows[1][1].any()
 
@@ -215,7 +215,7 @@ def test_features_come_in_blocks_without_seams(monkeypatch: pytest.MonkeyPatch) 
 def test_long_signals_take_the_kernel(monkeypatch: pytest.MonkeyPatch) -> None:
     x = scene(48000)
     short = ambikit.foa_features(x, RATE)
-    monkeypatch.setattr(features, "_KERNEL_PAYS", 0)
+    monkeypatch.setattr(_pooling, "_KERNEL_PAYS", 0)
     np.testing.assert_allclose(ambikit.foa_features(x, RATE), short, atol=1e-3)
 
 
@@ -242,14 +242,14 @@ def test_plane_wave_gives_its_unit_vector(azimuth: float, elevation: float, gain
 def test_plane_wave_in_the_other_systems() -> None:
     x = ambikit.encode(noise(4800, 1)[0], 90, degrees=True)
     for preset, per_bin in (("dcase", 0.75), ("salsa", 1.0)):
-        settings = features.PRESETS[preset]
+        settings = _pooling.PRESETS[preset]
         row_sum = settings.filters.matrix.sum(axis=0)
         vector = ambikit.foa_features(x, RATE, preset=preset)[4:]
         np.testing.assert_allclose(
             vector[1], np.broadcast_to(per_bin * row_sum, vector[1].shape), rtol=2e-3
         )
         np.testing.assert_allclose(vector[[0, 2]], 0, atol=1e-6)
-    sums = features.PRESETS["dcase"].filters.matrix.sum(axis=0)
+    sums = _pooling.PRESETS["dcase"].filters.matrix.sum(axis=0)
     assert 0.0415 * 0.99 < sums.min() < sums.max() < 0.0438 * 1.01  # as measured on librosa's
 
 
@@ -274,7 +274,7 @@ def test_silence_and_a_lone_omni() -> None:
     silent = ambikit.foa_features(np.zeros((4, 2400), np.float32), RATE)
     np.testing.assert_allclose(silent[:4], -100, rtol=1e-6)
     np.testing.assert_array_equal(silent[4:], 0)
-    for preset in features.PRESETS:
+    for preset in _pooling.PRESETS:
         omni = noise() * np.float32([[1], [0], [0], [0]])
         assert not ambikit.foa_features(omni, RATE, preset=preset)[4:].any()
 

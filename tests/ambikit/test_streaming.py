@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
 import ambikit
-from ambikit import features, streaming
+from ambikit import _pooling, streaming
 from tests import naive
 
 seeds = st.integers(0, 2**32 - 1)
@@ -276,7 +276,7 @@ def test_features_of_the_presets(preset, monkeypatch):
     processor = streaming.Features(RATE, preset=preset, **overrides)
     frames = []
     for turn, block in enumerate(blocks_of(x, [1, 999, 2500, 2500])):
-        monkeypatch.setattr(features, "_KERNEL_PAYS", 0 if turn % 2 else sys.maxsize)
+        monkeypatch.setattr(_pooling, "_KERNEL_PAYS", 0 if turn % 2 else sys.maxsize)
         frames.append(processor.process(block))
     frames.append(processor.flush())
     assert_allclose(np.concatenate(frames, axis=-2), expected, atol=2e-4)
