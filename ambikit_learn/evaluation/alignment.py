@@ -35,7 +35,7 @@ VIEWS = 4
 """Random crops of a span, whatever the training took: the paper's multi-crop accuracy."""
 INPUTS = ("video", "sound", "azimuth", "elevation")
 WORLD_CLIPS = 2000
-"""Scenes of each split, where a world is evaluated on: it has no end. With fewer the head falls short."""
+"""Scenes of each split, where a world, which has no end, is evaluated on: a head needs so many."""
 
 
 @dataclass(frozen=True)
