@@ -69,6 +69,8 @@ def fit_main(arguments: Sequence[str]) -> None:
             f"stopped after step {stop.step}: the same command goes on from there", file=sys.stderr
         )
         raise SystemExit(128 + stop.signal) from None
+    if command.trainer.is_global_zero:
+        print(command.throughput.summary())
 
 
 def fit(trainer: Trainer, module: AlignmentModule, data: AlignmentData) -> Path:
@@ -168,7 +170,8 @@ class _Command(LightningCLI):
         """Return the trainer with what every run writes."""
         settings: Any = self.config_init["trainer"]
         run = Path(settings["default_root_dir"])
-        callbacks: list[Callback] = [Throughput()]
+        self.throughput = Throughput()
+        callbacks: list[Callback] = [self.throughput]
         if settings["enable_progress_bar"] is not False:
             callbacks.append(Bar() if sys.stdout.isatty() else Lines())
         # What is measured at a step is on disk before the state after it is

@@ -23,6 +23,8 @@ class Throughput(Callback):
     def __init__(self) -> None:
         self._begin = self._waited = self._paused = 0.0
         self._batches = 0
+        # Clips, seconds of training, seconds of waiting, in all
+        self._total = (0, 0.0, 0.0)
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Start the clock."""
@@ -43,13 +45,39 @@ class Throughput(Callback):
         self._batches += 1
         if (batch_idx + 1) % interval(trainer):
             return
-        loader: Any = trainer.train_dataloader
-        seconds = time.perf_counter() - self._begin - self._paused
-        clips = self._batches * loader.batch_sampler.batch_size
+        clips, seconds, waited = self._lap(trainer)
         pl_module.log("speed/clips_per_second", clips / seconds, prog_bar=True)
-        pl_module.log("speed/data_wait", (loader.waited - self._waited) / seconds, prog_bar=True)
+        pl_module.log("speed/data_wait", waited / seconds, prog_bar=True)
         pl_module.log("speed/peak_memory_gb", _peak_memory() / 1e9)
+
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Count the last steps too."""
+        if self._batches:
+            self._lap(trainer)
+
+    def summary(self) -> str:
+        """Return how fast the training was since it was started or gone on with."""
+        clips, seconds, waited = self._total
+        if not clips:
+            return "nothing was left to train"
+        return (
+            f"{clips} clips in {seconds:.0f} s: {clips / seconds:.0f} a second, "
+            f"{waited / seconds:.1%} of the time waiting for data, "
+            f"peak memory {_peak_memory() / 1e9:.1f} GB"
+        )
+
+    def _lap(self, trainer: Trainer) -> tuple[int, float, float]:
+        """Return clips, seconds and seconds of waiting since the last time, and add them up."""
+        loader: Any = trainer.train_dataloader
+        lap = (
+            self._batches * loader.batch_sampler.batch_size,
+            time.perf_counter() - self._begin - self._paused,
+            loader.waited - self._waited,
+        )
+        clips, seconds, waited = self._total
+        self._total = (clips + lap[0], seconds + lap[1], waited + lap[2])
         self._restart(loader.waited)
+        return lap
 
     def _restart(self, waited: float = 0.0) -> None:
         self._begin, self._waited, self._paused, self._batches = time.perf_counter(), waited, 0.0, 0

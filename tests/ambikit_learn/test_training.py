@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 import sys
 from importlib.util import find_spec
 from pathlib import Path
@@ -80,9 +81,21 @@ def test_a_run_leaves_everything_one_needs(finished):
     assert sum(bool(row["val/ret4"]) for row in table) == 2
 
 
-def test_the_same_command_again_trains_nothing_more(finished, prepared):
+def test_speed_is_summed_up_to_the_last_step(prepared, tmp_path, capsys):
+    """Five steps of four clips, of which the last is in no interval of two."""
+    run_fit(prepared, tmp_path, *SIX_STEPS, "--trainer.max_steps=5")
+    *_, last = capsys.readouterr().out.splitlines()
+    assert re.fullmatch(
+        r"20 clips in \d+ s: \d+ a second, \d+\.\d% of the time waiting for data, "
+        r"peak memory \d+\.\d GB",
+        last,
+    )
+
+
+def test_the_same_command_again_trains_nothing_more(finished, prepared, capsys):
     before = weights(finished)
     run_fit(prepared, finished, *SIX_STEPS)
+    assert capsys.readouterr().out == "nothing was left to train\n"
     after = weights(finished)
     assert all(torch.equal(before[name], after[name]) for name in before)
 
