@@ -196,6 +196,8 @@ def diffuse_tail(
     latest, count = int(delays.max()), int(seconds.max() * sample_rate)
     response = np.empty(count, np.float32)
     noise = _octaves(sample_rate)
+    if count >= noise.shape[1]:
+        noise = np.tile(noise, count // noise.shape[1] + 1)
     begin = int(rng.integers(noise.shape[1] - count))
     die_away(noise, begin, 3 * np.log(10) / (seconds * sample_rate), response)
     gains = (2 * rng.integers(0, 2, len(corners)) - 1) / np.sqrt(
@@ -422,10 +424,8 @@ def _octaves(sample_rate: float) -> Signal:
     """Store of white noise in octave bands, (7, samples), silent where a room has few modes."""
     white = _gaussian(_TAIL_NOISE // 2 + 1)
     f = fft.rfftfreq(_TAIL_NOISE, 1 / sample_rate)
-    white = white * np.clip(np.log2(np.maximum(f, 1.0) / BANDS[0]) + 1.0, 0.0, 1.0).astype(
-        np.float32
-    )
-    bands: Signal = fft.irfft(white * _shares(f).astype(np.float32), _TAIL_NOISE)
+    low = np.clip(np.log2(np.maximum(f, 1.0) / BANDS[0]) + 1.0, 0.0, 1.0)
+    bands: Signal = fft.irfft(white * (low * _shares(f)).astype(np.float32), _TAIL_NOISE)
     return bands
 
 

@@ -77,6 +77,13 @@ def test_tail_is_diffuse_and_decays_as_asked(t60: float) -> None:
         assert diffuseness_of(tails, low) > diffuseness_of(ideal, low) - 0.08
 
 
+def test_a_tail_may_be_longer_than_the_stored_noise() -> None:
+    impulse = np.zeros(8 * RATE, np.float32)
+    impulse[0] = 1.0
+    tails = [diffuse_tail(impulse, 7.0, RATE, np.random.default_rng(i)) for i in range(4)]
+    np.testing.assert_allclose(decay_times(tails), 7.0, rtol=0.05)
+
+
 def diffuseness_of(tails: list[Floats], low: float) -> float:
     """Mean over tails of the diffuseness of all that is in a third of an octave."""
     band = dsp.butter(3, [low, low * 2 ** (1 / 3)], "bandpass", fs=RATE, output="sos")
