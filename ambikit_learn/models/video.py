@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from ambikit_learn.models.blocks import BatchNorm, SmallConvNet
 
@@ -55,7 +56,7 @@ class R2Plus1DNet(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.normalize = NormalizeFrames()
-        stem = nn.Conv3d(3, 64, (3, 7, 7), (1, 2, 2), (1, 3, 3), bias=False)
+        stem = _Conv3d(3, 64, (3, 7, 7), (1, 2, 2), (1, 3, 3), bias=False)
         blocks: list[nn.Module] = []
         width = 64
         for out in (64, 128, 256, 512):
@@ -69,26 +70,39 @@ class R2Plus1DNet(nn.Module):
         return out
 
 
+class _Conv3d(nn.Conv3d):
+    """A convolution without bias over (N, channels, T, H, W)."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Return (N, out, T', H', W')."""
+        time, *plane = map(int, self.padding)
+        if input.device.type != "cpu" or time == 0:
+            return super().forward(input)
+        # The gradient of bfloat16 weights over two frames is unset memory where oneDNN pads time
+        padded = functional.pad(input, (0, 0, 0, 0, time, time))
+        return functional.conv3d(padded, self.weight, None, self.stride, (0, *plane))
+
+
 class _Block(nn.Module):
     """Two spatial-then-temporal convolutions with a skip, closed by BN and ReLU."""
 
     def __init__(self, width: int, out: int, stride: int = 1) -> None:
         super().__init__()
         self.residual = nn.Sequential(
-            nn.Conv3d(width, out, (1, 3, 3), (1, stride, stride), (0, 1, 1), bias=False),
+            _Conv3d(width, out, (1, 3, 3), (1, stride, stride), (0, 1, 1), bias=False),
             BatchNorm(out),
             nn.ReLU(),
-            nn.Conv3d(out, out, (3, 1, 1), (stride, 1, 1), (1, 0, 0), bias=False),
+            _Conv3d(out, out, (3, 1, 1), (stride, 1, 1), (1, 0, 0), bias=False),
             BatchNorm(out),
             nn.ReLU(),
-            nn.Conv3d(out, out, (1, 3, 3), 1, (0, 1, 1), bias=False),
+            _Conv3d(out, out, (1, 3, 3), 1, (0, 1, 1), bias=False),
             BatchNorm(out),
             nn.ReLU(),
-            nn.Conv3d(out, out, (3, 1, 1), 1, (1, 0, 0), bias=False),
+            _Conv3d(out, out, (3, 1, 1), 1, (1, 0, 0), bias=False),
         )
         self.skip: nn.Module = nn.Identity()
         if width != out:
-            self.skip = nn.Conv3d(width, out, 1, stride, bias=False)
+            self.skip = _Conv3d(width, out, 1, stride, bias=False)
         self.close = nn.Sequential(BatchNorm(out), nn.ReLU())
 
     def forward(self, x: Tensor) -> Tensor:

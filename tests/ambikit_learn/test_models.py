@@ -168,6 +168,30 @@ def test_unusable_runs_are_refused(run):
         load_run(folder)
 
 
+@pytest.mark.parametrize("duration", [1, 2, 3, 4])
+@pytest.mark.parametrize(
+    ("kernel", "stride"),
+    [((3, 7, 7), (1, 2, 2)), ((3, 1, 1), (1, 1, 1)), ((3, 1, 1), (2, 1, 1))],
+)
+def test_half_precision_gradients_of_convolutions_over_time(duration, kernel, stride):
+    """Over two frames that oneDNN pads itself, that of the weights is unset memory."""
+    convolutions = (m for m in build_model("paper").video.modules() if isinstance(m, nn.Conv3d))
+    net = next(m for m in convolutions if (m.kernel_size, m.stride) == (kernel, stride))
+    frames = torch.randn(2, net.in_channels, duration, 9, 9).bfloat16().float()
+
+    def gradient(half: bool) -> torch.Tensor:
+        net.zero_grad()
+        with torch.autocast("cpu", torch.bfloat16, enabled=half):
+            net(frames).float().square().sum().backward()
+        assert net.weight.grad is not None
+        return net.weight.grad.clone()
+
+    single = gradient(half=False)
+    torch.testing.assert_close(
+        gradient(half=True), single, rtol=0.05, atol=0.02 * single.abs().max().item()
+    )
+
+
 def test_unknown_names_are_refused():
     with pytest.raises(InputError, match="choose one of tiny, paper"):
         build_model("huge")
