@@ -117,14 +117,18 @@ def test_similarity_has_crops_down_and_sounds_across():
     assert agreement.similarity()[0].tolist() == [[0.5, 0.5], [0.5, 0.5]]
 
 
-def test_pictures_are_scaled_as_imagenet():
+def test_pictures_are_scaled_as_imagenet_and_stacked_by_frames():
     net = build_model("tiny", 1).eval()
+    seen = []
+    net.video.net.register_forward_pre_hook(lambda _, inputs: seen.append(*inputs))
     grey = torch.full((1, 3, 8, 8, 3), 124, dtype=torch.uint8)
-    normalized = net.video.normalize(grey)
+    grey[:, 1, 2, 5] = 255
+    net.encode_video(grey)
     # (124 / 255 - 0.485) / 0.229 and so on, ImageNet's statistics
-    torch.testing.assert_close(
-        normalized[0, 0, 0, 0], torch.tensor([0.005567, 0.135154, 0.356775]), atol=1e-5, rtol=0
-    )
+    colour = torch.tensor([0.005567, 0.135154, 0.356775])
+    torch.testing.assert_close(seen[0][0, :, 0, 0], colour.repeat(3), atol=1e-5, rtol=0)
+    (channels,) = torch.where(seen[0][0, :, 2, 5] > 2)
+    assert channels.tolist() == [3, 4, 5]
 
 
 @pytest.fixture
