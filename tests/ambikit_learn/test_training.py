@@ -169,6 +169,15 @@ def test_every_packaged_variant_fits(name, prepared, tmp_path):
     )
 
 
+@pytest.mark.parametrize("name", ["avc_foa_iv", "avsa_foa_iv"])
+def test_rendered_scenes_are_learned_from_without_files(name, tmp_path):
+    few = [*QUICK, "--trainer.max_steps=1", "--data.validation_clips=0"]
+    fit_main(["--config", f"world/{name}", "--out", str(tmp_path), *few])
+    assert load_run(tmp_path).net.settings["objective"] == name.split("_")[0]
+    data = yaml.safe_load((tmp_path / "config.yaml").read_text())["data"]
+    assert data["path"] == "world:standard"
+
+
 PAPER = sorted((CONFIGS / "paper").glob("*.yaml"))
 
 
