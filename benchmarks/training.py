@@ -38,6 +38,8 @@ def main() -> None:
     parser.add_argument("--data", required=True)
     parser.add_argument("--steps", type=int, default=50)
     arguments, settings = parser.parse_known_args()
+    if arguments.steps < WARM_UP:
+        parser.error(f"--steps {arguments.steps}: at least {WARM_UP} are needed")
     settings = settings or ["--config", "avsa_foa_iv"]
     with tempfile.TemporaryDirectory() as folder:
         speed, summary = fitted(arguments.data, Path(folder), arguments.steps, settings)
@@ -70,7 +72,7 @@ def loops(config: dict[str, Any], steps: int) -> tuple[float, float]:
     if device.type == "cpu":
         torch.set_num_threads(max(1, torch.get_num_threads() - config["data"]["workers"]))
     settings = config["model"]
-    half = str(config["trainer"]["precision"] or "").startswith("bf16")
+    half = str(config["trainer"].get("precision", "")).startswith("bf16")
     autocast = torch.autocast(device.type, torch.bfloat16) if half else nullcontext()
     plain = {**settings, "compile": False}
     return (
