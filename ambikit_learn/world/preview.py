@@ -99,12 +99,15 @@ def _draw_object(axes: Axes, one: dict[str, Any], moment: int) -> None:
         *(one[name][moment] for name in ("azimuth", "elevation", "width", "height"))
     )
     axes.plot(*_unbroken(azimuth, elevation), color=colour, linestyle=style, linewidth=1.5)
+    centre = one["azimuth"][moment]
+    # At the picture's edges the label leans inwards, so that all of it is seen
+    side = "left" if centre > 150 else "right" if centre < -150 else "center"
     axes.text(
-        one["azimuth"][moment],
+        centre,
         elevation.max() + 1.0,
         one["label"],
         color=colour,
-        horizontalalignment="center",
+        horizontalalignment=side,
         clip_on=True,
         path_effects=[withStroke(linewidth=2.0, foreground="black")],
     )
