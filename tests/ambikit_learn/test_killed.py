@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -39,6 +40,17 @@ def kept(out: Path) -> int:
     return sum(len(journal["rows"]) for journal in journals) + sum(map(len, growing))
 
 
+def wait_for(out: Path, count: int, run: subprocess.Popen[bytes]) -> None:
+    """Wait until so many clips are kept."""
+    while run.poll() is None:
+        # A shard that was growing may have its name by now
+        with suppress(FileNotFoundError):
+            if kept(out) >= count:
+                return
+        time.sleep(0.05)
+    raise AssertionError(f"it ended before {count} clips were kept")
+
+
 @pytest.mark.slow
 def test_real_and_rendered_clips_killed_twice(test_data, tmp_path):
     source = tmp_path / "clips"
@@ -59,11 +71,12 @@ def test_real_and_rendered_clips_killed_twice(test_data, tmp_path):
     assert len(rows) == 200 + real
     assert [row["key"] for row in rows if row["status"] != "ok"] == []
 
-    moments = np.random.default_rng().uniform(0.3, 0.6, 2)
+    rng = np.random.default_rng()
     done = [0]
-    for moment in moments:
+    for count in rng.integers([10, 90], [60, 150]):
         run = start(source, tmp_path / "killed")
-        time.sleep(moment * seconds)
+        wait_for(tmp_path / "killed", count, run)
+        time.sleep(rng.uniform(0.0, 0.3))
         os.killpg(run.pid, signal.SIGKILL)
         assert run.wait() == -signal.SIGKILL, "it must still be at work"
         assert not (tmp_path / "killed" / "manifest.parquet").exists()
