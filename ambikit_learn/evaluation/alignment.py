@@ -34,8 +34,10 @@ Task = Literal["avc", "avsa"]
 VIEWS = 4
 """Random crops of a span, whatever the training took: the paper's multi-crop accuracy."""
 INPUTS = ("video", "sound", "azimuth", "elevation")
-WORLD_CLIPS = {"train": 4000, "test": 2000}
-"""Scenes of a world, which has no end: a head trained on fewer falls short by a point."""
+WORLD_CLIPS = 2000
+"""Scenes of a world, which has no end, to test on."""
+WORLD_CLIPS_OF_HEAD = 4000
+"""Scenes of a world to train a head on; with half of them it falls short by a point."""
 
 
 @dataclass(frozen=True)
@@ -104,7 +106,8 @@ def evaluate(
     spans : int
         Spans taken from each clip, evenly spread; a scene of a world has one.
     clips : int, optional
-        Clips of each split at most: all, or the `WORLD_CLIPS` of a world.
+        Clips of each split at most: all, or `WORLD_CLIPS` scenes of a world
+        and `WORLD_CLIPS_OF_HEAD` for training the head.
     seed : int
         Seed of crops, wrong pairs and the head.
 
@@ -189,7 +192,8 @@ def _spans(
 ) -> Dataset[Any]:
     """Return the spans of a split, each an item."""
     if data.startswith(PREFIX):
-        return WorldDataset(data, split, epoch_length=clips or WORLD_CLIPS[split], **options)
+        usual = WORLD_CLIPS_OF_HEAD if split == "train" else WORLD_CLIPS
+        return WorldDataset(data, split, epoch_length=clips or usual, **options)
     dataset = SpanDataset(data, split, spans=spans, **options)
     if clips is None:
         return dataset

@@ -110,6 +110,14 @@ def test_a_world_is_measured_on_without_files(monkeypatch, tmp_path):
     assert result.rows["4 crops"].mean == 0.5
 
 
+def test_a_split_that_a_world_does_not_have(monkeypatch, tmp_path):
+    model = AlignmentModel(Intensity(), Deaf())
+    monkeypatch.setattr(alignment, "load_run", lambda _: model)
+    monkeypatch.setattr(alignment, "_reading", lambda _: {"span": 0.5, "frames": 2, "size": 8})
+    with pytest.raises(InputError, match="split"):
+        alignment.evaluate(["avsa"], tmp_path, "world:easy", split="validation")
+
+
 def test_a_head_leans_to_neither_answer_whatever_its_seed():
     """What it leans to adds up over the views of a clip, and decides where evidence is weak."""
     generator = torch.Generator().manual_seed(0)
