@@ -1,3 +1,4 @@
+from . import checks as checks
 from . import plot as plot
 from . import streaming as streaming
 from ._errors import InputError as InputError
@@ -20,8 +21,11 @@ from .directions import vector_to_angles as vector_to_angles
 from .encoding import encode as encode
 from .encoding import encode_diffuse as encode_diffuse
 from .features import FEATURE_CHANNELS as FEATURE_CHANNELS
+from .features import beamform_covariance as beamform_covariance
 from .features import features_from_covariance as features_from_covariance
 from .features import foa_features as foa_features
+from .features import mel_covariance as mel_covariance
+from .features import rotate_covariance as rotate_covariance
 from .harmonics import spherical_harmonics as spherical_harmonics
 from .intensity import diffuseness as diffuseness
 from .intensity import intensity as intensity
@@ -35,9 +39,6 @@ from .localization import find_peaks as find_peaks
 from .localization import intensity_map as intensity_map
 from .localization import localize as localize
 from .localization import power_map as power_map
-from .mel_covariances import beamform_covariance as beamform_covariance
-from .mel_covariances import mel_covariance as mel_covariance
-from .mel_covariances import rotate_covariance as rotate_covariance
 from .rotation import look_at as look_at
 from .rotation import rotate as rotate
 from .rotation import rotation_matrix as rotation_matrix

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import scipy.fft
 
-from ambikit import _validate
+from ambikit import checks
 from ambikit._framing import Framing, cosine_window
 from ambikit._typing import ArrayLike, ComplexArray, FloatArray
 from ambikit.beamforming import steering_vector
@@ -56,7 +56,7 @@ def covariance(spectra: ArrayLike) -> ComplexArray:
            [0., 0., 0., 0.],
            [0., 0., 0., 0.]])
     """
-    values = _validate.spectra(spectra)
+    values = checks.spectra(spectra)
     matrices = _products(values)
     matrices /= max(values.shape[-1], 1)
     return matrices
@@ -122,9 +122,9 @@ def mvdr_weights(
     >>> (weights @ front).round(6), abs(weights @ noise).round(6)
     (np.float64(1.0), np.float64(0.0))
     """
-    matrices = _validate.channel_covariance(covariance)
-    source = _validate.steering(steering, matrices.shape[-1])
-    return _lcmv(matrices, source[..., None, :], np.ones(1), _validate.loading(loading))
+    matrices = checks.channel_covariance(covariance)
+    source = checks.steering(steering, matrices.shape[-1])
+    return _lcmv(matrices, source[..., None, :], np.ones(1), checks.loading(loading))
 
 
 def lcmv_weights(
@@ -178,9 +178,9 @@ def lcmv_weights(
     >>> (directions @ weights).round(12) + 0.0
     array([1., 0.])
     """
-    matrices = _validate.channel_covariance(covariance)
-    vectors, wanted = _validate.constraints(constraints, gains, matrices.shape[-1])
-    return _lcmv(matrices, vectors, wanted, _validate.loading(loading))
+    matrices = checks.channel_covariance(covariance)
+    vectors, wanted = checks.constraints(constraints, gains, matrices.shape[-1])
+    return _lcmv(matrices, vectors, wanted, checks.loading(loading))
 
 
 def beamform_spectra(spectra: ArrayLike, weights: ArrayLike) -> ComplexArray:
@@ -214,8 +214,8 @@ def beamform_spectra(spectra: ArrayLike, weights: ArrayLike) -> ComplexArray:
     >>> bool(abs(ambikit.beamform_spectra(spectra, beam)).max() < 1e-12)  # away from the source
     True
     """
-    values = _validate.spectra(spectra)
-    return _beams(values, _validate.weights_of(weights, values))
+    values = checks.spectra(spectra)
+    return _beams(values, checks.weights_of(weights, values))
 
 
 def beamform_adaptive(
@@ -293,16 +293,14 @@ def beamform_adaptive(
     >>> float(fixed.std().round(2)), float(adaptive.std().round(2))
     (0.62, 0.08)
     """
-    signals, order = _validate.ambisonic(x, min_order=1)
-    az, el = _validate.direction(azimuth, elevation, degrees=degrees)
-    _validate.at_most_1d(az, "azimuth and elevation", "directions")
+    signals, order = checks.ambisonic(x, min_order=1)
+    az, el = checks.direction(azimuth, elevation, degrees=degrees)
+    checks.at_most_1d(az, "azimuth and elevation", "directions")
     towards = steering_vector(np.atleast_1d(az), np.atleast_1d(el), order=order)
-    silent = steering_vector(
-        *_validate.directions_table(nulls, "nulls", degrees=degrees), order=order
-    )
-    loading, floor = _validate.loading(loading), _validate.share(floor, "floor")
+    silent = steering_vector(*checks.directions_table(nulls, "nulls", degrees=degrees), order=order)
+    loading, floor = checks.loading(loading), checks.fraction(floor, "floor")
     if post_filter is not None:
-        _validate.choice(post_filter, ("cropac",), "post_filter")
+        checks.choice(post_filter, ("cropac",), "post_filter")
     framing = _framing(signals, sample_rate, window_length)
     runs = _runs(framing, math.prod(signals.shape[:-1]))
 
@@ -329,8 +327,8 @@ def beamform_adaptive(
 
 def _framing(x: FloatArray, sample_rate: float, window_length: float) -> Framing:
     """Return frames of about that length in seconds, in fast transforms, a quarter apart."""
-    rate = _validate.positive(sample_rate, "sample_rate", "Hz")
-    length = _validate.positive(window_length, "window_length", "seconds")
+    rate = checks.positive(sample_rate, "sample_rate", "Hz")
+    length = checks.positive(window_length, "window_length", "seconds")
     n_fft = 4 * scipy.fft.next_fast_len(max(1, round(rate * length / 4)), real=True)
     return Framing.centred(x.shape[-1], cosine_window("hann", n_fft).astype(x.dtype), n_fft // 4)
 
@@ -346,7 +344,7 @@ def _covariance(x: FloatArray, framing: Framing, runs: list[tuple[int, int]]) ->
     matrices = _products(framing.spectra(x, *runs[0]))
     for run in runs[1:]:
         matrices += _products(framing.spectra(x, *run))
-    _validate.stayed_finite(matrices)
+    checks.stayed_finite(matrices)
     matrices /= framing.frames
     return matrices
 
@@ -355,7 +353,7 @@ def _constraints(towards: FloatArray, silent: FloatArray) -> FloatArray:
     """Return (D, 1, 1 + K, channels): for each direction, itself and all nulls."""
     nulls = np.broadcast_to(silent, (len(towards), *silent.shape))
     both = np.concatenate([towards[:, None, :], nulls], axis=-2)
-    _validate.independent(both, "directions and nulls")
+    checks.independent(both, "directions and nulls")
     return both[:, None, :, :]
 
 
@@ -372,7 +370,7 @@ def _lcmv(
     channels = covariance.shape[-1]
     power = np.trace(covariance, axis1=-2, axis2=-1).real[..., None, None] / channels
     level = np.where(power > 0, power, 1).astype(np.float64)
-    loaded = _validate.invertible(covariance / level + loading * np.eye(channels))
+    loaded = checks.invertible(covariance / level + loading * np.eye(channels))
     columns = constraints.swapaxes(-1, -2)
     spread = np.linalg.solve(loaded, columns)
     shares = np.linalg.solve(constraints.conj() @ spread, gains.conj()[..., None])

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.polynomial import legendre
 
-from ambikit import _mixing, _validate
+from ambikit import _mixing, checks
 from ambikit._typing import ArrayLike, FloatArray
 from ambikit.conventions import degrees_and_indices
 from ambikit.directions import angles_to_vector
@@ -110,7 +110,7 @@ def beam_weights(
     >>> ambikit.beam_weights("cardioid", 90, degrees=True).round(12)
     array([0.5, 0.5, 0. , 0. ])
     """
-    order = _validate.order(order)
+    order = checks.order(order)
     gains = degree_gains(pattern, order)
     degree, _ = degrees_and_indices(order)
     return gains[degree] * steering_vector(azimuth, elevation, order=order, degrees=degrees)
@@ -172,12 +172,12 @@ def beamform(
            [0.5, 1. ],
            [0. , 0. ]])
     """
-    x, order = _validate.ambisonic(x)
-    az, el = _validate.direction(azimuth, elevation, degrees=degrees)
-    _validate.at_most_1d(az, "azimuth and elevation", "directions")
+    x, order = checks.ambisonic(x)
+    az, el = checks.direction(azimuth, elevation, degrees=degrees)
+    checks.at_most_1d(az, "azimuth and elevation", "directions")
     weights = np.atleast_2d(beam_weights(pattern, az, el, order=order))
     shape = (*x.shape[:-2], *az.shape, x.shape[-1])
-    out = _validate.output(out, shape, x.dtype, x)
+    out = checks.output(out, shape, x.dtype, x)
     beams = out if az.ndim else out[..., None, :]
     _mixing.mix(x, weights, _mixing.one_block(*weights.shape), beams)
     return out
@@ -185,7 +185,7 @@ def beamform(
 
 def degree_gains(pattern: str, order: int) -> FloatArray:
     """Return c (order + 1,) of the pattern sum(c[n] * P_n(cos t))."""
-    gains = _PATTERNS[_validate.choice(pattern, tuple(_PATTERNS), "pattern")](order)
+    gains = _PATTERNS[checks.choice(pattern, tuple(_PATTERNS), "pattern")](order)
     return gains if pattern == "basic" else gains / gains.sum()
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ambikit import _validate
+from ambikit import checks
 from ambikit._typing import ArrayLike, ComplexArray, FloatArray
 from ambikit.beamforming import steering_vector
 from ambikit.conventions import order_of_channels
@@ -83,13 +83,13 @@ def cross_pattern_coherence(
     >>> gains[:, 100, 10].round(6)  # cos t, and the floor
     array([1. , 0.5, 0.1])
     """
-    values = _validate.spectra(spectra, min_order=1)
-    az, el = _validate.direction(azimuth, elevation, degrees=degrees)
-    _validate.at_most_1d(az, "azimuth and elevation", "directions")
+    values = checks.spectra(spectra, min_order=1)
+    az, el = checks.direction(azimuth, elevation, degrees=degrees)
+    checks.at_most_1d(az, "azimuth and elevation", "directions")
     order = order_of_channels(values.shape[-3])
     towards = steering_vector(np.atleast_1d(az), np.atleast_1d(el), order=order)
-    sizes = _validate.average(average)
-    gains = coherence_gains(values, towards, sizes, _validate.share(floor, "floor"))
+    sizes = checks.average(average)
+    gains = coherence_gains(values, towards, sizes, checks.fraction(floor, "floor"))
     return gains if az.ndim else gains[..., 0, :, :]
 
 

@@ -12,7 +12,7 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 
-from ambikit import _validate
+from ambikit import checks
 from ambikit._errors import InputError
 from ambikit._typing import ArrayLike, FloatArray
 
@@ -49,7 +49,7 @@ def channels_of_order(order: int) -> int:
     >>> [ambikit.channels_of_order(order) for order in (0, 1, 2, 3)]
     [1, 4, 9, 16]
     """
-    return (_validate.order(order) + 1) ** 2
+    return (checks.order(order) + 1) ** 2
 
 
 def order_of_channels(channels: int) -> int:
@@ -189,7 +189,7 @@ def convert(x: ArrayLike, source: str, target: str) -> FloatArray:
     source_order, source_gains = _convention(source, "source")
     target_order, target_gains = _convention(target, "target")
     fuma = "fuma" in (source_order, source_gains, target_order, target_gains)
-    x, order = _validate.ambisonic(x, max_order=FUMA_MAX_ORDER if fuma else None)
+    x, order = checks.ambisonic(x, max_order=FUMA_MAX_ORDER if fuma else None)
 
     acn = _ORDERS[target_order](order)
     position = np.argsort(_ORDERS[source_order](order))[acn]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ambikit import _validate
+from ambikit import checks
 from ambikit._typing import ArrayLike, FloatArray
 
 GOLDEN_ANGLE = np.pi * (3.0 - np.sqrt(5.0))
@@ -42,7 +42,7 @@ def angles_to_vector(
     >>> ambikit.angles_to_vector(90, degrees=True).round(12)  # left
     array([0., 1., 0.])
     """
-    az, el = _validate.direction(azimuth, elevation, degrees=degrees)
+    az, el = checks.direction(azimuth, elevation, degrees=degrees)
     level = np.cos(el)
     return np.moveaxis(np.array([level * np.cos(az), level * np.sin(az), np.sin(el)]), 0, -1)
 
@@ -79,7 +79,7 @@ def vector_to_angles(vectors: ArrayLike, *, degrees: bool = False) -> tuple[Floa
     >>> float(azimuth), float(elevation)
     (-90.0, 0.0)
     """
-    x, y, z = np.moveaxis(_validate.vectors(vectors, "vectors"), -1, 0)
+    x, y, z = np.moveaxis(checks.vectors(vectors, "vectors"), -1, 0)
     # adding 0.0 turns -0.0 into 0.0, so that the back is at +π and never at -π
     azimuth = np.arctan2(y + 0.0, np.where((x == 0) & (y == 0), 1.0, x))
     elevation = np.arctan2(z, np.hypot(x, y))
@@ -124,7 +124,7 @@ def fibonacci_sphere(count: int) -> FloatArray:
     >>> grid.shape, bool(np.abs(grid.mean(axis=0)).max() < 1e-3)
     ((1000, 3), True)
     """
-    i = np.arange(_validate.count(count, "count"))
+    i = np.arange(checks.positive_int(count, "count"))
     z = 1.0 - (2.0 * i + 1.0) / count
     radius = np.sqrt((1.0 - z) * (1.0 + z))
     return np.stack([radius * np.cos(GOLDEN_ANGLE * i), radius * np.sin(GOLDEN_ANGLE * i), z], -1)
@@ -156,7 +156,7 @@ def icosphere(subdivisions: int = 0) -> FloatArray:
     [12, 42, 162, 642]
     """
     corners, faces = _icosahedron()
-    for _ in range(_validate.order(subdivisions, "subdivisions")):
+    for _ in range(checks.order(subdivisions, "subdivisions")):
         edges = np.sort(np.stack([faces, np.roll(faces, -1, axis=1)], axis=-1), axis=-1)
         unique, middle = np.unique(edges.reshape(-1, 2), axis=0, return_inverse=True)
         middle = middle.reshape(-1, 3) + len(corners)  # on the edges (0, 1), (1, 2), (2, 0)

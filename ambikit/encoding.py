@@ -7,7 +7,7 @@ import math
 import numpy as np
 from numpy.polynomial import legendre
 
-from ambikit import _mixing, _motion, _validate
+from ambikit import _mixing, _motion, checks
 from ambikit._typing import ArrayLike, FloatArray
 from ambikit.conventions import degrees_and_indices
 from ambikit.directions import angles_to_vector
@@ -110,13 +110,13 @@ def encode(
     >>> ambikit.encode([1.0], 90, spread=180, degrees=True).ravel().round(12)
     array([1. , 0.5, 0. , 0. ])
     """
-    s = _validate.samples(signal, "signal")
-    order = _validate.order(order)
-    az, el = _validate.direction(azimuth, elevation, degrees=degrees)
-    _validate.at_most_1d(az, "azimuth and elevation", "keys along time")
-    shares = _cap(_validate.spread(spread, degrees=degrees), order)[degrees_and_indices(order)[0]]
-    position = None if times is None else _validate.key_times(times, az.size)
-    out = _validate.output(out, (*s.shape[:-1], (order + 1) ** 2, s.shape[-1]), s.dtype, s)
+    s = checks.samples(signal, "signal")
+    order = checks.order(order)
+    az, el = checks.direction(azimuth, elevation, degrees=degrees)
+    checks.at_most_1d(az, "azimuth and elevation", "keys along time")
+    shares = _cap(checks.spread(spread, degrees=degrees), order)[degrees_and_indices(order)[0]]
+    position = None if times is None else checks.key_times(times, az.size)
+    out = checks.output(out, (*s.shape[:-1], (order + 1) ** 2, s.shape[-1]), s.dtype, s)
     if az.size == 1:
         wave = spherical_harmonics(angles_to_vector(az, el).reshape(3), order)
         gains = (shares * wave)[:, None]
@@ -188,10 +188,10 @@ def encode_diffuse(
            [0.      , 0.      , 0.333333, 0.      ],
            [0.      , 0.      , 0.      , 0.333333]])
     """
-    s = _validate.all_finite(_validate.samples(signal, "signal"), "signal")
-    order = _validate.order(order)
-    length = _validate.at_least(length, 4 * (order + 1) ** 2, "length")
-    filters = _diffusers(order, length, _validate.natural(seed, "seed"))
+    s = checks.all_finite(checks.samples(signal, "signal"), "signal")
+    order = checks.order(order)
+    length = checks.at_least(length, 4 * (order + 1) ** 2, "length")
+    filters = _diffusers(order, length, checks.nonnegative_int(seed, "seed"))
     return _convolve(s, filters.astype(s.dtype))
 
 

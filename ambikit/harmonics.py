@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ambikit import _validate
+from ambikit import checks
 from ambikit._typing import ArrayLike, FloatArray
 from ambikit.directions import normalized
 
@@ -58,8 +58,8 @@ def spherical_harmonics(directions: ArrayLike, order: int = 1) -> FloatArray:
     >>> ambikit.spherical_harmonics([0.0, 0.6, 0.8])
     array([1. , 0.6, 0.8, 0. ])
     """
-    order = _validate.order(order)
-    return unit_harmonics(normalized(_validate.vectors(directions, "directions")), order)
+    order = checks.order(order)
+    return unit_harmonics(normalized(checks.vectors(directions, "directions")), order)
 
 
 def unit_harmonics(directions: FloatArray, order: int) -> FloatArray:

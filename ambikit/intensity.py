@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from ambikit import _motion, _validate
+from ambikit import _motion, checks
 from ambikit._typing import ArrayLike, FloatArray
 
 _TILE = 256
@@ -51,7 +51,7 @@ def intensity(x: ArrayLike) -> FloatArray:
     >>> ambikit.intensity(ambikit.encode([2.0], 90, degrees=True)).ravel().round(12)  # the left
     array([0., 4., 0.])
     """
-    x, _ = _validate.ambisonic(x, min_order=1)
+    x, _ = checks.ambisonic(x, min_order=1)
     out = np.empty((*x.shape[:-2], 3, x.shape[-1]), x.dtype)
     for axis, channel in enumerate(_XYZ):
         np.multiply(x[..., 0, :], x[..., channel, :], out=out[..., axis, :])
@@ -127,7 +127,7 @@ def normalized_intensity(
             np.empty((4, _TILE)),
             out.reshape(-1, *out.shape[-2:]),
         )
-        _validate.stayed_finite(state)
+        checks.stayed_finite(state)
     else:
         average, bound = _averages(foa, newest, state)
         out[...] = average / np.where(bound > 0, bound, 1.0)
@@ -207,7 +207,7 @@ def diffuseness_after(state: FloatArray, foa: FloatArray, newest: float) -> Floa
             np.empty((4, _TILE)),
             out.reshape(-1, out.shape[-1]),
         )
-        _validate.stayed_finite(state)
+        checks.stayed_finite(state)
     else:
         average, bound = _averages(foa, newest, state)
         size = np.linalg.norm(average, axis=-2)
@@ -218,8 +218,8 @@ def diffuseness_after(state: FloatArray, foa: FloatArray, newest: float) -> Floa
 
 def _arguments(x: ArrayLike, sample_rate: float, time_constant: float) -> tuple[FloatArray, float]:
     """Return contiguous first-order signals (..., 4, n) and the weight of the newest sample."""
-    signals, _ = _validate.ambisonic(x, min_order=1)
-    newest = _validate.one_pole(time_constant, sample_rate)
+    signals, _ = checks.ambisonic(x, min_order=1)
+    newest = checks.one_pole(time_constant, sample_rate)
     return np.ascontiguousarray(signals[..., :4, :]), newest
 
 
@@ -234,7 +234,7 @@ def _averages(foa: FloatArray, newest: float, state: FloatArray) -> tuple[FloatA
     before = state.reshape(*foa.shape[:-2], 4, 1)
     both += before * (1.0 - newest) ** np.arange(1.0, foa.shape[-1] + 1)
     before[...] = np.concatenate([before, both], axis=-1)[..., -1:]
-    _validate.stayed_finite(state)
+    checks.stayed_finite(state)
     average = both[..., :3, :]
     return average, np.maximum(both[..., 3:, :], np.linalg.norm(average, axis=-2, keepdims=True))
 

@@ -14,7 +14,7 @@ from typing import Protocol
 
 import numpy as np
 
-from ambikit import _validate
+from ambikit import checks
 from ambikit._codecs import Properties, ffmpeg, libsndfile
 from ambikit._errors import InputError
 from ambikit._typing import ArrayLike, FloatArray
@@ -137,7 +137,7 @@ def info(path: str | os.PathLike[str]) -> AudioInfo:
     >>> ambikit.info(path).duration, ambikit.info(path).convention
     (1.0, 'ambix')
     """
-    return _describe(_properties(_validate.input_file(path)))
+    return _describe(_properties(checks.input_file(path)))
 
 
 def read(
@@ -197,14 +197,16 @@ def read(
     >>> x.shape, rate, x[:2, 6000].round(3).tolist()
     ((4, 12000), 24000, [0.5, 0.5])
     """
-    file = _validate.input_file(path)
+    file = checks.input_file(path)
     found = _properties(file)
     name = _layout(file, found, layout)
-    rate = _validate.count(found.sample_rate if sample_rate is None else sample_rate, "sample_rate")
+    rate = checks.positive_int(
+        found.sample_rate if sample_rate is None else sample_rate, "sample_rate"
+    )
     length = (2 * found.frames * rate + found.sample_rate) // (2 * found.sample_rate)
     if length == 0:
         raise InputError(f"{file} holds no samples: its sound is 0 s long")
-    first, last = _validate.span(start, duration, length, rate, str(file))
+    first, last = checks.span(start, duration, length, rate, str(file))
     x = _span(file, found, rate, first, last)
     if not np.isfinite(x).all():
         where = (first + int(np.isfinite(x).all(axis=0).argmin())) / rate
@@ -276,10 +278,10 @@ def write(
     >>> ambikit.info(path).convention
     'fuma'
     """
-    target, planes, rate = Path(path), *_validate.sound_to_write(x, sample_rate)
+    target, planes, rate = Path(path), *checks.sound_to_write(x, sample_rate)
     suffix = target.suffix.lower()
-    _validate.choice(suffix, (*libsndfile.FORMATS, *ffmpeg.CODECS), "file extension")
-    _validate.choice(convention, ("youtube51", *ALIASES, *CONVENTIONS), "convention")
+    checks.choice(suffix, (*libsndfile.FORMATS, *ffmpeg.CODECS), "file extension")
+    checks.choice(convention, ("youtube51", *ALIASES, *CONVENTIONS), "convention")
     stored = "fuma" if convention == "fuma/fuma" else convention
     if suffix == ".amb" and stored != "fuma":
         raise InputError(
@@ -330,7 +332,7 @@ def write_channels(
         If the container cannot hold the channels.
     """
     suffix = path.suffix.lower()
-    _validate.choice(suffix, tuple(libsndfile.FORMATS), "file extension")
+    checks.choice(suffix, tuple(libsndfile.FORMATS), "file extension")
     _warn_clipping(x, (subtype or libsndfile.FORMATS[suffix][1]).upper())
     with replacing(path) as temporary:
         libsndfile.save(temporary, x, sample_rate, suffix, subtype, b_format)
@@ -378,7 +380,7 @@ def _is_ambisonic(channels: int) -> bool:
 def _layout(path: Path, found: Properties, asked: str | None) -> str:
     """Return the layout to read by, once the number of planes fits it."""
     if asked is not None:
-        _validate.choice(asked, LAYOUTS, "layout")
+        checks.choice(asked, LAYOUTS, "layout")
     name = asked or _assumed(found)
     extra = 2 if name in _PLANES else 0
     if (
@@ -427,7 +429,7 @@ def _refuse_surround(path: Path, x: FloatArray) -> None:
 
 def _youtube51(x: FloatArray) -> FloatArray:
     """Spread first-order AmbiX over the six planes that YouTube uses."""
-    x, _ = _validate.ambisonic(x, min_order=1, max_order=1)
+    x, _ = checks.ambisonic(x, min_order=1, max_order=1)
     planes = np.zeros((6, x.shape[1]), x.dtype)
     planes[list(YOUTUBE51)] = x
     return planes

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ambikit import _validate
+from ambikit import checks
 from ambikit._typing import ArrayLike, FloatArray
 from ambikit.beamforming import beam_weights
 from ambikit.directions import angles_to_vector, icosphere, vector_to_angles
@@ -112,13 +112,13 @@ def power_map(
     >>> ambikit.power_map(x, [90, 0, -90], pattern="cardioid", degrees=True).round(12)
     array([1.  , 0.25, 0.  ])
     """
-    x, order = _validate.ambisonic(x)
+    x, order = checks.ambisonic(x)
     weights = beam_weights(
-        pattern, *_validate.direction(azimuth, elevation, degrees=degrees), order=order
+        pattern, *checks.direction(azimuth, elevation, degrees=degrees), order=order
     )
     flat = weights.reshape(-1, weights.shape[-1]).astype(x.dtype)
     covariance = _covariance(x)
-    _validate.stayed_finite(covariance)
+    checks.stayed_finite(covariance)
     power: FloatArray = np.maximum(((flat @ covariance) * flat).sum(axis=-1), 0)
     return np.asarray(power).reshape(*x.shape[:-2], *weights.shape[:-1])
 
@@ -177,7 +177,7 @@ def intensity_map(
     >>> bool(density[0] > 50), density[1].round(6)
     (True, np.float64(0.0))
     """
-    directions = angles_to_vector(*_validate.direction(azimuth, elevation, degrees=degrees))
+    directions = angles_to_vector(*checks.direction(azimuth, elevation, degrees=degrees))
     grid = icosphere(_SUBDIVISIONS)
     weight = _histogram(*_analysed(x, sample_rate), grid)[:, 3]
     # Row by row: the kernel between a picture and the grid is large
@@ -235,13 +235,13 @@ def find_peaks(
     >>> peaks.azimuth.round(), peaks.weight.round(2)
     (array([180.,  60.]), array([1. , 0.5]))
     """
-    values = _validate.real(power, "power")
-    angles = _validate.direction(azimuth, elevation, degrees=degrees)
-    grid = angles_to_vector(*_validate.map_of(values, *angles)).reshape(-1, 3)
-    count = None if n_peaks is None else _validate.count(n_peaks, "n_peaks")
-    reach = _validate.separation(separation, _SEPARATION, degrees=degrees)
+    values = checks.real(power, "power")
+    angles = checks.direction(azimuth, elevation, degrees=degrees)
+    grid = angles_to_vector(*checks.map_of(values, *angles)).reshape(-1, 3)
+    count = None if n_peaks is None else checks.positive_int(n_peaks, "n_peaks")
+    reach = checks.separation(separation, _SEPARATION, degrees=degrees)
     values = values.ravel().astype(np.float64)
-    floor = _validate.share(threshold, "threshold") * values.max(initial=0.0)
+    floor = checks.fraction(threshold, "threshold") * values.max(initial=0.0)
     found = _peaks(values, grid, reach, floor, count)
     return _directions(grid[found], values[found], degrees=degrees)
 
@@ -310,10 +310,10 @@ def localize(
     >>> found.azimuth.round(1), found.elevation.round(1)
     (array([-45.]), array([30.]))
     """
-    _validate.choice(method, _METHODS, "method")
+    checks.choice(method, _METHODS, "method")
     signal, length = _analysed(x, sample_rate)
     order = math.isqrt(len(signal)) - 1
-    count = _validate.sources(n_sources, method, len(signal))
+    count = checks.sources(n_sources, method, len(signal))
     grid = icosphere(_SUBDIVISIONS)
     if method == "intensity":
         sums = _histogram(signal, length, grid)
@@ -367,10 +367,10 @@ def _peaks(
 
 def _analysed(x: ArrayLike, sample_rate: float) -> tuple[FloatArray, int]:
     """Return one signal and its window: the power of two samples nearest to 43 ms."""
-    signal, _ = _validate.one_signal(x)
-    rate = _validate.positive(sample_rate, "sample_rate", "Hz")
+    signal, _ = checks.one_signal(x)
+    rate = checks.positive(sample_rate, "sample_rate", "Hz")
     length = max(16, 1 << round(math.log2(_WINDOW * rate)))
-    _validate.long_enough(signal.shape[-1], length, length)
+    checks.long_enough(signal.shape[-1], length, length)
     return signal, length
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ambikit import _validate
+from ambikit import checks
 from ambikit._errors import InputError
 from ambikit._typing import ArrayLike, FloatArray
 from ambikit.beamforming import beam_weights, steering_vector
@@ -55,8 +55,8 @@ def equirectangular_grid(height: int, width: int) -> tuple[FloatArray, FloatArra
     >>> np.rad2deg(azimuth).tolist(), np.rad2deg(elevation).ravel().tolist()
     ([[135.0, 45.0, -45.0, -135.0]], [45.0, -45.0])
     """
-    u = (np.arange(_validate.count(width, "width")) + 0.5) / width
-    v = (np.arange(_validate.count(height, "height")) + 0.5) / height
+    u = (np.arange(checks.positive_int(width, "width")) + 0.5) / width
+    v = (np.arange(checks.positive_int(height, "height")) + 0.5) / height
     return (1 - 2 * u[None, :]) * np.pi, (1 - 2 * v[:, None]) * np.pi / 2
 
 
@@ -107,11 +107,11 @@ def heat_map(
     >>> [float(side) for side in ax.get_xlim()]
     [180.0, -180.0]
     """
-    shown = _validate.picture_of_map(values)
+    shown = checks.picture_of_map(values)
     axes = _axes(ax)
     strength: float | FloatArray = 1.0
     if frame is not None:
-        axes.imshow(_validate.frames(frame, "frame"), extent=_EXTENT, aspect="equal")
+        axes.imshow(checks.frames(frame, "frame"), extent=_EXTENT, aspect="equal")
         span = float(np.ptp(shown)) or 1.0
         strength = 0.8 * (shown - shown.min()) / span
     image = axes.imshow(shown, extent=_EXTENT, aspect="equal", cmap="inferno", alpha=strength)

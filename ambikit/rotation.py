@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from ambikit import _mixing, _motion, _validate
+from ambikit import _mixing, _motion, checks
 from ambikit._typing import ArrayLike, FloatArray
 from ambikit.harmonics import spherical_harmonics
 
@@ -64,10 +64,10 @@ def rotation_matrix(
     >>> (ambikit.rotation_matrix(90, degrees=True) @ [1, 0, 0]).round(12)  # the front, turned left
     array([0., 1., 0.])
     """
-    y, p, r = _validate.broadcast(
-        yaw=_validate.angle(yaw, "yaw", degrees=degrees),
-        pitch=_validate.angle(pitch, "pitch", degrees=degrees),
-        roll=_validate.angle(roll, "roll", degrees=degrees),
+    y, p, r = checks.broadcast(
+        yaw=checks.angle(yaw, "yaw", degrees=degrees),
+        pitch=checks.angle(pitch, "pitch", degrees=degrees),
+        roll=checks.angle(roll, "roll", degrees=degrees),
     )
     cy, sy, cp, sp, cr, sr = np.cos(y), np.sin(y), np.cos(p), np.sin(p), np.cos(r), np.sin(r)
     rows = [
@@ -109,13 +109,11 @@ def look_at(azimuth: ArrayLike, elevation: ArrayLike = 0.0, *, degrees: bool = F
     """
     from scipy.spatial.transform import Rotation
 
-    az, el = _validate.direction(azimuth, elevation, degrees=degrees)
+    az, el = checks.direction(azimuth, elevation, degrees=degrees)
     return Rotation.from_matrix(rotation_matrix(0.0, el) @ rotation_matrix(-az))
 
 
-def sh_rotation_matrix(
-    rotation: ArrayLike | _validate.SupportsMatrix, order: int = 1
-) -> FloatArray:
+def sh_rotation_matrix(rotation: ArrayLike | checks.SupportsMatrix, order: int = 1) -> FloatArray:
     r"""Return the matrices that rotate Ambisonic signals.
 
     Parameters
@@ -161,7 +159,7 @@ def sh_rotation_matrix(
            [ 0.,  0.,  1.,  0.],
            [ 0., -1.,  0.,  0.]])
     """
-    return _block_matrices(_validate.rotation(rotation), _validate.order(order))
+    return _block_matrices(checks.rotation(rotation), checks.order(order))
 
 
 def rotate(
@@ -242,13 +240,13 @@ def rotate(
     >>> moved[1].round(12) + 0.0, moved[3].round(12) + 0.0  # Y, X
     (array([0., 1., 0.]), array([ 1.,  0., -1.]))
     """
-    x, order = _validate.ambisonic(x)
+    x, order = checks.ambisonic(x)
     matrices = key_matrices(yaw, pitch, roll, rotation, degrees)
     if inverse:
         matrices = matrices.swapaxes(-1, -2)
     keys = 1 if matrices.ndim == 2 else len(matrices)
-    position = None if times is None else _validate.key_times(times, keys)
-    out = _validate.output(out, x.shape, x.dtype, x, in_place=True)
+    position = None if times is None else checks.key_times(times, keys)
+    out = checks.output(out, x.shape, x.dtype, x, in_place=True)
     if keys == 1:
         _rotate_fixed(x, matrices.reshape(3, 3), order, out)
     else:
@@ -270,9 +268,9 @@ def key_matrices(
     if rotation is None:
         matrices = rotation_matrix(*angles, degrees=degrees)
     else:
-        _validate.unused(angles, "yaw, pitch and roll", "rotation")
-        matrices = _validate.rotation(rotation)
-    return _validate.keys_of_matrices(matrices)
+        checks.unused(angles, "yaw, pitch and roll", "rotation")
+        matrices = checks.rotation(rotation)
+    return checks.keys_of_matrices(matrices)
 
 
 def rotation_between(here: FloatArray, there: FloatArray, share: float) -> FloatArray:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ambikit import _validate
+from ambikit import checks
 from ambikit._framing import COSINES, Framing, cosine_window
 from ambikit._typing import ArrayLike, ComplexArray, FloatArray
 
@@ -75,7 +75,7 @@ def stft(
     >>> int(abs(spectra[0, :, 60]).argmax()) * 8000 / 256
     1000.0
     """
-    signals = _validate.samples(x, "x")
+    signals = checks.samples(x, "x")
     framing = _framing(signals.shape[-1], n_fft, hop, window, center, signals.dtype)
     return framing.spectra(signals, 0, framing.frames)
 
@@ -130,12 +130,12 @@ def istft(
     >>> np.allclose(ambikit.istft(ambikit.stft(x), 3000), x)
     True
     """
-    values = _validate.spectra(spectra, channels=False)
-    samples = _validate.natural(samples, "samples")
+    values = checks.spectra(spectra, channels=False)
+    samples = checks.nonnegative_int(samples, "samples")
     n_fft = 2 * (values.shape[-2] - 1)
     framing = _framing(samples, n_fft, hop, window, True, values.real.dtype)
-    _validate.frames_of(values, framing.frames, samples, framing.hop)
-    _validate.gapless(framing.weights(), framing.hop)
+    checks.frames_of(values, framing.frames, samples, framing.hop)
+    checks.gapless(framing.weights(), framing.hop)
     rows = framing.rows(values.shape[:-2])
     framing.add(values, 0, rows)
     return framing.signal(rows)
@@ -176,7 +176,7 @@ def spectral_intensity(spectra: ArrayLike) -> FloatArray:
            [1., 1., 1.],
            [0., 0., 0.]])
     """
-    return _intensity(_validate.spectra(spectra, min_order=1))
+    return _intensity(checks.spectra(spectra, min_order=1))
 
 
 def spectral_normalized_intensity(
@@ -249,9 +249,9 @@ def spectral_normalized_intensity(
     >>> ambikit.spectral_normalized_intensity(spectra)[:, 100, 10].round(6) + 0.0
     array([0., 0., 1.])
     """
-    values = _validate.spectra(spectra, min_order=1)
-    frames, bins = _validate.average(average)
-    _validate.choice(variant, ("bounded", "dcase", "salsa"), "variant")
+    values = checks.spectra(spectra, min_order=1)
+    frames, bins = checks.average(average)
+    checks.choice(variant, ("bounded", "dcase", "salsa"), "variant")
     if variant == "bounded":
         ratio = _pooled_ratio(values, frames, bins)
         return ratio / np.maximum(_length(ratio), 1)
@@ -312,8 +312,8 @@ def spectral_diffuseness(spectra: ArrayLike, *, average: tuple[int, int] = (9, 5
     >>> bool(ambikit.spectral_diffuseness(one).max() < 1e-9)
     True
     """
-    values = _validate.spectra(spectra, min_order=1)
-    ratio = _pooled_ratio(values, *_validate.average(average))
+    values = checks.spectra(spectra, min_order=1)
+    ratio = _pooled_ratio(values, *checks.average(average))
     return 1 - np.minimum(_length(ratio), 1)[..., 0, :, :]
 
 
@@ -344,12 +344,12 @@ def _framing(
     dtype: np.dtype[np.generic],
 ) -> Framing:
     """Return the framing that the arguments of stft and istft ask for."""
-    n_fft = _validate.even(n_fft, "n_fft")
-    hop = max(1, n_fft // 4) if hop is None else _validate.count(hop, "hop")
+    n_fft = checks.even(n_fft, "n_fft")
+    hop = max(1, n_fft // 4) if hop is None else checks.positive_int(hop, "hop")
     if isinstance(window, str):
-        shape = cosine_window(_validate.choice(window, tuple(COSINES), "window"), n_fft)
+        shape = cosine_window(checks.choice(window, tuple(COSINES), "window"), n_fft)
     else:
-        shape = _validate.window(window, n_fft)
+        shape = checks.window(window, n_fft)
     cut = Framing.centred if center else Framing.whole
     return cut(samples, shape.astype(dtype), hop)
 

@@ -14,7 +14,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from ambikit import _validate
+from ambikit import checks
 from ambikit._typing import ArrayLike, FloatArray
 from ambikit.conventions import degrees_and_indices
 from ambikit.directions import angles_to_vector
@@ -63,8 +63,8 @@ def mirror(x: ArrayLike, axis: str) -> FloatArray:
     >>> ambikit.mirror(left, "left_right").ravel().round(12) + 0.0  # now at the right
     array([ 1., -1.,  0.,  0.])
     """
-    signals, order = _validate.ambisonic(x)
-    _validate.choice(axis, ("left_right", "front_back", "up_down"), "axis")
+    signals, order = checks.ambisonic(x)
+    checks.choice(axis, ("left_right", "front_back", "up_down"), "axis")
     n, m = degrees_and_indices(order)
     sine = m < 0
     parity = {"left_right": sine, "front_back": m + sine, "up_down": n + m}[axis]
@@ -137,10 +137,10 @@ def directional_gain(
     >>> ambikit.beamform(softer, 30, pattern="max_di", degrees=True).round(6)
     array([0.1])
     """
-    signals, order = _validate.ambisonic(x)
+    signals, order = checks.ambisonic(x)
     centre = _direction(azimuth, elevation, degrees)
-    half = _validate.width(width, degrees=degrees) / 2
-    gain = 10 ** (_validate.finite(gain_db, "gain_db") / 20)
+    half = checks.width(width, degrees=degrees) / 2
+    gain = 10 ** (checks.finite(gain_db, "gain_db") / 20)
     kappa = math.log(2) / (1 - math.cos(half))
     # to rounding, the bump is a polynomial of degree 12 sqrt(kappa) + 20
     bump = _matrix(
@@ -219,9 +219,9 @@ def zoom(
     >>> np.allclose(zoomed, ambikit.encode([4 / 3], 60, order=2, degrees=True))
     True
     """
-    signals, order = _validate.ambisonic(x)
+    signals, order = checks.ambisonic(x)
     towards = _direction(azimuth, elevation, degrees)
-    amount = _validate.within(amount, -0.99, 0.99, "amount")
+    amount = checks.within(amount, -0.99, 0.99, "amount")
     gamma = 1 / math.sqrt(1 - amount**2)
     matrix = _matrix(
         order,
@@ -309,15 +309,15 @@ def warp(
     >>> int(abs(beams[:, 0]).argmax()) * 20
     60
     """
-    signals, order_in = _validate.ambisonic(x)
+    signals, order_in = checks.ambisonic(x)
     towards = _direction(azimuth, elevation, degrees)
-    amount = _validate.within(amount, -0.99, 0.99, "amount")
-    order_out = order_in if order is None else _validate.order(order)
+    amount = checks.within(amount, -0.99, 0.99, "amount")
+    order_out = order_in if order is None else checks.order(order)
     gains: dict[str, Callable[[FloatArray], FloatArray]] = {
         "amplitude": np.ones_like,
         "energy": lambda cosine: math.sqrt(1 - amount**2) / (1 + amount * cosine),
     }
-    gain = gains[_validate.choice(preserve, tuple(gains), "preserve")]
+    gain = gains[checks.choice(preserve, tuple(gains), "preserve")]
     # the map has a pole of order_out at -1 / amount: the error falls like exp(-2 * nodes * decay)
     decay = math.acosh(1 / max(abs(amount), 1e-6))
     nodes = order_in + order_out + 2 + math.ceil((20 + 2 * order_out) / decay)
@@ -326,8 +326,8 @@ def warp(
 
 def _direction(azimuth: float, elevation: float, degrees: bool) -> FloatArray:
     """Return the one unit vector of two angles."""
-    az, el = _validate.direction(azimuth, elevation, degrees=degrees)
-    return angles_to_vector(_validate.single(az, "azimuth"), _validate.single(el, "elevation"))
+    az, el = checks.direction(azimuth, elevation, degrees=degrees)
+    return angles_to_vector(checks.single(az, "azimuth"), checks.single(el, "elevation"))
 
 
 def _analysis(order: int) -> FloatArray:

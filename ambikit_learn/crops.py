@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from ambikit import _validate
+from ambikit import checks
 from ambikit_learn.boxes import Boxes
 from ambikit_learn.equirect import angular_distance, pixel_to_direction
 
@@ -92,7 +92,7 @@ def random_crops(rng: np.random.Generator, k: int, *, spacing: float = SPACING) 
     >>> crops.azimuth.shape, crops.origin
     ((4,), ('random', 'random', 'random', 'random'))
     """
-    count, least = _validate.count(k, "k"), _validate.within(spacing, 0.0, 180.0, "spacing")
+    count, least = checks.positive_int(k, "k"), checks.within(spacing, 0.0, 180.0, "spacing")
     return _completed(_crops(np.empty((0, 4)), (), ()), rng, count, least, "random")
 
 
@@ -132,7 +132,7 @@ def object_crops(
     >>> crops.origin
     ('object', 'object', 'fallback')
     """
-    count, least = _validate.count(k, "k"), _validate.within(spacing, 0.0, 180.0, "spacing")
+    count, least = checks.positive_int(k, "k"), checks.within(spacing, 0.0, 180.0, "spacing")
     return _completed(_objects(boxes, rng, count, least), rng, count, least, "fallback")
 
 
@@ -170,11 +170,11 @@ def select_crops(
     >>> select_crops("mixed", boxes, np.random.default_rng(0), 4).origin
     ('object', 'object', 'random', 'random')
     """
-    if _validate.choice(strategy, STRATEGIES, "strategy") == "random":
+    if checks.choice(strategy, STRATEGIES, "strategy") == "random":
         return random_crops(rng, k, spacing=spacing)
     if strategy == "objects":
         return object_crops(boxes, rng, k, spacing=spacing)
-    objects = object_crops(boxes, rng, (_validate.count(k, "k") + 1) // 2, spacing=spacing)
+    objects = object_crops(boxes, rng, (checks.positive_int(k, "k") + 1) // 2, spacing=spacing)
     return _completed(objects, rng, k, spacing, "random")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from ambikit import _validate
+from ambikit import checks
 
 Floats = npt.NDArray[np.float64]
 Frames = npt.NDArray[np.uint8]
@@ -226,13 +226,13 @@ def gnomonic(
     """
     from ambikit_learn._kernels import gnomonic as kernel
 
-    pictures = _validate.frames(frames)
+    pictures = checks.frames(frames)
     batch, shape = pictures.shape[:-3], pictures.shape[-3:]
-    directions = _validate.direction_of_each(azimuth, elevation, batch, degrees=degrees)
+    directions = checks.direction_of_each(azimuth, elevation, batch, degrees=degrees)
     axes = local_axes(*directions).reshape(-1, 3, 3)
-    axes[:, 1] *= np.tan(_validate.field_of_view(width, "width", degrees=degrees) / 2.0)
-    axes[:, 2] *= np.tan(_validate.field_of_view(height, "height", degrees=degrees) / 2.0)
-    count = _validate.count(size, "size")
+    axes[:, 1] *= np.tan(checks.field_of_view(width, "width", degrees=degrees) / 2.0)
+    axes[:, 2] *= np.tan(checks.field_of_view(height, "height", degrees=degrees) / 2.0)
+    count = checks.positive_int(size, "size")
     # The frames of one direction share the places that are looked up.
     flat = np.ascontiguousarray(pictures).reshape(-1, *shape)
     together = flat.reshape(len(axes), len(flat) // max(len(axes), 1), *shape)

@@ -13,7 +13,7 @@ import av
 import numpy as np
 import numpy.typing as npt
 
-from ambikit import InputError, _validate
+from ambikit import InputError, checks
 from ambikit_learn._files import replacing
 from ambikit_learn.mesh import mesh_layout
 from ambikit_learn.projection import (
@@ -236,8 +236,8 @@ def resize(frames: npt.ArrayLike, size: tuple[int, int]) -> Frames:
     >>> resize(np.full((2, 64, 128, 3), 7, np.uint8), (32, 64)).shape
     (2, 32, 64, 3)
     """
-    pictures = _validate.frames(frames)
-    height, width = (_validate.count(n, "size") for n in size)
+    pictures = checks.frames(frames)
+    height, width = (checks.positive_int(n, "size") for n in size)
     out = np.empty((*pictures.shape[:-3], height, width, 3), np.uint8)
     flat = zip(
         pictures.reshape(-1, *pictures.shape[-3:]), out.reshape(-1, *out.shape[-3:]), strict=True
@@ -291,14 +291,14 @@ def write_video(
     ...     read_frames(Path(folder, "a.mp4"), start=1.0, size=(16, 32)).shape
     (4, 16, 32, 3)
     """
-    coding = _CODINGS[_validate.choice(codec, tuple(_CODINGS), "codec")]
-    rational = Fraction(_validate.positive(rate, "rate", "Hz")).limit_denominator(1001)
+    coding = _CODINGS[checks.choice(codec, tuple(_CODINGS), "codec")]
+    rational = Fraction(checks.positive(rate, "rate", "Hz")).limit_denominator(1001)
     pictures = iter(frames)
     head = next(pictures, None)
     if head is None:
         raise InputError(f"no frames to write to {path}: a video holds at least one")
-    first = _validate.frames(head, "each frame")
-    height, width = _validate.frame_size(first.shape[:-1], "size of the frames")
+    first = checks.frames(head, "each frame")
+    height, width = checks.frame_size(first.shape[:-1], "size of the frames")
     with replacing(path) as temporary:
         try:
             container = av.open(str(temporary), "w")
@@ -311,7 +311,7 @@ def write_video(
             stream.options = coding.options(coding.quality if quality is None else quality)
             stream.codec_context.thread_count = 1
             if gop is not None:
-                stream.codec_context.gop_size = _validate.count(gop, "gop")
+                stream.codec_context.gop_size = checks.positive_int(gop, "gop")
             for i, picture in enumerate(chain([first], pictures)):
                 if picture.shape != first.shape:
                     raise InputError(
@@ -370,7 +370,7 @@ def _plan(
 ) -> tuple[npt.NDArray[np.float64], tuple[int, int]]:
     """Return the times of the frames of a span (start, duration, rate), and their shape."""
     start, duration, rate = span
-    rate = frame_rate_of(stream) if rate is None else _validate.positive(rate, "rate", "Hz")
+    rate = frame_rate_of(stream) if rate is None else checks.positive(rate, "rate", "Hz")
     end = end_of(container, stream)
     if start < 0 or 0 < end <= start:
         raise InputError(f"{path} is {end:.2f} s long: start must lie within it, got {start}")
@@ -378,7 +378,7 @@ def _plan(
         if not end:
             raise InputError(f"{path} does not say how long it is: give a duration")
         duration = end - start
-    count = max(1, round(_validate.positive(duration, "duration", "seconds") * rate))
+    count = max(1, round(checks.positive(duration, "duration", "seconds") * rate))
     shape = size or equirectangular_size(stream.height, stream.width, layout or FrameLayout())
     return start + np.arange(count) / rate, shape
 

@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from ambikit import InputError, _validate
+from ambikit import InputError, checks
 from ambikit_learn._files import locked, writing_to
 from ambikit_learn._progress import tracked
 from ambikit_learn.assembly import HANG, Assembly, Outcome, row_of, size_of
@@ -186,20 +186,20 @@ def prepare(
         source=folder.resolve().name,
         adapter=adapter,
         detector=detector,
-        detection_rate=_validate.positive(detection_rate, "detection_rate", "Hz"),
-        frame_rate=_validate.positive(frame_rate, "frame_rate", "Hz"),
-        frame_size=_validate.frame_size(frame_size),
-        sample_rate=_validate.count(sample_rate, "sample_rate"),
-        clips_per_shard=_validate.count(clips_per_shard, "clips_per_shard"),
-        leave_out=tuple(_validate.choice(note, NOTES, "leave_out") for note in leave_out),
-        video=_validate.choice(video, MODES, "video"),
-        sound=_validate.choice(sound, CODECS, "sound"),
+        detection_rate=checks.positive(detection_rate, "detection_rate", "Hz"),
+        frame_rate=checks.positive(frame_rate, "frame_rate", "Hz"),
+        frame_size=checks.frame_size(frame_size),
+        sample_rate=checks.positive_int(sample_rate, "sample_rate"),
+        clips_per_shard=checks.positive_int(clips_per_shard, "clips_per_shard"),
+        leave_out=tuple(checks.choice(note, NOTES, "leave_out") for note in leave_out),
+        video=checks.choice(video, MODES, "video"),
+        sound=checks.choice(sound, CODECS, "sound"),
         bitrate=_bitrate(sound, sample_rate, bitrate),
-        segment=_validate.within(segment, SHORTEST, math.inf, "segment"),
+        segment=checks.within(segment, SHORTEST, math.inf, "segment"),
     )
     crew = _Crew(
         _engine(engine, workers, address, detector),
-        _validate.positive(clip_timeout, "clip_timeout", "seconds"),
+        checks.positive(clip_timeout, "clip_timeout", "seconds"),
     )
     clips = list(open_source(adapter, folder).clips())
     load_detector(detector)  # a wrong name or path is told before hours of work
@@ -225,7 +225,7 @@ def _bitrate(sound: str, sample_rate: int, bitrate: int) -> int:
     if sample_rate not in OPUS_RATES:
         rates = ", ".join(map(str, OPUS_RATES))
         raise InputError(f"Opus takes no sample_rate of {sample_rate} Hz: choose one of {rates}")
-    return round(_validate.within(bitrate, *BITRATES, "bitrate"))
+    return round(checks.within(bitrate, *BITRATES, "bitrate"))
 
 
 def _cut(clips: list[Clip], segment: float, workers: int | None) -> list[Clip]:
@@ -249,8 +249,8 @@ def _engine(
     name: str, workers: int | None, address: str | None, detector: str
 ) -> Callable[..., Generator[Outcome, None, None]]:
     """Return the map that does the work."""
-    count = None if workers is None else _validate.natural(workers, "workers")
-    if _validate.choice(name, ENGINES, "engine") == "ray":
+    count = None if workers is None else checks.nonnegative_int(workers, "workers")
+    if checks.choice(name, ENGINES, "engine") == "ray":
         computes = detector not in ("none", "file")
         return partial(map_on_ray, workers=count, address=address, gpus=computes)
     if address is not None:

@@ -9,7 +9,7 @@ from itertools import combinations
 import numpy as np
 import numpy.typing as npt
 
-from ambikit import _validate
+from ambikit import checks
 from ambikit_learn.equirect import direction_to_pixel, pixel_to_direction
 
 Floats = npt.NDArray[np.float64]
@@ -52,8 +52,8 @@ class FrameLayout:
     padding: int = 0
 
     def __post_init__(self) -> None:
-        _validate.choice(self.projection, PROJECTIONS, "projection")
-        _validate.choice(self.stereo, STEREO, "stereo")
+        checks.choice(self.projection, PROJECTIONS, "projection")
+        checks.choice(self.stereo, STEREO, "stereo")
 
 
 # A face is stored with its axes (forward, right, down) along these: x front, y left, z up.
@@ -170,7 +170,7 @@ def cubemap_to_equirectangular(
     """
     from ambikit_learn._kernels import remap
 
-    pictures = _validate.frames(frames)
+    pictures = checks.frames(frames)
     flat = pictures.reshape(-1, *pictures.shape[-3:])
     _, given_height, given_width, _ = flat.shape
     eye = FrameLayout(layout.projection)

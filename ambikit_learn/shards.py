@@ -16,7 +16,7 @@ import torch
 from torch.utils.data import Dataset
 
 import ambikit
-from ambikit import InputError, _validate
+from ambikit import InputError, checks
 from ambikit_learn.augmentation import jitter_colours
 from ambikit_learn.boxes import Boxes
 from ambikit_learn.clips import read_objects
@@ -143,24 +143,24 @@ class AlignmentDataset(Dataset[dict[str, Any]]):
     ) -> None:
         self.root = Path(root)
         self.settings = Settings.load(self.root)
-        self.strategy = _validate.choice(strategy, STRATEGIES, "strategy")
-        self.views = _validate.count(views, "views")
-        self.span = _validate.positive(span, "span", "seconds")
-        self.frames = _validate.count(frames, "frames")
-        self.size = _validate.count(size, "size")
+        self.strategy = checks.choice(strategy, STRATEGIES, "strategy")
+        self.views = checks.positive_int(views, "views")
+        self.span = checks.positive(span, "span", "seconds")
+        self.frames = checks.positive_int(frames, "frames")
+        self.size = checks.positive_int(size, "size")
         self.seed, self.epoch, self.mirror = seed, 0, mirror
         self.flip, self.follow = flip, follow
-        self.spacing = _validate.within(spacing, 0.0, 180.0, "spacing")
-        self.colour_jitter = _validate.share(colour_jitter, "colour_jitter")
-        self.gain_jitter = _validate.within(gain_jitter, 0.0, 60.0, "gain_jitter")
+        self.spacing = checks.within(spacing, 0.0, 180.0, "spacing")
+        self.colour_jitter = checks.fraction(colour_jitter, "colour_jitter")
+        self.gain_jitter = checks.within(gain_jitter, 0.0, 60.0, "gain_jitter")
         self.covariance = covariance
         self._offsets, self._slack = self._moments(picture_rate)
         self.clips = usable_clips(self.root, split, self.span)
-        self._groups = _grouped(self.clips, _validate.choice(sampling, SAMPLING, "sampling"))
+        self._groups = _grouped(self.clips, checks.choice(sampling, SAMPLING, "sampling"))
         self._length = (
             len(self._groups)
             if epoch_length is None
-            else _validate.count(epoch_length, "epoch_length")
+            else checks.positive_int(epoch_length, "epoch_length")
         )
 
     def set_epoch(self, epoch: int) -> None:
@@ -258,7 +258,7 @@ class AlignmentDataset(Dataset[dict[str, Any]]):
         """Return when frames are taken after a span begins, and by how much that may be later."""
         if rate is None:
             return np.arange(1, self.frames + 1) * self.span / (self.frames + 1), 0.0
-        length = self.frames / _validate.positive(rate, "picture_rate", "Hz")
+        length = self.frames / checks.positive(rate, "picture_rate", "Hz")
         if rate > self._rate:
             raise InputError(
                 f"picture_rate is {rate:g} Hz, the prepared frames have {self._rate:g}: ask for "
@@ -326,7 +326,7 @@ class SpanDataset(AlignmentDataset):
         self, root: str | Path, split: str = "test", *, spans: int = 4, **options: Any
     ) -> None:
         super().__init__(root, split, **options)
-        self.spans = _validate.count(spans, "spans")
+        self.spans = checks.positive_int(spans, "spans")
         self._length = len(self.clips) * self.spans
 
     def set_epoch(self, epoch: int) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import av
 
-from ambikit import InputError, _validate
+from ambikit import InputError, checks
 
 HELD = 0.5
 """Seconds for which the last frame may stand for frames that a file does not have."""
@@ -28,7 +28,7 @@ _ALONE = {"format_whitelist": "mov,mp4,m4a,matroska,webm,mpegts,mpeg,avi,ogg,flv
 @contextmanager
 def open_video(path: str | Path, **options: str) -> Iterator[tuple[Any, Any]]:
     """Open a file and its first video stream, and say in one line what is wrong with it."""
-    file = _validate.input_file(path)
+    file = checks.input_file(path)
     try:
         with av.open(str(file), options=_ALONE | options, metadata_errors="replace") as container:
             cover = av.stream.Disposition.attached_pic

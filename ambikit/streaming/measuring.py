@@ -7,10 +7,10 @@ from typing import Unpack
 
 import numpy as np
 
-from ambikit import _validate
-from ambikit._pooling import Overrides, feature_settings, pool
+from ambikit import checks
 from ambikit._typing import ArrayLike, FloatArray
-from ambikit.features import FEATURE_CHANNELS, from_pooled
+from ambikit.features._pooling import Overrides, feature_settings, pool
+from ambikit.features.foa import FEATURE_CHANNELS, from_pooled
 from ambikit.intensity import at_rest, diffuseness_after
 
 
@@ -44,7 +44,7 @@ class Diffuseness:
     _state: FloatArray | None
 
     def __init__(self, sample_rate: float, *, time_constant: float = 0.05) -> None:
-        self._newest = _validate.one_pole(time_constant, sample_rate)
+        self._newest = checks.one_pole(time_constant, sample_rate)
         self.reset()
 
     def process(self, block: ArrayLike) -> FloatArray:
@@ -69,9 +69,9 @@ class Diffuseness:
         TypeError
             If `block` is not real floating point.
         """
-        x, _ = _validate.ambisonic(block, min_order=1, name="block")
+        x, _ = checks.ambisonic(block, min_order=1, name="block")
         foa = np.ascontiguousarray(x[..., :4, :])
-        batch = _validate.same_batch(foa.shape[:-2], self._batch)
+        batch = checks.same_batch(foa.shape[:-2], self._batch)
         state = at_rest(foa) if self._state is None else self._state.copy()
         out = diffuseness_after(state, foa, self._newest)
         self._batch, self._state = batch, state
@@ -137,9 +137,9 @@ class Features:
         **overrides: Unpack[Overrides],
     ) -> None:
         self._settings = feature_settings(preset, overrides)
-        _validate.rate(sample_rate, self._settings.sample_rate)
-        _validate.streamable(self._settings.top_db)
-        self._kind = _validate.choice(kind, tuple(FEATURE_CHANNELS), "kind")
+        checks.rate(sample_rate, self._settings.sample_rate)
+        checks.streamable(self._settings.top_db)
+        self._kind = checks.choice(kind, tuple(FEATURE_CHANNELS), "kind")
         self._reach = self._settings.average // 2 if kind == "foa_iv" else 0
         self.reset()
 
@@ -163,8 +163,8 @@ class Features:
         TypeError
             If `block` is not real floating point.
         """
-        x, _ = _validate.ambisonic(block, min_order=1, name="block")
-        self._batch = _validate.same_batch(x.shape[:-2], self._batch)
+        x, _ = checks.ambisonic(block, min_order=1, name="block")
+        self._batch = checks.same_batch(x.shape[:-2], self._batch)
         flat = x[..., :4, :].reshape(math.prod(self._batch), 4, x.shape[-1])
         fresh = flat.astype(np.float32, copy=False)
         sound = fresh if self._sound is None else np.concatenate([self._sound, fresh], axis=-1)
@@ -198,7 +198,7 @@ class Features:
         settings = self._settings
         sound = np.empty((1, 4, 0), np.float32) if self._sound is None else self._sound
         heard = self._begin + sound.shape[-1]
-        _validate.long_enough(heard, settings.n_fft // 2 + 1, settings.hop)
+        checks.long_enough(heard, settings.n_fft // 2 + 1, settings.hop)
         out = self._frames(sound, heard // settings.hop, heard // settings.hop)
         self.reset()
         return out

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ambikit import _motion, _validate
+from ambikit import _motion, checks
 from ambikit._typing import ArrayLike, FloatArray
 from ambikit.beamforming import beamform, degree_gains
 from ambikit.conventions import degrees_and_indices
@@ -114,7 +114,7 @@ class Rotator:
         TypeError
             If `block` is not real floating point.
         """
-        x, _ = _validate.ambisonic(block, name="block")
+        x, _ = checks.ambisonic(block, name="block")
         keys, times = self._course.advance(x.shape[-1])
         return rotate(x, rotation=keys, inverse=self._inverse, times=times)
 
@@ -162,8 +162,8 @@ class Encoder:
         spread: float = 0.0,
         degrees: bool = False,
     ) -> None:
-        self._order = _validate.order(order)
-        self._spread = _validate.spread(spread, degrees=degrees)
+        self._order = checks.order(order)
+        self._spread = checks.spread(spread, degrees=degrees)
         self._course = _Course(_vector(azimuth, elevation, degrees), _between)
 
     def move_to(
@@ -211,7 +211,7 @@ class Encoder:
         TypeError
             If `block` is not real floating point.
         """
-        signal = _validate.samples(block, "block")
+        signal = checks.samples(block, "block")
         keys, times = self._course.advance(signal.shape[-1])
         angles = vector_to_angles(keys)
         return encode(signal, *angles, order=self._order, spread=self._spread, times=times)
@@ -287,7 +287,7 @@ class Beamformer:
             As `Beamformer`, if there is another number of directions, or if `over` is not positive.
         """
         target = _vectors(azimuth, elevation, degrees)
-        _validate.same_directions(target.shape[:-1], self._shape)
+        checks.same_directions(target.shape[:-1], self._shape)
         self._course.turn_to(target, over)
 
     def process(self, block: ArrayLike) -> FloatArray:
@@ -310,7 +310,7 @@ class Beamformer:
         TypeError
             If `block` is not real floating point.
         """
-        x, order = _validate.ambisonic(block, name="block")
+        x, order = checks.ambisonic(block, name="block")
         keys, times = self._course.advance(x.shape[-1])
         azimuth, elevation = vector_to_angles(keys)
         if times is None:
@@ -345,7 +345,7 @@ class _Course:
 
     def turn_to(self, key: FloatArray, over: int | None) -> None:
         """Leave for another key."""
-        length = None if over is None else _validate.count(over, "over")
+        length = None if over is None else checks.positive_int(over, "over")
         self._from = self._here()
         self._to, self._passed, self._length = key, 0, length
 
@@ -378,16 +378,16 @@ def _matrix(
     yaw: float, pitch: float, roll: float, rotation: ArrayLike | Rotation | None, degrees: bool
 ) -> FloatArray:
     """Return one rotation matrix (3, 3)."""
-    return _validate.one_rotation(key_matrices(yaw, pitch, roll, rotation, degrees))
+    return checks.one_rotation(key_matrices(yaw, pitch, roll, rotation, degrees))
 
 
 def _vector(azimuth: float, elevation: float, degrees: bool) -> FloatArray:
     """Return one unit vector (3,)."""
-    az, el = _validate.direction(azimuth, elevation, degrees=degrees)
-    return angles_to_vector(_validate.single(az, "azimuth"), _validate.single(el, "elevation"))
+    az, el = checks.direction(azimuth, elevation, degrees=degrees)
+    return angles_to_vector(checks.single(az, "azimuth"), checks.single(el, "elevation"))
 
 
 def _vectors(azimuth: ArrayLike, elevation: ArrayLike, degrees: bool) -> FloatArray:
     """Return unit vectors (3,) or (directions, 3)."""
-    az, el = _validate.direction(azimuth, elevation, degrees=degrees)
-    return angles_to_vector(_validate.at_most_1d(az, "azimuth and elevation", "directions"), el)
+    az, el = checks.direction(azimuth, elevation, degrees=degrees)
+    return angles_to_vector(checks.at_most_1d(az, "azimuth and elevation", "directions"), el)

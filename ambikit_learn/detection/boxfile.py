@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ambikit import InputError, _validate
+from ambikit import InputError, checks
 from ambikit_learn._files import replacing
 from ambikit_learn.boxes import Boxes
 
@@ -79,7 +79,7 @@ def read_boxes(path: str | Path, times: npt.ArrayLike) -> list[Boxes]:
     InputError
         The file is something else, or is damaged.
     """
-    file = _validate.input_file(path)
+    file = checks.input_file(path)
     try:
         document = json.loads(file.read_text(encoding="utf-8"))
     except ValueError as error:

@@ -15,7 +15,7 @@ from typing import Any, cast
 import numpy as np
 import numpy.typing as npt
 
-from ambikit import InputError, _validate
+from ambikit import InputError, checks
 from ambikit_learn.boxes import Boxes
 from ambikit_learn.detection.sphere import MODES, Rectangles, detect_on_sphere
 
@@ -60,7 +60,7 @@ class YOLO:
                 f"{weights}: no such YOLO weights: give the path of a .pt file or of an exported "
                 "model (none are downloaded)"
             )
-        self.mode = _validate.choice(mode, tuple(MODES), "mode")
+        self.mode = checks.choice(mode, tuple(MODES), "mode")
         self.labels = None if labels is None else tuple(labels)
 
     @property
@@ -83,7 +83,7 @@ class YOLO:
             The highest score first.
         """
         model = self._model
-        return detect_on_sphere(_validate.frames(frames), MODES[self.mode], model.size, model)
+        return detect_on_sphere(checks.frames(frames), MODES[self.mode], model.size, model)
 
     @cached_property
     def _model(self) -> _Model:

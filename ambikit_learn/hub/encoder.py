@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from ambikit import InputError, _validate, info, read
+from ambikit import InputError, checks, info, read
 from ambikit_learn._files import replacing
 from ambikit_learn.hub import repository
 from ambikit_learn.hub.card import model_card
@@ -230,7 +230,7 @@ class AmbiEncoder:
         A last window ends with the sound, so that no sample goes unheard. Sound shorter than a
         window goes on as its mirror image.
         """
-        rate = _validate.count(sample_rate, "sample_rate")
+        rate = checks.positive_int(sample_rate, "sample_rate")
         sound = resampled(sound_field(x), rate, self.sample_rate)
         flat = sound.reshape(-1, *sound.shape[-2:])
         how = self._listening(azimuth, elevation, degrees, window, hop, batch_size)
@@ -315,7 +315,7 @@ class AmbiEncoder:
         TypeError
             If the pictures are not uint8.
         """
-        pictures = _validate.frames(crops, "crops")
+        pictures = checks.frames(crops, "crops")
         frames = self.model.net.settings["frames"]
         if pictures.ndim < 4 or pictures.shape[-4] != frames:
             raise InputError(
@@ -328,7 +328,7 @@ class AmbiEncoder:
         with torch.inference_mode():
             parts = [
                 self.model.net.encode_video(part.to(self.device)).cpu()
-                for part in torch.split(flat, _validate.count(batch_size, "batch_size"))
+                for part in torch.split(flat, checks.positive_int(batch_size, "batch_size"))
             ]
         out: FloatArray = torch.cat(parts).numpy()
         return out.reshape(*pictures.shape[:-4], self.dim)

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.export import Dim
 
-from ambikit import InputError, _validate
+from ambikit import InputError, checks
 from ambikit_learn._files import replacing
 from ambikit_learn.features import FrontEnd
 from ambikit_learn.models import AlignmentModel
@@ -22,7 +22,7 @@ Part = Literal["audio", "video", "sound"]
 
 def export_onnx(model: AlignmentModel, path: Path, part: Part) -> None:
     """Write a part of a model; see `AmbiEncoder.export_onnx`."""
-    _validate.choice(part, get_args(Part), "part")
+    checks.choice(part, get_args(Part), "part")
     if importlib.util.find_spec("onnxscript") is None:
         raise InputError(
             "the export needs onnx and onnxscript, which are not installed: "

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from ambikit import InputError, _validate
+from ambikit import InputError, checks
 from ambikit_learn.hub.windows import FloatArray, Indices, continued, window_starts
 from ambikit_learn.models import AlignmentModel
 
@@ -55,11 +55,11 @@ def embed_sound(
     model: AlignmentModel, read: Reader, length: int, how: Listening, name: str
 ) -> Embedding:
     """Embed `length` samples of sounds (B, 4, samples) that are read piece by piece."""
-    azimuth, elevation = _validate.direction(how.azimuth, how.elevation, degrees=how.degrees)
+    azimuth, elevation = checks.direction(how.azimuth, how.elevation, degrees=how.degrees)
     directions = torch.from_numpy(np.stack([azimuth.ravel(), elevation.ravel()])).float()
     rate = model.front_end.source_rate
-    window = round(_validate.positive(how.window, "window", "s") * rate)
-    hop = window if how.hop is None else _validate.positive(how.hop, "hop", "s") * rate
+    window = round(checks.positive(how.window, "window", "s") * rate)
+    hop = window if how.hop is None else checks.positive(how.hop, "hop", "s") * rate
     mel = model.front_end.mel
     shortest = mel.window_length / mel.sample_rate
     for samples, what in ((window, "a window"), (length, name)):
@@ -69,7 +69,7 @@ def embed_sound(
                 f"{shortest:.3g} s at least"
             )
     starts = window_starts(length, window, hop)
-    batch = _validate.count(how.batch_size, "batch_size")
+    batch = checks.positive_int(how.batch_size, "batch_size")
     block = starts // round(BLOCK * rate)
     parts = []
     for number in np.unique(block):

@@ -21,7 +21,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
 
-from ambikit import InputError, _validate
+from ambikit import InputError, checks
 from ambikit_learn._files import replacing
 from ambikit_learn._progress import tracked
 from ambikit_learn.hub.encoder import AmbiEncoder
@@ -89,7 +89,7 @@ def embed_files(
         If `out` was made otherwise, or a setting is not possible.
     """
     table, names = Path(out), list(dict.fromkeys(str(file) for file in files))
-    threads = cores() if workers is None else _validate.count(workers, "workers")
+    threads = cores() if workers is None else checks.positive_int(workers, "workers")
     azimuth, elevation = (np.array(angle, float) for angle in zip(*directions, strict=True))
     options: dict[str, Any] = {"degrees": True, "hop": hop, "window": window}
     # What cannot be done at all is told before the first file

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ambikit import InputError, _validate
+from ambikit import InputError, checks
 
 FloatArray = npt.NDArray[np.float32]
 Indices = npt.NDArray[np.int64]
@@ -69,7 +69,7 @@ def resampled(x: FloatArray, source: int, target: int) -> FloatArray:
 
 def sound_field(x: npt.ArrayLike) -> FloatArray:
     """Return the first-order channels (..., 4, samples) of finite AmbiX sound, as float32."""
-    sound = _validate.samples(x, "x")
+    sound = checks.samples(x, "x")
     channels = 1 if sound.ndim == 1 else sound.shape[-2]
     if channels in (1, 2):
         kind = "mono" if channels == 1 else "stereo"
@@ -77,7 +77,7 @@ def sound_field(x: npt.ArrayLike) -> FloatArray:
             f"x of shape {sound.shape} is {kind} sound, which holds no directions: AmbiX (4, "
             "samples) is needed; ambikit.encode(signal, azimuth) places a mono signal"
         )
-    sound, _ = _validate.ambisonic(sound, min_order=1)
+    sound, _ = checks.ambisonic(sound, min_order=1)
     if not sound.size:
         raise InputError(f"x of shape {sound.shape} is empty: there is no sound to embed")
-    return _validate.all_finite(sound[..., :4, :].astype(np.float32, copy=False), "x")
+    return checks.all_finite(sound[..., :4, :].astype(np.float32, copy=False), "x")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from ambikit import _validate
+from ambikit import checks
 from ambikit_learn.sources._clip import Clip, Source, distinct, segments
 from ambikit_learn.sources._labelled import LabelledClip, LabelledSource
 from ambikit_learn.sources.eigenscape import EigenScape
@@ -86,7 +86,7 @@ def open_source(name: str, root: str | Path) -> Source:
     ...     [(clip.key, clip.audio.name) for clip in open_source("folder", root).clips()]
     [('a', 'a.wav'), ('b', 'b.mov')]
     """
-    return SOURCES[_validate.choice(name, tuple(SOURCES), "source")](_folder(root))
+    return SOURCES[checks.choice(name, tuple(SOURCES), "source")](_folder(root))
 
 
 def open_labelled(name: str, root: str | Path) -> LabelledSource:
@@ -122,7 +122,7 @@ def open_labelled(name: str, root: str | Path) -> LabelledSource:
     >>> source.folds, len(clips), clips[0].key, clips[-1].start
     (4, 160, 'Beach_1_01', 570.0)
     """
-    return LABELLED[_validate.choice(name, tuple(LABELLED), "labelled data set")](_folder(root))
+    return LABELLED[checks.choice(name, tuple(LABELLED), "labelled data set")](_folder(root))
 
 
 def _folder(root: str | Path) -> Path:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ambikit import InputError, _validate
+from ambikit import InputError, checks
 
 
 @dataclass(frozen=True)
@@ -40,13 +40,13 @@ class Preset:
             if not low <= high:
                 raise InputError(f"{name} must be (low, high), got {(low, high)}")
         for name in ("silent_twin", "sounding_pair", "pulsing", "open_sky"):
-            _validate.share(getattr(self, name), name)
-        _validate.positive(self.t60[0], "t60", "seconds")
-        _validate.count(self.objects[0], "objects")
-        _validate.natural(self.sounding[0], "sounding")
-        _validate.within(self.radius[0], 0.5, 45.0, "radius")
-        _validate.within(self.radius[1], 0.5, 45.0, "radius")
-        _validate.within(self.elevation, 0.0, 90.0, "elevation")
+            checks.fraction(getattr(self, name), name)
+        checks.positive(self.t60[0], "t60", "seconds")
+        checks.positive_int(self.objects[0], "objects")
+        checks.nonnegative_int(self.sounding[0], "sounding")
+        checks.within(self.radius[0], 0.5, 45.0, "radius")
+        checks.within(self.radius[1], 0.5, 45.0, "radius")
+        checks.within(self.elevation, 0.0, 90.0, "elevation")
         if min(self.motion) < 0.0 or abs(sum(self.motion) - 1.0) > 1e-6:
             raise InputError(f"motion must be three odds that sum to 1, got {self.motion}")
 

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 import ambikit
-from ambikit import _validate
+from ambikit import checks
 from ambikit_learn._files import replacing
 from ambikit_learn.boxes import Boxes
 from ambikit_learn.equirect import local_axes
@@ -53,9 +53,9 @@ def preview_world(folder: str | Path, *, clips: int = 4, moments: int = 2) -> li
         `folder` holds no world.
     """
     root, settings = Path(folder), load_settings(Path(folder))
-    _validate.count(moments, "moments")
+    checks.positive_int(moments, "moments")
     paths = []
-    for index in range(_validate.count(clips, "clips")):
+    for index in range(checks.positive_int(clips, "clips")):
         path = root / "preview" / f"{settings.name(index)}.png"
         draw_clip(path, settings, index, moments)
         paths.append(path)

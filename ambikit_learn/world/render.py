@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from ambikit import InputError, _validate
+from ambikit import InputError, checks
 from ambikit_learn._files import replacing
 from ambikit_learn._progress import tracked
 from ambikit_learn.detection.boxfile import write_boxes
@@ -134,21 +134,21 @@ def render_world(
     ...     len(list(Path(folder, "video").iterdir()))
     1
     """
-    kind = LAYOUTS[_validate.choice(layout, tuple(LAYOUTS), "layout")]
+    kind = LAYOUTS[checks.choice(layout, tuple(LAYOUTS), "layout")]
     codecs = tuple(kind.sounds)
     settings = Settings(
-        _validate.choice(preset, tuple(PRESETS), "preset"),
-        _validate.natural(seed, "seed"),
-        _validate.positive(duration, "duration", "seconds"),
-        _validate.share(test_fraction, "test_fraction"),
-        _validate.frame_size(frame_size),
-        _validate.positive(frame_rate, "frame_rate", "Hz"),
-        _validate.count(sample_rate, "sample_rate"),
+        checks.choice(preset, tuple(PRESETS), "preset"),
+        checks.nonnegative_int(seed, "seed"),
+        checks.positive(duration, "duration", "seconds"),
+        checks.fraction(test_fraction, "test_fraction"),
+        checks.frame_size(frame_size),
+        checks.positive(frame_rate, "frame_rate", "Hz"),
+        checks.positive_int(sample_rate, "sample_rate"),
         layout,
-        codecs[0] if sound is None else _validate.choice(sound, codecs, f"sound of {layout}"),
+        codecs[0] if sound is None else checks.choice(sound, codecs, f"sound of {layout}"),
     )
-    count = _validate.count(clips, "clips")
-    processes = cores() if workers is None else _validate.natural(workers, "workers")
+    count = checks.positive_int(clips, "clips")
+    processes = cores() if workers is None else checks.nonnegative_int(workers, "workers")
     folder = Path(out)
     try:
         _render(folder, settings, count, processes)

@@ -10,7 +10,7 @@ import torch
 from torch.utils.data import Dataset
 
 import ambikit
-from ambikit import InputError, _validate
+from ambikit import InputError, checks
 from ambikit_learn.boxes import Boxes
 from ambikit_learn.crops import STRATEGIES, select_crops
 from ambikit_learn.world.acoustics import render_sound
@@ -80,18 +80,18 @@ class WorldDataset(Dataset[dict[str, Any]]):
     ) -> None:
         if not spec.startswith(PREFIX):
             raise InputError(f"{spec!r} names no world: give {PREFIX}PRESET, as {PREFIX}standard")
-        name = _validate.choice(spec.removeprefix(PREFIX), tuple(PRESETS), "preset")
+        name = checks.choice(spec.removeprefix(PREFIX), tuple(PRESETS), "preset")
         self.preset = PRESETS[name]
-        self.split = _validate.choice(split, ("train", "test"), "split")
-        self.strategy = _validate.choice(strategy, STRATEGIES, "strategy")
-        self.views = _validate.count(views, "views")
-        self.span = _validate.positive(span, "span", "seconds")
-        self.frames = _validate.count(frames, "frames")
-        self.size = _validate.count(size, "size")
-        self.sample_rate = _validate.count(sample_rate, "sample_rate")
-        self.seed, self.epoch = _validate.natural(seed, "seed"), 0
+        self.split = checks.choice(split, ("train", "test"), "split")
+        self.strategy = checks.choice(strategy, STRATEGIES, "strategy")
+        self.views = checks.positive_int(views, "views")
+        self.span = checks.positive(span, "span", "seconds")
+        self.frames = checks.positive_int(frames, "frames")
+        self.size = checks.positive_int(size, "size")
+        self.sample_rate = checks.positive_int(sample_rate, "sample_rate")
+        self.seed, self.epoch = checks.nonnegative_int(seed, "seed"), 0
         self.covariance = covariance
-        self._length = _validate.count(epoch_length, "epoch_length")
+        self._length = checks.positive_int(epoch_length, "epoch_length")
         # Workers that are forked from here share the kernels and noises that an item loads.
         _ = self[0]
 

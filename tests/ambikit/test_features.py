@@ -11,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import ambikit
-from ambikit import InputError, _pooling, features
-from ambikit._mel import mel_filters
+from ambikit import InputError, features
+from ambikit.features import _pooling
+from ambikit.features._mel import mel_filters
 
 RATE = 24000
 TURN = ambikit.rotation_matrix(70, 25, -40, degrees=True)
@@ -111,7 +112,7 @@ def test_mel_filters_are_those_of_torchaudio(
 
 def test_slaney_scale_at_its_landmarks() -> None:
     """Slaney's Auditory Toolbox: 15 mels at 1 kHz, and 27 more at 6.4 kHz."""
-    from ambikit._mel import hz_to_mel, mel_to_hz
+    from ambikit.features._mel import hz_to_mel, mel_to_hz
 
     landmarks = np.array([0.0, 200 / 3, 1000.0, 6400.0])
     np.testing.assert_allclose(hz_to_mel(landmarks, "slaney"), [0, 1, 15, 42], atol=1e-12)

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
 import ambikit
-from ambikit import _pooling, streaming
+from ambikit import streaming
+from ambikit.features import _pooling
 from tests import naive
 
 seeds = st.integers(0, 2**32 - 1)

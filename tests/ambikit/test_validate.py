@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import ambikit
-from ambikit import _validate
+from ambikit import checks
 
 # every public function that takes Ambisonic signals
 TAKES_SIGNALS = [
@@ -89,11 +89,11 @@ def test_input_error_is_a_value_error():
 @pytest.mark.parametrize("value", [0, -1, np.inf, np.nan])
 def test_positive(value):
     with pytest.raises(ambikit.InputError, match=r"rate must be positive \(Hz\), got"):
-        _validate.positive(value, "rate", "Hz")
+        checks.positive(value, "rate", "Hz")
 
 
 def test_one_pole_weight():
     """After one time constant a step has reached 1 - 1/e; tiny weights keep their digits."""
-    weight = _validate.one_pole(0.1, 1000)
+    weight = checks.one_pole(0.1, 1000)
     assert abs((1 - weight) ** 100 - np.exp(-1)) < 1e-12
-    assert abs(_validate.one_pole(1e9, 1e9) * 1e18 - 1) < 1e-12
+    assert abs(checks.one_pole(1e9, 1e9) * 1e18 - 1) < 1e-12

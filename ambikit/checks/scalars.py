@@ -11,17 +11,17 @@ from ambikit._errors import InputError
 
 def order(value: int, name: str = "order") -> int:
     """Return an Ambisonic order, a non-negative integer."""
-    return natural(value, name)
+    return nonnegative_int(value, name)
 
 
-def natural(value: int, name: str) -> int:
+def nonnegative_int(value: int, name: str) -> int:
     """Return a non-negative integer."""
     if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 0:
         raise InputError(f"{name} must be a non-negative integer, got {value!r}")
     return int(value)
 
 
-def count(value: int, name: str) -> int:
+def positive_int(value: int, name: str) -> int:
     """Return a positive integer."""
     if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
         raise InputError(f"{name} must be a positive integer, got {value!r}")
@@ -30,7 +30,7 @@ def count(value: int, name: str) -> int:
 
 def at_least(value: int, low: int, name: str) -> int:
     """Return an integer of `low` or more."""
-    n = count(value, name)
+    n = positive_int(value, name)
     if n < low:
         raise InputError(f"{name} must be {low} or more, got {value!r}")
     return n
@@ -38,7 +38,7 @@ def at_least(value: int, low: int, name: str) -> int:
 
 def even(value: int, name: str) -> int:
     """Return a positive even integer."""
-    n = count(value, name)
+    n = positive_int(value, name)
     if n % 2:
         raise InputError(f"{name} must be even, got {value!r}")
     return n
@@ -76,7 +76,7 @@ def within(value: float, low: float, high: float, name: str) -> float:
     return v
 
 
-def share(value: float, name: str) -> float:
+def fraction(value: float, name: str) -> float:
     """Return a number from 0 to 1."""
     return within(value, 0.0, 1.0, name)
 

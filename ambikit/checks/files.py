@@ -12,8 +12,8 @@ import numpy.typing as npt
 
 from ambikit._errors import InputError
 from ambikit._typing import ArrayLike, FloatArray
-from ambikit._validate.arrays import ambisonic, array, real
-from ambikit._validate.scalars import count, positive
+from ambikit.checks.arrays import ambisonic, array, real
+from ambikit.checks.scalars import positive, positive_int
 
 
 def input_file(path: str | os.PathLike[str]) -> Path:
@@ -53,7 +53,7 @@ def sound_to_write(x: ArrayLike, sample_rate: int) -> tuple[FloatArray, int]:
         raise InputError(f"x must be (channels, samples), one signal, got shape {planes.shape}")
     if not np.isfinite(planes).all():
         raise InputError("x holds NaN or infinity: no file is written")
-    return planes, count(sample_rate, "sample_rate")
+    return planes, positive_int(sample_rate, "sample_rate")
 
 
 def frames(pictures: ArrayLike, name: str = "frames") -> npt.NDArray[np.uint8]:

@@ -7,11 +7,11 @@ from typing import Unpack
 
 import numpy as np
 
-from ambikit import _validate
-from ambikit._pooling import PAIRS, Overrides, feature_settings, first_order, pool
-from ambikit._pooling import PRESETS as PRESETS
-from ambikit._pooling import FeatureSettings as FeatureSettings
+from ambikit import checks
 from ambikit._typing import ArrayLike, FloatArray
+from ambikit.features._pooling import PAIRS, Overrides, feature_settings, first_order, pool
+from ambikit.features._pooling import PRESETS as PRESETS
+from ambikit.features._pooling import FeatureSettings as FeatureSettings
 
 FEATURE_CHANNELS = {
     "logmel": ("W", "Y", "Z", "X"),
@@ -101,7 +101,7 @@ def foa_features(
     array([0., 1., 0.], dtype=float32)
     """
     settings = feature_settings(preset, overrides)
-    _validate.choice(kind, tuple(FEATURE_CHANNELS), "kind")
+    checks.choice(kind, tuple(FEATURE_CHANNELS), "kind")
     signal = first_order(x, sample_rate, settings)
     count, reach = signal.shape[-1] // settings.hop, settings.average // 2
     shape = (len(FEATURE_CHANNELS[kind]), count, settings.n_mels)
@@ -161,9 +161,9 @@ def features_from_covariance(
     >>> np.allclose(features, ambikit.foa_features(x, 24000, power=2), atol=1e-3)
     True
     """
-    c = _validate.covariance_bands(covariance).astype(np.float32, copy=False)
-    _validate.choice(kind, tuple(FEATURE_CHANNELS), "kind")
-    _validate.pooling_settings(2, _validate.count(average, "average"), "bounded", top_db)
+    c = checks.covariance_bands(covariance).astype(np.float32, copy=False)
+    checks.choice(kind, tuple(FEATURE_CHANNELS), "kind")
+    checks.pooling_settings(2, checks.positive_int(average, "average"), "bounded", top_db)
     first, second = PAIRS
     powers = c[..., first == second, :, :]
     levels = _decibels(powers)

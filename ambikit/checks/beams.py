@@ -6,8 +6,8 @@ import numpy as np
 
 from ambikit._errors import InputError
 from ambikit._typing import ArrayLike, ComplexArray
-from ambikit._validate.arrays import leading, numbers
-from ambikit._validate.scalars import count, finite
+from ambikit.checks.arrays import leading, numbers
+from ambikit.checks.scalars import finite, positive_int
 
 
 def channel_covariance(values: ArrayLike) -> ComplexArray:
@@ -88,7 +88,7 @@ def weights_of(values: ArrayLike, spectra_: ComplexArray) -> ComplexArray:
 def sources(value: int | None, method: str, channels: int) -> int | None:
     """Return how many sources to look for; MUSIC needs to know, and fewer than channels."""
     if value is not None:
-        count(value, "n_sources")
+        positive_int(value, "n_sources")
     if method == "music" and (value is None or value >= channels):
         raise InputError(
             f"method 'music' needs n_sources from 1 to {channels - 1} for {channels} channels, got "

@@ -14,9 +14,9 @@ from typing import Literal, TypedDict
 import numpy as np
 import numpy.typing as npt
 
-from ambikit import _validate
-from ambikit._mel import MelFilters, mel_filters
+from ambikit import checks
 from ambikit._typing import ArrayLike, ComplexArray, FloatArray
+from ambikit.features._mel import MelFilters, mel_filters
 
 _INTENSITIES = ("bounded", "dcase", "salsa")
 PAIRS = np.triu_indices(4)
@@ -84,14 +84,12 @@ class FeatureSettings:
 
     def __post_init__(self) -> None:
         for name in ("n_fft", "window_length", "hop", "n_mels", "average"):
-            _validate.count(getattr(self, name), name)
-        _validate.choice(self.mel_scale, ("slaney", "htk"), "mel_scale")
-        _validate.choice(self.intensity, _INTENSITIES, "intensity")
-        _validate.mel_settings(
-            self.n_fft, self.window_length, self.fmin, self.fmax, self.sample_rate
-        )
-        _validate.bands(self.filters.matrix, self.n_fft)
-        _validate.pooling_settings(self.power, self.average, self.intensity, self.top_db)
+            checks.positive_int(getattr(self, name), name)
+        checks.choice(self.mel_scale, ("slaney", "htk"), "mel_scale")
+        checks.choice(self.intensity, _INTENSITIES, "intensity")
+        checks.mel_settings(self.n_fft, self.window_length, self.fmin, self.fmax, self.sample_rate)
+        checks.bands(self.filters.matrix, self.n_fft)
+        checks.pooling_settings(self.power, self.average, self.intensity, self.top_db)
 
     @property
     def filters(self) -> MelFilters:
@@ -120,15 +118,15 @@ PRESETS = {
 
 def feature_settings(preset: str, overrides: Overrides) -> FeatureSettings:
     """Return a preset with some fields replaced."""
-    _validate.choice(preset, tuple(PRESETS), "preset")
+    checks.choice(preset, tuple(PRESETS), "preset")
     return dataclasses.replace(PRESETS[preset], **overrides)
 
 
 def first_order(x: ArrayLike, sample_rate: float, settings: FeatureSettings) -> FloatArray:
     """Return the first-order signals (B, 4, n) as float32, once they fit the settings."""
-    signal, _ = _validate.ambisonic(x, min_order=1)
-    _validate.rate(sample_rate, settings.sample_rate)
-    _validate.long_enough(signal.shape[-1], settings.n_fft // 2 + 1, settings.hop)
+    signal, _ = checks.ambisonic(x, min_order=1)
+    checks.rate(sample_rate, settings.sample_rate)
+    checks.long_enough(signal.shape[-1], settings.n_fft // 2 + 1, settings.hop)
     return signal[..., :4, :].reshape(-1, 4, signal.shape[-1]).astype(np.float32, copy=False)
 
 

@@ -7,10 +7,16 @@ from typing import Unpack
 
 import numpy as np
 
-from ambikit import _validate
-from ambikit._pooling import PAIRS, Overrides, feature_settings, first_order, pool_covariance
+from ambikit import checks
 from ambikit._typing import ArrayLike, FloatArray
 from ambikit.beamforming import beam_weights
+from ambikit.features._pooling import (
+    PAIRS,
+    Overrides,
+    feature_settings,
+    first_order,
+    pool_covariance,
+)
 from ambikit.rotation import sh_rotation_matrix
 
 
@@ -60,7 +66,7 @@ def mel_covariance(
 
 
 def rotate_covariance(
-    covariance: ArrayLike, rotation: ArrayLike | _validate.SupportsMatrix
+    covariance: ArrayLike, rotation: ArrayLike | checks.SupportsMatrix
 ) -> FloatArray:
     """Turn the sound field that a covariance describes.
 
@@ -96,13 +102,13 @@ def rotate_covariance(
     >>> ambikit.rotate_covariance(ambikit.mel_covariance(x, 24000), views).shape
     (4, 10, 100, 128)
     """
-    c = _validate.covariance_bands(covariance)
+    c = checks.covariance_bands(covariance)
     matrix = sh_rotation_matrix(rotation).astype(c.dtype)
     first, second = PAIRS
     left, right = matrix[..., first, :], matrix[..., second, :]
     mixed = left[..., first] * right[..., second]
     mixed += (first != second) * left[..., second] * right[..., first]
-    shape = _validate.leading(mixed.shape[:-2], c.shape[:-3], "rotation", "covariance")
+    shape = checks.leading(mixed.shape[:-2], c.shape[:-3], "rotation", "covariance")
     flat = c.reshape(*c.shape[:-2], math.prod(c.shape[-2:]))
     return np.asarray(mixed @ flat).reshape(*shape, *c.shape[-3:])
 
@@ -151,7 +157,7 @@ def beamform_covariance(
     >>> bool((beams[1] < 1e-5 * beams[0]).all())
     True
     """
-    c = _validate.covariance_bands(covariance)
+    c = checks.covariance_bands(covariance)
     weights = beam_weights(pattern, azimuth, elevation, degrees=degrees).astype(c.dtype)
     first, second = PAIRS
     gains = weights[..., first] * weights[..., second] * np.where(first == second, 1, 2)

@@ -8,7 +8,7 @@ import numpy as np
 
 from ambikit._errors import InputError
 from ambikit._typing import ArrayLike, FloatArray
-from ambikit._validate.arrays import array, broadcast, single
+from ambikit.checks.arrays import array, broadcast, single
 
 
 @runtime_checkable

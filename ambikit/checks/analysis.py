@@ -9,8 +9,8 @@ import numpy as np
 
 from ambikit._errors import InputError
 from ambikit._typing import ArrayLike, ComplexArray, FloatArray
-from ambikit._validate.arrays import array, real
-from ambikit._validate.scalars import count, number, positive
+from ambikit.checks.arrays import array, real
+from ambikit.checks.scalars import number, positive, positive_int
 
 
 def one_pole(time_constant: float, sample_rate: float) -> float:
@@ -70,7 +70,7 @@ def gapless(weight: FloatArray, hop: int) -> None:
 def average(value: Sequence[int]) -> tuple[int, int]:
     """Return the sizes of an average over frames and bins, both odd."""
     sizes = tuple(value) if isinstance(value, Sequence) else ()
-    if len(sizes) != 2 or any(count(size, "average") % 2 == 0 for size in sizes):
+    if len(sizes) != 2 or any(positive_int(size, "average") % 2 == 0 for size in sizes):
         raise InputError(f"average must be (frames, bins), both odd, got {value!r}")
     return sizes[0], sizes[1]
 
