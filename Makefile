@@ -1,56 +1,81 @@
-# Everything a newcomer types: `make demo` and `make test`. Both create .venv and install what they need.
+# Everything a newcomer types: `make demo` and `make test`. Both install what they need into .venv,
+# at the versions of constraints.txt.
 PYTHON ?= python3
 VENV := .venv
 PEERS := .venv-peers
-BIN := $(VENV)/bin
+ifeq ($(OS),Windows_NT)
+  BIN := $(VENV)/Scripts
+else
+  BIN := $(VENV)/bin
+endif
 OUT ?= demo-out
+# Processes that run tests side by side; each computes on one thread.
+JOBS ?= logical
+PYTEST := $(BIN)/python -m pytest -q -n $(JOBS) --maxprocesses 8
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo test lint unit kernels doctest bench format clean
+.PHONY: demo test lint types unit kernels slow environment environment-learn lock versions \
+  dist release bench format clean
 
-$(BIN)/python:
-	$(PYTHON) -m venv $(VENV)
-
-$(VENV)/.learn: pyproject.toml | $(BIN)/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e ".[learn]"
-	touch $@
-
-$(VENV)/.dev: pyproject.toml | $(BIN)/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e ".[dev]"
-	touch $@ $(VENV)/.learn
-
-demo: $(VENV)/.learn
+demo: environment-learn
 	$(BIN)/ambikit-learn demo --out $(OUT) $(if $(DATA),--data "$(DATA)")
 
-test: lint doctest unit kernels
+test: lint types unit kernels
 
-lint: $(VENV)/.dev
+environment:
+	@$(PYTHON) tools/environment.py dev --venv $(VENV)
+
+environment-learn:
+	@$(PYTHON) tools/environment.py learn --venv $(VENV)
+
+lint: environment
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-doctest: $(VENV)/.dev
-	$(BIN)/pytest --doctest-modules ambikit ambikit_learn -q
+types: environment
+	$(BIN)/mypy
 
-unit: $(VENV)/.dev
-	$(BIN)/pytest -q
+# Tests, and the examples of docstrings.
+unit: environment
+	OMP_NUM_THREADS=1 $(PYTEST) --doctest-modules ambikit ambikit_learn tests
 
 # The kernels once more as plain Python: a bug that compilation hides shows here.
-kernels: $(VENV)/.dev
-	NUMBA_DISABLE_JIT=1 $(BIN)/pytest -q -m "kernel and not slow"
+kernels: environment
+	OMP_NUM_THREADS=1 NUMBA_DISABLE_JIT=1 $(PYTEST) -m "kernel and not slow"
+
+# What takes minutes, one test after the other.
+slow: environment
+	$(BIN)/python -m pytest -q -m slow
+
+# Renew constraints.txt: the newest releases that the ranges of pyproject.toml admit.
+lock: environment
+	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --no-emit-index-url \
+	  --custom-compile-command "make lock" --extra dev pyproject.toml --output-file constraints.txt
+
+# The tests on every supported Python, with the lowest, the locked and the newest dependencies.
+versions: environment
+	$(BIN)/python tools/versions.py $(ROWS)
+
+# Build sdist and wheel, and try the wheel alone in an environment elsewhere.
+dist: environment
+	$(BIN)/python tools/dist.py
+
+# Set the version everywhere: make release VERSION=0.2.0
+release: environment
+	$(BIN)/python tools/release.py $(VERSION)
 
 # Peers need an older numpy than ambikit. Without them the rest is measured all the same.
 $(PEERS)/bin/python:
 	$(PYTHON) -m venv $(PEERS)
-	$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check -r benchmarks/peers.txt \
-	  || rm -rf $(PEERS)
+	$(PEERS)/bin/python -m pip install --quiet -r benchmarks/peers.txt || rm -rf $(PEERS)
 
-bench: $(VENV)/.dev $(PEERS)/bin/python
+bench: environment $(PEERS)/bin/python
 	$(BIN)/python -m benchmarks --peers $(PEERS)/bin/python
 
-format: $(VENV)/.dev
+format: environment
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
 clean:
-	rm -rf $(VENV) $(PEERS) $(OUT) build *.egg-info
+	rm -rf $(VENV) $(PEERS) $(OUT) build dist *.egg-info

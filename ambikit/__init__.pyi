@@ -2,6 +2,7 @@ from . import checks as checks
 from . import plot as plot
 from . import streaming as streaming
 from ._errors import InputError as InputError
+from ._version import __version__ as __version__
 from .adaptive import beamform_adaptive as beamform_adaptive
 from .adaptive import beamform_spectra as beamform_spectra
 from .adaptive import covariance as covariance

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 import ambikit
-from ambikit import io
+from ambikit import checks, io
 from ambikit._errors import InputError
 from ambikit._typing import FloatArray
 
@@ -65,8 +65,11 @@ def one_line_errors(program: str, run: Callable[[], None]) -> int:
     """
     try:
         run()
-    except (InputError, OSError) as error:
-        print(f"{program}: {' '.join(str(error).split())}", file=sys.stderr)
+    except (InputError, OSError, ImportError) as error:
+        known = checks.missing_package(error, "this command needs")
+        if isinstance(error, ImportError) and known is None:
+            raise
+        print(f"{program}: {' '.join(str(known or error).split())}", file=sys.stderr)
         return 2
     return 0
 
@@ -182,6 +185,7 @@ def _parser() -> argparse.ArgumentParser:
         description="Ambisonic sound: describe, convert, turn, listen, locate. Angles in degrees: "
         "azimuth +90 is left, elevation +90 is up.",
     )
+    parser.add_argument("--version", action="version", version=f"%(prog)s {ambikit.__version__}")
     commands = parser.add_subparsers(required=True, metavar="command")
 
     info = commands.add_parser("info", help="what sound and video files hold")

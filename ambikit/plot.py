@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ambikit import checks
-from ambikit._errors import InputError
 from ambikit._typing import ArrayLike, FloatArray
 from ambikit.beamforming import beam_weights, steering_vector
 from ambikit.localization import Directions
@@ -171,10 +170,4 @@ def _axes(ax: Axes | None) -> Axes:
 
 def _pyplot() -> ModuleType:
     """Import matplotlib's plotting interface."""
-    try:
-        from matplotlib import pyplot
-    except ImportError as error:
-        raise InputError(
-            "plots need matplotlib, which is not installed: pip install 'ambikit[plot]'"
-        ) from error
-    return pyplot
+    return checks.package("matplotlib.pyplot", "plots need")

@@ -11,6 +11,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from ambikit import __version__
 from ambikit.cli import one_line_errors
 
 
@@ -168,6 +169,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="ambikit-learn", description="Learn audio representations from 360° video."
     )
+    parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     world = commands.add_parser("world", help="render a procedural data set with known directions")

@@ -12,11 +12,10 @@ from collections.abc import Iterable
 from typing import Any, Literal
 
 import torch
-import torchaudio
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ambikit import FEATURE_CHANNELS, InputError
+from ambikit import FEATURE_CHANNELS, InputError, checks
 from ambikit.features import PRESETS as AMBIKIT_PRESETS
 
 Kind = Literal["logmel", "foa_iv"]
@@ -257,7 +256,9 @@ class FrontEnd(nn.Module):
     def spectra(self, sound: Tensor) -> Tensor:
         """Return the complex spectra (B, 4, bins, frames) of the sound (B, 4, n)."""
         if self.source_rate != self.mel.sample_rate:
-            sound = torchaudio.functional.resample(sound, self.source_rate, self.mel.sample_rate)
+            # Here alone, and only when it is needed: torchaudio does not load beside every torch.
+            audio = checks.package("torchaudio.functional", "resampling on the device needs")
+            sound = audio.resample(sound, self.source_rate, self.mel.sample_rate)
         frames = sound.shape[-1] // self.mel.hop
         spectra = torch.stft(
             sound.flatten(0, -2),

@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from ambikit import checks
 from ambikit._codecs import Properties, mp4
 from ambikit._errors import InputError
 from ambikit._typing import FloatArray
@@ -125,14 +126,7 @@ def save(
 
 def _pyav(path: Path) -> ModuleType:
     """Import PyAV, an optional dependency."""
-    try:
-        import av
-    except ImportError as error:
-        raise InputError(
-            f"{path} is read and written with PyAV, which is not installed: "
-            "pip install 'ambikit[media]'"
-        ) from error
-    return av
+    return checks.package("av", f"{path} is read and written through PyAV: it needs")
 
 
 @contextmanager

@@ -65,6 +65,9 @@ from ambikit.checks.geometry import spread as spread
 from ambikit.checks.geometry import unused as unused
 from ambikit.checks.geometry import vectors as vectors
 from ambikit.checks.geometry import width as width
+from ambikit.checks.packages import MissingPackage as MissingPackage
+from ambikit.checks.packages import missing_package as missing_package
+from ambikit.checks.packages import package as package
 from ambikit.checks.scalars import at_least as at_least
 from ambikit.checks.scalars import choice as choice
 from ambikit.checks.scalars import even as even
