@@ -13,10 +13,13 @@ import numpy as np
 from ambikit import checks
 from ambikit._typing import ArrayLike, FloatArray
 from ambikit.beamforming import beam_weights, steering_vector
+from ambikit.decoding import decoder_quality
+from ambikit.decoding.layouts import Loudspeakers, loudspeaker_table
 from ambikit.localization import Directions
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
     from matplotlib.projections.polar import PolarAxes
 
 _EXTENT = (180.0, -180.0, -90.0, 90.0)
@@ -161,6 +164,54 @@ def beam_pattern(pattern: str, *, order: int = 1, ax: PolarAxes | None = None) -
     axes.plot(azimuth, np.abs(gain), label=f"{pattern}, order {order}")
     axes.set_theta_zero_location("N")
     return axes
+
+
+def decoder(matrix: ArrayLike, loudspeakers: Loudspeakers, *, degrees: bool = False) -> Figure:
+    """Draw what a decoder does to plane waves from all over the sphere.
+
+    Parameters
+    ----------
+    matrix : array_like, shape (L, (order + 1)**2)
+        Decoder for AmbiX signals, as from `decoder_matrix`.
+    loudspeakers : str or array_like, shape (L, 2)
+        The layout that it is for.
+    degrees : bool, optional
+        Take the angles of `loudspeakers` in degrees.
+
+    Returns
+    -------
+    matplotlib Figure
+        Above, the level in dB; in the middle, the angle between the energy vector and the direction
+        of the wave in degrees; below, the width 2 acos(length of the energy vector) in degrees; all
+        with the loudspeakers marked.
+
+    Raises
+    ------
+    InputError
+        If the matrix does not fit the layout, or matplotlib is not installed.
+
+    Examples
+    --------
+    >>> import ambikit
+    >>> figure = ambikit.plot.decoder(ambikit.decoder_matrix("7.1.4", 3), "7.1.4")
+    >>> [ax.get_title() for ax in figure.axes if ax.get_title()]
+    ['level', 'direction error of rE', 'width of rE']
+    """
+    table = loudspeaker_table(loudspeakers, degrees=degrees)
+    quality = decoder_quality(matrix, table, *equirectangular_grid(90, 180))
+    length = np.linalg.norm(quality.energy_vector, axis=-1)
+    maps = {
+        "level": (quality.level, "dB"),
+        "direction error of rE": (np.rad2deg(quality.error), "°"),
+        "width of rE": (np.rad2deg(2.0 * np.arccos(np.minimum(length, 1.0))), "°"),
+    }
+    figure: Figure = _pyplot().figure(figsize=(6.4, 9.6), layout="constrained")
+    marked = Directions(table[:, 0], table[:, 1], np.ones(len(table)))
+    for row, (title, (values, unit)) in enumerate(maps.items()):
+        axes = figure.add_subplot(len(maps), 1, row + 1)
+        heat_map(values, sources=marked, label=unit, ax=axes)
+        axes.set_title(title)
+    return figure
 
 
 def _axes(ax: Axes | None) -> Axes:

@@ -65,6 +65,12 @@ from ambikit.checks.geometry import spread as spread
 from ambikit.checks.geometry import unused as unused
 from ambikit.checks.geometry import vectors as vectors
 from ambikit.checks.geometry import width as width
+from ambikit.checks.loudspeakers import apart as apart
+from ambikit.checks.loudspeakers import crossover as crossover
+from ambikit.checks.loudspeakers import decoder as decoder
+from ambikit.checks.loudspeakers import enough_loudspeakers as enough_loudspeakers
+from ambikit.checks.loudspeakers import name_among as name_among
+from ambikit.checks.loudspeakers import spans_space as spans_space
 from ambikit.checks.packages import MissingPackage as MissingPackage
 from ambikit.checks.packages import missing_package as missing_package
 from ambikit.checks.packages import package as package

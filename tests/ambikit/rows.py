@@ -13,6 +13,7 @@ from ambikit import streaming
 
 RATE = 24_000
 SMALL = {"n_fft": 64, "window_length": 64, "hop": 32, "n_mels": 8}
+TWO_BANDS = {"dual_band": 800, "lfe": True, "sample_rate": RATE}
 GRID = ([0.3, 2.0, -1.0], [0.0, 0.5, -1.0])
 BOXES = {"ambisonic": (4, 600), "sound": (600,), "spectra": (4, 33, 20), "bands": (10, 9, 8)}
 """Shapes of one item of a batch: signals, sounds, spectra, mel covariances."""
@@ -55,6 +56,8 @@ ROWS = [
     Row("rotate:moving", "ambisonic", lambda x: ambikit.rotate(x, [0, 1, 2.0]), 1),
     Row("beamform", "ambisonic", lambda x: ambikit.beamform(x, 0.3), 1),
     Row("beamform:several", "ambisonic", lambda x: ambikit.beamform(x, *GRID), 1),
+    Row("decode", "ambisonic", lambda x: ambikit.decode(x, "cube"), 1),
+    Row("decode:two bands", "ambisonic", lambda x: ambikit.decode(x, "5.1", **TWO_BANDS), 1),
     Row("convert", "ambisonic", lambda x: ambikit.convert(x, "ambix", "fuma"), 1),
     Row("mirror", "ambisonic", lambda x: ambikit.mirror(x, "front_back"), 1),
     Row("directional_gain", "ambisonic", lambda x: ambikit.directional_gain(x, 1, 0, 6, 1), 1),

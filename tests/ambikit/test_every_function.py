@@ -15,12 +15,15 @@ OF_NUMBERS = {
     "angles_to_vector",
     "beam_weights",
     "channels_of_order",
+    "decoder_matrix",
+    "decoder_quality",
     "fibonacci_sphere",
     "find_peaks",
     "icosphere",
     "info",
     "lcmv_weights",
     "look_at",
+    "loudspeaker_layout",
     "mvdr_weights",
     "order_of_channels",
     "read",
@@ -28,6 +31,7 @@ OF_NUMBERS = {
     "sh_rotation_matrix",
     "spherical_harmonics",
     "steering_vector",
+    "vbap_gains",
     "vector_to_angles",
 }
 """Functions of angles, matrices, numbers and files, which have tests of their own."""
