@@ -1,4 +1,4 @@
-"""Set the version everywhere it is stated: `make release VERSION=0.2.0`.
+"""Set the version everywhere it is stated: `make release VERSION=0.2.0`; `--check 0.2.0` asks.
 
 The package, CITATION.cff and CHANGELOG.md move together: what was "Unreleased" becomes the section
 of the version, dated today. Committing and tagging are left to whoever releases; the tag ``v0.2.0``
@@ -17,6 +17,11 @@ ROOT = Path(__file__).resolve().parents[1]
 
 def main(arguments: list[str]) -> int:
     """Run the command line."""
+    if arguments[:1] == ["--check"] and len(arguments) == 2:
+        wrong = [name for name, found in stated().items() if found != arguments[1]]
+        if wrong:
+            print(f"release: not {arguments[1]} in {', '.join(wrong)}", file=sys.stderr)
+        return 2 if wrong else 0
     if len(arguments) != 1 or not re.fullmatch(r"\d+\.\d+\.\d+((a|b|rc)\d+)?", arguments[0]):
         print("release: state one version, for example 0.2.0 or 0.2.0rc1", file=sys.stderr)
         return 2
@@ -45,6 +50,18 @@ def edits(version: str, date: str) -> dict[Path, str]:
             changelog, r"(?m)^## Unreleased$", f"## Unreleased\n\n## {version} - {date}"
         ),
     }
+
+
+def stated() -> dict[str, str | None]:
+    """Return the version that each file states; of the changelog, that of its newest section."""
+    patterns = {
+        "ambikit/_version.py": r'(?m)^__version__ = "(.*)"$',
+        "CITATION.cff": r"(?m)^version: (.*)$",
+        "CHANGELOG.md": r"(?m)^## (\d\S*) - \d{4}-\d\d-\d\d$",
+    }
+    texts = {name: (ROOT / name).read_text(encoding="utf-8") for name in patterns}
+    found = {name: re.search(pattern, texts[name]) for name, pattern in patterns.items()}
+    return {name: match and match[1] for name, match in found.items()}
 
 
 def replaced(path: Path, pattern: str, text: str) -> str:
