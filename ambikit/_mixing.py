@@ -105,17 +105,19 @@ def _contiguous(
 ) -> Iterator[tuple[slice, FloatArray, FloatArray]]:
     """Yield runs of lines, their input (B, C, n) and where to write their output (B, R, n).
 
-    Contiguous arrays are one run; of others, a few samples are copied at a time.
+    Contiguous arrays are one run; of others, a few samples are copied at a time. So are arrays that
+    do not begin at a multiple of the size of their numbers (a memory map behind a header may not):
+    compiled code takes for granted that they do, and its stores past the caches end the process.
     """
     last = len(start) - 1
     samples = x.shape[-1]
-    whole = x.flags.c_contiguous and out.flags.c_contiguous
+    whole = all(a.flags.c_contiguous and a.flags.aligned for a in (x, out))
     reach = samples if whole else _SPAN * samples // max(x.size, out.size, 1)
     first = 0
     while first < last:
         end = max(first + 1, int(np.searchsorted(start, start[first] + reach, side="right")) - 1)
         span = slice(start[first], start[end])
-        piece = np.ascontiguousarray(x[..., span])
+        piece = np.require(x[..., span], requirements="CA")
         target = out if whole else np.empty((*out.shape[:-1], piece.shape[-1]), out.dtype)
         yield slice(first, end), _batch(piece), _batch(target)
         if not whole:

@@ -40,8 +40,11 @@ _OPTIONS = {"aac": {"aac_coder": "fast", "aac_is": "0", "aac_ms": "0", "aac_pns"
 # 128 kb/s for each plane at 48 kHz
 _BITS_PER_SAMPLE = 8 / 3
 _BLOCK = 1024
-# PyAV reaches no plane beyond the eighth (seen with PyAV 18: it reads wild memory).
-_PLANES = 8
+# PyAV looks for planes until it meets a null pointer, and a frame has room for eight pointers: from
+# eight planes on it reads memory that is not the frame's (seen with PyAV 18).
+_PLANES = 7
+_SAMPLE_TYPES = ("u8", "s16", "s32", "flt", "dbl")
+"""What PyAV hands to numpy."""
 # Decoders carry state: Opus needs 80 ms to converge (RFC 7845, 4.6); after 0.5 s nothing is left.
 _PREROLL = 0.5
 # The tag counts padding at both ends.
@@ -209,7 +212,8 @@ def _grid(path: Path) -> tuple[int, int]:
 
 def _samples(frame: Any) -> FloatArray:
     """Return a decoded frame as (channels, samples) float32; integers are scaled to ±1."""
-    if frame.format.is_planar and frame.layout.nb_channels > _PLANES:
+    many = frame.format.is_planar and frame.layout.nb_channels > _PLANES
+    if many or frame.format.packed.name not in _SAMPLE_TYPES:
         frame = _packed(frame)
     x: FloatArray = frame.to_ndarray()
     if not frame.format.is_planar:
@@ -224,7 +228,9 @@ def _packed(frame: Any) -> Any:
     """Return the frame with its channels interleaved: another sample format, the same layout."""
     from av import AudioResampler
 
-    return AudioResampler(frame.format.packed.name, frame.layout.name).resample(frame)[0]
+    name = frame.format.packed.name
+    packer = AudioResampler(name if name in _SAMPLE_TYPES else "flt", frame.layout)
+    return packer.resample(frame)[0]
 
 
 def _sample_format(codec: Any) -> str:

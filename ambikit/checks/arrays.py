@@ -176,6 +176,10 @@ def output(
         raise InputError(f"out must be a {dtype} array of shape {shape}, got {got}")
     if not out.flags.writeable:
         raise InputError("out is read-only: pass a writeable array")
+    if any(size > 1 and step == 0 for size, step in zip(out.shape, out.strides, strict=True)):
+        raise InputError(
+            "out holds some of its values in one place (broadcast): pass a whole array"
+        )
     same = in_place and out.__array_interface__ == source.__array_interface__
     if not same and np.shares_memory(out, source):
         raise InputError(

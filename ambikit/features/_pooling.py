@@ -127,7 +127,8 @@ def first_order(x: ArrayLike, sample_rate: float, settings: FeatureSettings) -> 
     signal, _ = checks.ambisonic(x, min_order=1)
     checks.rate(sample_rate, settings.sample_rate)
     checks.long_enough(signal.shape[-1], settings.n_fft // 2 + 1, settings.hop)
-    return signal[..., :4, :].reshape(-1, 4, signal.shape[-1]).astype(np.float32, copy=False)
+    foa = signal[..., :4, :].reshape(-1, 4, signal.shape[-1])
+    return np.require(foa, np.float32, "CA")
 
 
 def pool(signal: FloatArray, settings: FeatureSettings, first: int, last: int) -> FloatArray:

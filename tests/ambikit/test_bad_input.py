@@ -495,12 +495,14 @@ outputs = pytest.mark.parametrize(("call", "shape"), OUTPUTS.values(), ids=OUTPU
 def test_outputs_that_do_not_fit(call, shape):
     frozen = np.empty(shape)
     frozen.flags.writeable = False
+    repeated = np.lib.stride_tricks.as_strided(np.empty(shape[1]), shape, (0, 8))
     for out, message in (
         (np.empty((4, 599)), r"shape \(4, 600\), got float64 \(4, 599\)"),
         (np.empty(shape, np.float32), "float64 array.*got float32"),
         (np.empty(shape, np.dtype(float).newbyteorder()), "must be a float64 array.*got >f8"),
         (np.empty(shape).tolist(), "got list"),
         (frozen, "read-only"),
+        (repeated, "in one place"),
     ):
         with pytest.raises(InputError, match=message):
             call(X, out)

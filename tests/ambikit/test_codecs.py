@@ -1,0 +1,86 @@
+"""Many channels in every codec and container: a crash of the interpreter fails the test."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+
+SCRIPT = """
+import itertools, sys
+import ambikit
+import numpy as np
+from media import chord, make, pitches
+
+def check(name, x, codec, layout=None, exact=True, **how):
+    print(name, codec, len(x), how, flush=True)
+    make(name, x, codec, layout, **how)
+    about = ambikit.info(name)
+    assert about.channels == len(x), about
+    assert abs(about.frames - x.shape[1]) <= (0 if exact else 4096), about
+    if about.convention == "ambix":
+        y, _ = ambikit.read(name)
+        if exact:
+            np.testing.assert_allclose(y, x, atol=1 / 128 if codec == "pcm_s8" else 1 / 32768)
+        np.testing.assert_array_equal(pitches(y), pitches(x))
+"""
+CODECS = {
+    "wavpack": """
+for channels in (4, 7, 8, 9, 10, 16, 24, 25, 36):
+    for form in (None, "s16p", "s32p", "fltp"):
+        for name in ("a.mkv", "a.wv"):
+            check(name, chord(channels), "wavpack", sample_format=form)
+""",
+    "pcm": """
+for channels in (4, 8, 9, 16, 24, 25, 81):
+    for codec in ("pcm_s16le", "pcm_s24le", "pcm_s32le", "pcm_f32le", "pcm_f64le"):
+        for name in ("a.mkv", "a.mov", "a.nut"):
+            check(name, chord(channels, 4000), codec)
+    for codec in ("pcm_s16be", "pcm_s64le", "pcm_u16le", "pcm_s8"):
+        check("a.nut", chord(channels, 4000), codec, sample_format={"pcm_s64le": "s64"}.get(codec))
+""",
+    "lossless": """
+for channels, layout in ((4, "4.0"), (6, "5.1"), (8, "7.1")):
+    for name in ("a.mkv", "a.mp4"):
+        check(name, chord(channels), "flac", layout)
+    for name in ("a.m4a", "a.mov", "a.mkv"):
+        if layout != "7.1":
+            check(name, chord(channels), "alac", layout)
+    check("a.tta", chord(channels), "tta", layout)
+""",
+    "lossy": """
+for channels, layout in ((4, "4.0"), (6, "5.1"), (7, "6.1"), (8, "7.1")):
+    for name in ("a.mkv", "a.mp4", "a.mov", "a.ts", "a.nut"):
+        if layout != "6.1":
+            check(name, chord(channels), "aac", layout, exact=False)
+    layout = {"4.0": "quad"}.get(layout, layout)
+    for name in ("a.mkv", "a.webm", "a.opus", "a.nut", *(["a.ts"] if layout != "6.1" else [])):
+        check(name, chord(channels), "libopus", layout, exact=False)
+for channels in (8, 9, 16, 25):
+    for family in ("255", "2"):
+        if family == "255" or channels != 8:
+            order = f"ambisonic {int(channels ** 0.5) - 1}" if family == "2" else None
+            for name in ("a.mkv", "a.webm", "a.opus", "a.mp4"):
+                check(name, chord(channels), "libopus", order, exact=False,
+                      options={"mapping_family": family})
+""",
+}
+
+
+@pytest.mark.parametrize("codec", CODECS)
+def test_many_channels(tmp_path: Path, codec: str) -> None:
+    """The samples, or the pitch of each channel, are those that were encoded."""
+    paths = os.pathsep.join(map(str, [REPOSITORY, REPOSITORY / "tests" / "ambikit"]))
+    run = subprocess.run(
+        [sys.executable, "-X", "faulthandler", "-c", SCRIPT + CODECS[codec]],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": paths},
+        capture_output=True,
+        text=True,
+    )
+    assert run.returncode == 0, run.stdout[-200:] + run.stderr[-2000:]

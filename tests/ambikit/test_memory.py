@@ -1,0 +1,117 @@
+"""Arrays as they lie in memory: compiled code takes none of it for granted.
+
+What goes wrong here ends the interpreter, so each test runs in a process of its own.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+
+PRELUDE = """
+import numpy as np
+import ambikit
+from ambikit import _mixing, _motion
+from ambikit.features import _pooling
+from rows import ROWS
+
+def kernels():
+    _mixing.CACHES = _motion.KERNEL_PAYS = _pooling._KERNEL_PAYS = 0
+
+def misaligned(x):
+    "Return a copy that begins between two numbers."
+    memory = np.zeros(x.nbytes + 64, np.uint8)
+    view = memory[44 + 1 : 44 + 1 + x.nbytes].view(x.dtype).reshape(x.shape)
+    view[...] = x
+    assert x.size == 0 or not view.flags.aligned
+    return view
+
+def read_only(x):
+    x = x.copy()
+    x.flags.writeable = False
+    return x
+
+def mapped(x):
+    "Return a memory map of a file, behind a header of 44 bytes."
+    with open("values", "wb") as file:
+        file.write(bytes(44) + x.tobytes())
+    return np.memmap("values", x.dtype, "c", offset=44, shape=x.shape)
+
+LAYOUTS = [misaligned, read_only, mapped, lambda x: misaligned(x)[..., ::-1]]
+"""
+
+EVERY_INPUT = """
+kernels()
+for row in ROWS:
+    for dtype in (np.float32, np.float64):
+        x = row.example((2,), dtype)
+        for layout in LAYOUTS:
+            expected = row.call(layout(x).copy())
+            scale = max(np.abs(expected).max(), 1)
+            np.testing.assert_allclose(
+                row.call(layout(x)), expected, atol=1e-5 * scale, err_msg=row.label
+            )
+"""
+
+EVERY_OUTPUT = """
+kernels()
+CALLS = {
+    "rotate": lambda x, out: ambikit.rotate(x, 0.5, 0.2, out=out),
+    "rotate moving": lambda x, out: ambikit.rotate(x, [0.5, 1.0, 3.0], out=out),
+    "beamform": lambda x, out: ambikit.beamform(x, [0.0, 1, 2, 3], out=out),
+    "encode": lambda x, out: ambikit.encode(x[0], 0.5, out=out),
+    "encode moving": lambda x, out: ambikit.encode(x[0], [0.5, 1.0], out=out),
+}
+for name, call in CALLS.items():
+    for dtype in (np.float32, np.float64):
+        for samples in (1, 7, 600, 5000):
+            x = np.random.default_rng(0).normal(size=(4, samples)).astype(dtype)
+            expected = call(x, None)
+            for offset in range(0, 72):
+                memory = np.full(expected.nbytes + 200, 77, np.uint8)
+                place = slice(offset, offset + expected.nbytes)
+                out = memory[place].view(dtype).reshape(expected.shape)
+                assert call(misaligned(x), out) is out
+                np.testing.assert_allclose(out, expected, atol=1e-5, err_msg=name)
+                memory[place] = 77
+                assert (memory == 77).all(), (name, offset)  # nothing beside it was written
+                if offset > 24 and samples > 600:
+                    break
+            wide = np.zeros((4, 2 * samples), dtype)
+            for out in (wide[:, ::2], wide[:, ::-2], np.zeros((samples, 4), dtype).T):
+                np.testing.assert_allclose(call(x, out), expected, atol=1e-5, err_msg=name)
+"""
+
+BIG_MAP = """
+# More than the caches hold: the kernel runs, as for whoever calls it.
+x = np.random.default_rng(0).normal(size=(4, 1_100_000))
+out = np.memmap("o.wav", np.float64, "w+", offset=44, shape=x.shape)
+for turn in (0.3, [0.0, 1.0]):
+    ambikit.rotate(x, turn, out=out)
+    np.testing.assert_allclose(out, ambikit.rotate(x, turn), atol=1e-12)
+"""
+
+
+@pytest.mark.parametrize("script", [EVERY_INPUT, EVERY_OUTPUT, BIG_MAP])
+def test_memory_of_any_kind(tmp_path: Path, script: str) -> None:
+    """The right values come from the same call on an array that numpy made itself."""
+    run = subprocess.run(
+        [sys.executable, "-X", "faulthandler", "-c", PRELUDE + script],
+        cwd=tmp_path,
+        env=environment(),
+        capture_output=True,
+        text=True,
+    )
+    assert run.returncode == 0, run.stderr[-2000:]
+
+
+def environment() -> dict[str, str]:
+    """Return the environment, with this repository and the table of functions first."""
+    paths = os.pathsep.join(map(str, [REPOSITORY, REPOSITORY / "tests" / "ambikit"]))
+    return {**os.environ, "PYTHONPATH": paths}
