@@ -117,7 +117,7 @@ def _contiguous(
     while first < last:
         end = max(first + 1, int(np.searchsorted(start, start[first] + reach, side="right")) - 1)
         span = slice(start[first], start[end])
-        piece = np.require(x[..., span], requirements="CA")
+        piece = np.require(x[..., span], requirements=["C", "A"])
         target = out if whole else np.empty((*out.shape[:-1], piece.shape[-1]), out.dtype)
         yield slice(first, end), _batch(piece), _batch(target)
         if not whole:

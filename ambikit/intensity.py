@@ -220,7 +220,7 @@ def _arguments(x: ArrayLike, sample_rate: float, time_constant: float) -> tuple[
     """Return contiguous first-order signals (..., 4, n) and the weight of the newest sample."""
     signals, _ = checks.ambisonic(x, min_order=1)
     newest = checks.one_pole(time_constant, sample_rate)
-    return np.require(signals[..., :4, :], requirements="CA"), newest
+    return np.require(signals[..., :4, :], requirements=["C", "A"]), newest
 
 
 def _averages(foa: FloatArray, newest: float, state: FloatArray) -> tuple[FloatArray, FloatArray]:

@@ -128,7 +128,7 @@ def first_order(x: ArrayLike, sample_rate: float, settings: FeatureSettings) -> 
     checks.rate(sample_rate, settings.sample_rate)
     checks.long_enough(signal.shape[-1], settings.n_fft // 2 + 1, settings.hop)
     foa = signal[..., :4, :].reshape(-1, 4, signal.shape[-1])
-    return np.require(foa, np.float32, "CA")
+    return np.require(foa, np.float32, ["C", "A"])
 
 
 def pool(signal: FloatArray, settings: FeatureSettings, first: int, last: int) -> FloatArray:

@@ -70,7 +70,7 @@ class Diffuseness:
             If `block` is not real floating point.
         """
         x, _ = checks.ambisonic(block, min_order=1, name="block")
-        foa = np.require(x[..., :4, :], requirements="CA")
+        foa = np.require(x[..., :4, :], requirements=["C", "A"])
         batch = checks.same_batch(foa.shape[:-2], self._batch)
         state = at_rest(foa) if self._state is None else self._state.copy()
         out = diffuseness_after(state, foa, self._newest)

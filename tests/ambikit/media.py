@@ -13,7 +13,7 @@ RATE = 48000
 _INTEGERS = {"u8": 8, "s16": 16, "s32": 32}
 
 
-def chord(channels: int, samples: int = 24000, rate: int = RATE) -> np.ndarray:
+def chord(channels: int, samples: int = 4800, rate: int = RATE) -> np.ndarray:
     """Return a tone of its own in each channel: channel k has 300 + 100 k Hz."""
     time = np.arange(samples) / rate
     pitch = 300 + 100 * np.arange(channels)[:, None]
@@ -21,9 +21,9 @@ def chord(channels: int, samples: int = 24000, rate: int = RATE) -> np.ndarray:
 
 
 def pitches(x: np.ndarray, rate: int = RATE) -> np.ndarray:
-    """Return the strongest frequency of each channel in Hz."""
-    spectrum = np.abs(np.fft.rfft(x * np.hanning(x.shape[1]), 10 * rate))
-    return spectrum.argmax(axis=1) / 10
+    """Return the strongest frequency of each channel, to 10 Hz."""
+    spectrum = np.abs(np.fft.rfft(x * np.hanning(x.shape[1]), rate // 10))
+    return spectrum.argmax(axis=1) * 10
 
 
 def make(

@@ -31,18 +31,19 @@ def check(name, x, codec, layout=None, exact=True, **how):
 """
 CODECS = {
     "wavpack": """
-for channels in (4, 7, 8, 9, 10, 16, 24, 25, 36):
-    for form in (None, "s16p", "s32p", "fltp"):
+for channels in (4, 7, 8, 9, 16, 24, 25):
+    for form in ("s16p", "s32p", "fltp"):
         for name in ("a.mkv", "a.wv"):
             check(name, chord(channels), "wavpack", sample_format=form)
 """,
     "pcm": """
-for channels in (4, 8, 9, 16, 24, 25, 81):
-    for codec in ("pcm_s16le", "pcm_s24le", "pcm_s32le", "pcm_f32le", "pcm_f64le"):
+for channels in (4, 8, 9, 24, 81):
+    for codec in ("pcm_s16le", "pcm_s24le", "pcm_f32le", "pcm_f64le"):
         for name in ("a.mkv", "a.mov", "a.nut"):
-            check(name, chord(channels, 4000), codec)
-    for codec in ("pcm_s16be", "pcm_s64le", "pcm_u16le", "pcm_s8"):
-        check("a.nut", chord(channels, 4000), codec, sample_format={"pcm_s64le": "s64"}.get(codec))
+            check(name, chord(channels), codec)
+    for codec in ("pcm_s16be", "pcm_u16le", "pcm_s8", "pcm_s64le")[: 4 if channels < 65 else 3]:
+        form = "s64" if codec == "pcm_s64le" else None
+        check("a.nut", chord(channels), codec, sample_format=form)
 """,
     "lossless": """
 for channels, layout in ((4, "4.0"), (6, "5.1"), (8, "7.1")):
@@ -61,7 +62,7 @@ for channels, layout in ((4, "4.0"), (6, "5.1"), (7, "6.1"), (8, "7.1")):
     layout = {"4.0": "quad"}.get(layout, layout)
     for name in ("a.mkv", "a.webm", "a.opus", "a.nut", *(["a.ts"] if layout != "6.1" else [])):
         check(name, chord(channels), "libopus", layout, exact=False)
-for channels in (8, 9, 16, 25):
+for channels in (8, 9, 16):
     for family in ("255", "2"):
         if family == "255" or channels != 8:
             order = f"ambisonic {int(channels ** 0.5) - 1}" if family == "2" else None
