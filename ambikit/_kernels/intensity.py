@@ -13,7 +13,7 @@ SILENCE = 1e-300
 
 # A fused multiply-add halves the waiting of the recursion for its own result, and rounds once less.
 # Rows of their own, and quotients that raise nothing, let all other loops run in vectors.
-@njit(cache=True, nogil=True, fastmath={"contract"}, error_model="numpy")
+@njit(cache=True, nogil=True, fastmath={"contract"}, error_model="numpy", forceinline=True)
 def _average(
     x: Any, b: int, begin: int, length: int, newest: float, state: Any, averages: Any
 ) -> None:

@@ -123,7 +123,7 @@ def still(x: Any, matrix: Any, blocks: Any, scratch: Any, out: Any) -> None:
             begin, end = end, min(end + tile, samples)
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, forceinline=True)
 def _course(here: Any, there: Any, passed: Any, rate: Any) -> Any:
     """Return a gain on its way from here to there, and its change in a sample."""
     change = there - here

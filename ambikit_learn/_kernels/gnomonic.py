@@ -13,7 +13,7 @@ Floats = npt.NDArray[np.float32]
 Integers = npt.NDArray[np.int32]
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
 def _atan2(y: np.float32, x: np.float32) -> np.float32:
     """Angle of (x, y) to 1e-7, without branches, so that the loop around it is vectorised.
 

@@ -19,7 +19,7 @@ _TILE = 16
 _ZERO = np.float32(0)
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, forceinline=True)
 def _load(signal: Any, quarter: Any, z: Any, first: int) -> None:
     """Turn the blocks of a signal into lanes `first` and following of z (2, BLOCK, lanes)."""
     cosine, sine = quarter[0], quarter[1]
@@ -32,7 +32,7 @@ def _load(signal: Any, quarter: Any, z: Any, first: int) -> None:
 
 
 # A length that the compiler knew would keep it from running the lanes in vectors.
-@njit(cache=True, nogil=True, fastmath={"contract"})
+@njit(cache=True, nogil=True, fastmath={"contract"}, forceinline=True)
 def _transform(z: Any, cosine: Any, sine: Any) -> None:
     """Transform z (2, BLOCK, lanes), real and imaginary, in place; bins end in disorder."""
     n = z.shape[1]
@@ -59,7 +59,7 @@ def _transform(z: Any, cosine: Any, sine: Any) -> None:
         size //= 4
 
 
-@njit(cache=True, nogil=True, fastmath={"contract"})
+@njit(cache=True, nogil=True, fastmath={"contract"}, forceinline=True)
 def _restore(z: Any, cosine: Any, sine: Any) -> None:
     """Undo `_transform`, step by step, but for a factor of BLOCK."""
     size = 4
@@ -84,7 +84,7 @@ def _restore(z: Any, cosine: Any, sine: Any) -> None:
         size *= 4
 
 
-@njit(cache=True, nogil=True, fastmath={"contract"})
+@njit(cache=True, nogil=True, fastmath={"contract"}, forceinline=True)
 def _multiply(z: Any, first: int, last: int, history: Any, y: Any) -> None:
     """Fill y (2, BLOCK, M): in each bin, lanes of z up to `first` through those up to `last`.
 
@@ -107,7 +107,7 @@ def _multiply(z: Any, first: int, last: int, history: Any, y: Any) -> None:
                 imag[m] += c * im[m] + s * re[m]
 
 
-@njit(cache=True, nogil=True, fastmath={"contract"})
+@njit(cache=True, nogil=True, fastmath={"contract"}, forceinline=True)
 def _unload(y: Any, quarter: Any, out: Any) -> None:
     """Turn y (2, BLOCK, M) back, and add what runs over the end of a block to the next."""
     cosine, sine, scale = quarter[0], quarter[1], np.float32(1 / BLOCK)

@@ -38,20 +38,20 @@ class Decor(NamedTuple):
     seed: int
 
 
-@njit(cache=True, nogil=True, error_model="numpy", fastmath=True)
+@njit(cache=True, nogil=True, error_model="numpy", fastmath=True, forceinline=True)
 def _random(u: float, v: float, seed: int) -> float:
     """Return a number of −½ to ½ fixed by a cell of a grid, one a unit."""
     i, j = math.floor(u) + 37 * seed, math.floor(v) + 59 * seed
     return float(_LATTICE[i & 127, j & 127]) - 0.5
 
 
-@njit(cache=True, nogil=True, error_model="numpy", fastmath=True)
+@njit(cache=True, nogil=True, error_model="numpy", fastmath=True, forceinline=True)
 def _kept(blur: float) -> float:
     """Return the share of a contrast between cells of size 1 that is left by averaging."""
     return min(max(1.5 - blur, 0.0), 1.0)
 
 
-@njit(cache=True, nogil=True, error_model="numpy", fastmath=True)
+@njit(cache=True, nogil=True, error_model="numpy", fastmath=True, forceinline=True)
 def _noise(u: float, v: float, blur: float, seed: int) -> float:
     """Return smooth noise of −½ to ½ with cells of size 1."""
     kept = _kept(blur)
@@ -65,7 +65,7 @@ def _noise(u: float, v: float, blur: float, seed: int) -> float:
     return kept * (low * (1.0 - y) + high * y)
 
 
-@njit(cache=True, nogil=True, error_model="numpy", fastmath=True)
+@njit(cache=True, nogil=True, error_model="numpy", fastmath=True, forceinline=True)
 def _cloud(u: float, v: float, blur: float, seed: int) -> float:
     """Return three octaves of noise of −½ to ½."""
     return (
@@ -75,28 +75,28 @@ def _cloud(u: float, v: float, blur: float, seed: int) -> float:
     )
 
 
-@njit(cache=True, nogil=True, error_model="numpy", fastmath=True)
+@njit(cache=True, nogil=True, error_model="numpy", fastmath=True, forceinline=True)
 def _line(gap: float, half: float, blur: float) -> float:
     """Return the share of a ray that falls on a line, at `gap` from its middle, `half` as wide."""
     b = 0.5 * blur
     return max(min(gap + b, half) - max(gap - b, -half), 0.0) / blur
 
 
-@njit(cache=True, nogil=True, error_model="numpy", fastmath=True)
+@njit(cache=True, nogil=True, error_model="numpy", fastmath=True, forceinline=True)
 def _joint(x: float, period: float, half: float, blur: float) -> float:
     """Return the share of a ray that falls on lines at all multiples of a period."""
     cell = x / period + 0.5
     return _line(abs(cell - math.floor(cell) - 0.5) * period, half, blur)
 
 
-@njit(cache=True, nogil=True, error_model="numpy", fastmath=True)
+@njit(cache=True, nogil=True, error_model="numpy", fastmath=True, forceinline=True)
 def _square(x: float, blur: float) -> float:
     """Return a square wave of ±1 with period 1, averaged over `blur`."""
     a, b = x + 0.5 * blur, x - 0.5 * blur
     return (abs(b - math.floor(b) - 0.5) - abs(a - math.floor(a) - 0.5)) / blur
 
 
-@njit(cache=True, nogil=True, error_model="numpy", fastmath=True)
+@njit(cache=True, nogil=True, error_model="numpy", fastmath=True, forceinline=True)
 def _material(kind: int, u: float, v: float, du: float, dv: float, seed: int) -> float:
     """Brightness of a surface at (u, v), averaged over (du, dv), all in metres.
 
@@ -146,7 +146,7 @@ def _material(kind: int, u: float, v: float, du: float, dv: float, seed: int) ->
     return field + 0.25 * _noise(18.0 * u, 18.0 * v, 18.0 * blur, seed)
 
 
-@njit(cache=True, nogil=True, error_model="numpy", fastmath=True)
+@njit(cache=True, nogil=True, error_model="numpy", fastmath=True, forceinline=True)
 def _sky(x: float, y: float, z: float, grain: float, sun: Colour, seed: int) -> Colour:
     """Colour of the sky in direction (x, y, z), with hills along the horizon."""
     flat = math.sqrt(x * x + y * y) + 1e-9
@@ -168,7 +168,7 @@ def _sky(x: float, y: float, z: float, grain: float, sun: Colour, seed: int) -> 
     return min(r + shine, 1.0), min(g + shine, 1.0), min(b + 0.6 * shine, 1.0)
 
 
-@njit(cache=True, nogil=True, error_model="numpy", fastmath=True)
+@njit(cache=True, nogil=True, error_model="numpy", fastmath=True, forceinline=True)
 def _window(u: float, v: float, window: tuple[float, float]) -> int:
     """Return 0 outside a window, 1 on its frame, 2 on its glass."""
     wide = window[1]
@@ -180,7 +180,7 @@ def _window(u: float, v: float, window: tuple[float, float]) -> int:
     return 2
 
 
-@njit(cache=True, nogil=True, error_model="numpy", fastmath=True)
+@njit(cache=True, nogil=True, error_model="numpy", fastmath=True, forceinline=True)
 def _ray(x: float, y: float, z: float, grain: float, decor: Decor) -> Colour:
     """Colour seen along a unit vector of the world, by a ray that widens by `grain` a metre."""
     walls, lamp, open_sky = decor.walls, decor.lamp, decor.open_sky

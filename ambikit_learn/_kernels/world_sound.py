@@ -70,7 +70,7 @@ def colour(signal: Any, poles: Any, weights: Any, first: int, out: Any) -> None:
 
 
 # A fixed number of steps and indices without a sign run in vector registers.
-@njit(cache=True, nogil=True, fastmath={"contract"})
+@njit(cache=True, nogil=True, fastmath={"contract"}, forceinline=True)
 def _filter(signal: Any, taps: Any, out: Any) -> None:
     """Filter `signal` (BLOCK + taps) into `out` (BLOCK)."""
     for i in range(BLOCK):
@@ -80,7 +80,7 @@ def _filter(signal: Any, taps: Any, out: Any) -> None:
         out[i] = total
 
 
-@njit(cache=True, nogil=True, fastmath={"contract"})
+@njit(cache=True, nogil=True, fastmath={"contract"}, forceinline=True)
 def _add(signal: Any, gains: Any, ends: Any, out: Any) -> None:
     """Add a signal (BLOCK) to out (channels, BLOCK) with gains on their way to their ends."""
     for c in range(len(gains)):
