@@ -16,10 +16,13 @@ from .conventions import channels_of_order as channels_of_order
 from .conventions import convert as convert
 from .conventions import order_of_channels as order_of_channels
 from .decoding import DecoderQuality as DecoderQuality
+from .decoding import binaural_filters as binaural_filters
 from .decoding import decode as decode
+from .decoding import decode_binaural as decode_binaural
 from .decoding import decoder_matrix as decoder_matrix
 from .decoding import decoder_quality as decoder_quality
 from .decoding import loudspeaker_layout as loudspeaker_layout
+from .decoding import sphere_head as sphere_head
 from .decoding import vbap_gains as vbap_gains
 from .directions import angles_to_vector as angles_to_vector
 from .directions import fibonacci_sphere as fibonacci_sphere

@@ -65,6 +65,10 @@ from ambikit.checks.geometry import spread as spread
 from ambikit.checks.geometry import unused as unused
 from ambikit.checks.geometry import vectors as vectors
 from ambikit.checks.geometry import width as width
+from ambikit.checks.heads import enough_directions as enough_directions
+from ambikit.checks.heads import fits_responses as fits_responses
+from ambikit.checks.heads import left_is_louder_at_the_left as left_is_louder_at_the_left
+from ambikit.checks.heads import responses as responses
 from ambikit.checks.loudspeakers import apart as apart
 from ambikit.checks.loudspeakers import crossover as crossover
 from ambikit.checks.loudspeakers import decoder as decoder

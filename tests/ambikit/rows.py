@@ -58,6 +58,13 @@ ROWS = [
     Row("beamform:several", "ambisonic", lambda x: ambikit.beamform(x, *GRID), 1),
     Row("decode", "ambisonic", lambda x: ambikit.decode(x, "cube"), 1),
     Row("decode:two bands", "ambisonic", lambda x: ambikit.decode(x, "5.1", **TWO_BANDS), 1),
+    Row("decode_binaural", "ambisonic", lambda x: ambikit.decode_binaural(x, RATE), 1),
+    Row(
+        "decode_binaural:moving",
+        "ambisonic",
+        lambda x: ambikit.decode_binaural(x, RATE, yaw=[0, 2]),
+        1,
+    ),
     Row("convert", "ambisonic", lambda x: ambikit.convert(x, "ambix", "fuma"), 1),
     Row("mirror", "ambisonic", lambda x: ambikit.mirror(x, "front_back"), 1),
     Row("directional_gain", "ambisonic", lambda x: ambikit.directional_gain(x, 1, 0, 6, 1), 1),

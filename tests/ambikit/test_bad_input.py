@@ -128,6 +128,7 @@ def test_functions_of_one_signal(name, shape):
 
 REFUSE = {
     "decode:two bands",
+    "decode_binaural",
     "encode_diffuse",
     "normalized_intensity",
     "diffuseness",
@@ -189,6 +190,8 @@ ANGLES = {
     "zoom": lambda a: ambikit.zoom(X, a, 0.0, 0.5),
     "warp": lambda a: ambikit.warp(X, 0.0, a, 0.5),
     "vbap_gains": lambda a: ambikit.vbap_gains("cube", a),
+    "decode_binaural": lambda a: ambikit.decode_binaural(X, RATE, yaw=a),
+    "sphere_head": lambda a: ambikit.sphere_head(RATE, azimuth=[0.0, a]),
     "power_map": lambda a: ambikit.power_map(X, a),
     "intensity_map": lambda a: ambikit.intensity_map(X, RATE, a),
     "find_peaks": lambda a: ambikit.find_peaks([1.0], [a], 0.0),
@@ -196,6 +199,9 @@ ANGLES = {
     "cross_pattern_coherence": lambda a: ambikit.cross_pattern_coherence(SPECTRA, a),
     "beamform_covariance": lambda a: ambikit.beamform_covariance(BANDS, a),
 }
+
+
+OF_LISTS = ("encode keys", "rotate keys", "sphere_head")
 
 
 @pytest.mark.parametrize("call", ANGLES.values(), ids=ANGLES)
@@ -208,7 +214,7 @@ def test_angles_that_are_no_numbers(call, angle):
 @pytest.mark.parametrize("call", ANGLES.values(), ids=ANGLES)
 @pytest.mark.parametrize("angle", [1j, "1", None, True])
 def test_angles_of_wrong_types(call, angle):
-    if isinstance(angle, bool) and call in (ANGLES["encode keys"], ANGLES["rotate keys"]):
+    if isinstance(angle, bool) and call in [ANGLES[name] for name in OF_LISTS]:
         return  # [0.0, True] is an array of numbers
     with pytest.raises(TypeError, match="must be a real angle, got"):
         call(angle)

@@ -14,6 +14,7 @@ from tests.ambikit.rows import ALWAYS_SINGLE, BOXES, FIRST_ORDER, ONE_SIGNAL, RO
 OF_NUMBERS = {
     "angles_to_vector",
     "beam_weights",
+    "binaural_filters",
     "channels_of_order",
     "decoder_matrix",
     "decoder_quality",
@@ -29,6 +30,7 @@ OF_NUMBERS = {
     "read",
     "rotation_matrix",
     "sh_rotation_matrix",
+    "sphere_head",
     "spherical_harmonics",
     "steering_vector",
     "vbap_gains",
