@@ -263,7 +263,8 @@ def write(
     Notes
     -----
     Files that can say what they hold do: an SA3D box in mp4, the B-format sub-format in WAVE files
-    with ``convention="fuma"``, channel mapping family 2 for Opus [1]_, [2]_.
+    with ``convention="fuma"``, channel mapping family 2 for Opus [1]_, [2]_. The same sound gives
+    the same bytes, except in .ogg files, which have a random serial number.
 
     References
     ----------

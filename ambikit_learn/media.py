@@ -301,7 +301,8 @@ def write_video(
     height, width = checks.frame_size(first.shape[:-1], "size of the frames")
     with replacing(path) as temporary:
         try:
-            container = av.open(str(temporary), "w")
+            # Matroska would number each file at random
+            container = av.open(str(temporary), "w", options={"fflags": "+bitexact"})
         except ValueError:
             raise InputError(f"{path} names no video container: end it in .mp4 or .mkv") from None
         with container:

@@ -37,6 +37,8 @@ _ENCODERS = {"opus": "libopus"}
 # Stereo coding and noise substitution would spoil the phases between planes; the default search
 # for quantisers takes three times as long for the same error.
 _OPTIONS = {"aac": {"aac_coder": "fast", "aac_is": "0", "aac_ms": "0", "aac_pns": "0"}}
+# Ogg and Matroska would number each file at random.
+_CONTAINER = {"fflags": "+bitexact"}
 # 128 kb/s for each plane at 48 kHz
 _BITS_PER_SAMPLE = 8 / 3
 _BLOCK = 1024
@@ -104,7 +106,7 @@ def save(
         labels = f"ambisonic {order}" if codec == "opus" else "4.0"
     options = {"mapping_family": "2"} if labels.startswith("ambisonic") else _OPTIONS.get(codec, {})
     try:
-        with av.open(str(path), "w") as container:
+        with av.open(str(path), "w", options=_CONTAINER) as container:
             stream = container.add_stream(
                 _ENCODERS.get(codec, codec), rate=sample_rate, options=options
             )

@@ -20,6 +20,9 @@ _MAGIC = (b"RIFF", b"RIFX", b"RF64", b"riff", b"caff", b"fLaC", b"OggS", b"FORM"
 # other three words say "plain" or "B-format" (Richard Dobson's AMB file format, FuMa order).
 _PLAIN_GUID = bytes.fromhex("00001000800000aa00389b71")
 _B_FORMAT_GUID = bytes.fromhex("2107d3118644c8c1ca000000")
+# Floating-point WAVE files note when their peaks were found; the same sound shall be the same bytes.
+_PEAK = b"PEAK"
+_PEAK_TIME = 12
 _HEADER = 4096
 _SYSTEM_ERROR = 2  # SF_ERR_SYSTEM: the fault is not the format's
 
@@ -89,8 +92,13 @@ def save(
             f"a {suffix} file cannot hold {x.shape[0]} channels at {sample_rate} Hz as "
             f"{subtype or default} ({error}): choose another subtype or extension"
         ) from error
-    if b_format and container == "WAVEX":
+    if container in ("WAV", "WAVEX"):
         with path.open("r+b") as stream:
-            offset = stream.read(_HEADER).index(_PLAIN_GUID)
-            stream.seek(offset)
-            stream.write(_B_FORMAT_GUID)
+            header = stream.read(_HEADER)
+            if b_format:
+                stream.seek(header.index(_PLAIN_GUID))
+                stream.write(_B_FORMAT_GUID)
+            peak = header.find(_PEAK, 0, header.index(b"data"))
+            if peak >= 0:
+                stream.seek(peak + _PEAK_TIME)
+                stream.write(bytes(4))

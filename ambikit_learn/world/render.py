@@ -96,7 +96,8 @@ def render_world(
     clips : int
         Number of clips. More may be asked for later: the first ones stay what they are.
     seed : int
-        The same seed gives the same clips, whatever the number of workers.
+        The same seed gives the same clips, whatever the number of workers. Their bytes are the
+        same on processors of one kind: others round otherwise, and codecs make that visible.
     preset : str
         What the scenes are like, a key of `PRESETS`.
     duration : float

@@ -124,6 +124,15 @@ def test_lower_quality_is_smaller(tmp_path):
         assert sizes[0] > 2 * sizes[1]
 
 
+@pytest.mark.parametrize(("name", "codec"), [("a.mp4", "libx264"), ("a.mkv", "mjpeg")])
+def test_the_same_frames_are_the_same_bytes(tmp_path, name, codec):
+    files = []
+    for _ in range(3):
+        write_video(tmp_path / name, map(digits, range(9)), 25.0, codec=codec)
+        files.append((tmp_path / name).read_bytes())
+    assert files[0] == files[1] == files[2]
+
+
 def test_a_failed_write_leaves_nothing(tmp_path):
     def broken():
         yield digits(0)

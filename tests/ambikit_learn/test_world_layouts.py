@@ -81,6 +81,9 @@ def test_opus_holds_the_same_sound(tmp_path: Path) -> None:
     assert aac.boxes is not None
     assert opus.boxes is not None
     assert aac.boxes.read_bytes() == opus.boxes.read_bytes()
+    render_world(tmp_path / "again", clips=1, seed=4, sound="opus", **SMALL)
+    (again,) = open_source("yt360", tmp_path / "again").clips()
+    assert again.audio.read_bytes() == opus.audio.read_bytes()
 
 
 def test_a_recording_is_a_clip_by_its_sound(tmp_path: Path) -> None:
