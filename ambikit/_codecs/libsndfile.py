@@ -20,7 +20,7 @@ _MAGIC = (b"RIFF", b"RIFX", b"RF64", b"riff", b"caff", b"fLaC", b"OggS", b"FORM"
 # other three words say "plain" or "B-format" (Richard Dobson's AMB file format, FuMa order).
 _PLAIN_GUID = bytes.fromhex("00001000800000aa00389b71")
 _B_FORMAT_GUID = bytes.fromhex("2107d3118644c8c1ca000000")
-# Floating-point WAVE files note when their peaks were found; the same sound shall be the same bytes.
+# Floating-point WAVE files note the second at which their peaks were found.
 _PEAK = b"PEAK"
 _PEAK_TIME = 12
 _HEADER = 4096
