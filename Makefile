@@ -15,7 +15,7 @@ PYTEST := $(BIN)/python -m pytest -q -n $(JOBS) --maxprocesses 8
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .PHONY: demo test lint types unit kernels slow environment environment-learn lock versions \
-  dist release bench format clean
+  portability dist release bench format clean
 
 demo: environment-learn
 	$(BIN)/ambikit-learn demo --out $(OUT) $(if $(DATA),--data "$(DATA)")
@@ -56,6 +56,12 @@ lock: environment
 # The tests on every supported Python, with the lowest, the locked and the newest dependencies.
 versions: environment
 	$(BIN)/python tools/versions.py $(ROWS)
+
+# The tests as other processors, numbers of threads, loads and orders would run them. Some of it:
+# make portability SETTINGS="torch-avx2 loaded" TESTS=tests/ambikit; RESUME=1 after a stop.
+portability: environment
+	$(BIN)/python tools/portability.py $(SETTINGS) $(if $(RESUME),--resume) \
+	  $(if $(TESTS),--tests $(TESTS))
 
 # Build sdist and wheel, and try the wheel alone in an environment elsewhere.
 dist: environment
