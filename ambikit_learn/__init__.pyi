@@ -1,1 +1,1 @@
-from .hub import AmbiEncoder as AmbiEncoder
+from .inference.encoder import AmbiEncoder as AmbiEncoder

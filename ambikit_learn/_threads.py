@@ -1,12 +1,13 @@
-"""How many threads torch computes with, beside the processes that load its data."""
+"""Cores of this process, and how many threads torch computes with on them."""
 
 from __future__ import annotations
 
 import os
 
-import torch
 
-from ambikit_learn.workers import cores
+def cores() -> int:
+    """Count the cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def leave_cores(loaders: int) -> None:
@@ -16,4 +17,6 @@ def leave_cores(loaders: int) -> None:
     cores, two threads beside two loaders trained several times slower than one.
     """
     if "OMP_NUM_THREADS" not in os.environ:
+        import torch
+
         torch.set_num_threads(max(cores() - loaders, 1))

@@ -57,7 +57,7 @@ def _world(options: argparse.Namespace) -> None:
 
 def _prepare(options: argparse.Namespace) -> None:
     """Write shards."""
-    from ambikit_learn.prepare import prepare
+    from ambikit_learn.prepare.command import prepare
 
     summary = prepare(
         options.clips,
@@ -84,7 +84,7 @@ def _prepare(options: argparse.Namespace) -> None:
 
 def _data_stats(options: argparse.Namespace) -> None:
     """Count what is in a prepared folder."""
-    from ambikit_learn.data_statistics import data_statistics, print_statistics, statistics_picture
+    from ambikit_learn.data.statistics import data_statistics, print_statistics, statistics_picture
 
     statistics = data_statistics(options.out)
     if options.json:
@@ -97,15 +97,15 @@ def _data_stats(options: argparse.Namespace) -> None:
 
 def _fit(arguments: list[str]) -> None:
     """Train."""
-    from ambikit_learn.training import fit_main
+    from ambikit_learn.training.command import fit_main
 
     fit_main(arguments)
 
 
 def _evaluate(options: argparse.Namespace) -> None:
     """Measure a trained model."""
-    from ambikit_learn.evaluation.alignment import evaluate
-    from ambikit_learn.report import print_results
+    from ambikit_learn.evaluation.pretext import evaluate
+    from ambikit_learn.evaluation.results import print_results
 
     results = evaluate(
         [options.task],
@@ -123,8 +123,8 @@ def _embed(options: argparse.Namespace) -> None:
     """Embed files; exit status 1 if some could not be."""
     import torch
 
-    from ambikit_learn.hub import AmbiEncoder
-    from ambikit_learn.hub.table import embed_files
+    from ambikit_learn.inference.encoder import AmbiEncoder
+    from ambikit_learn.inference.table import embed_files
 
     encoder = AmbiEncoder.from_pretrained(options.model)
     summary = embed_files(
@@ -145,14 +145,14 @@ def _embed(options: argparse.Namespace) -> None:
 
 def _export(options: argparse.Namespace) -> None:
     """Write a part of a model as ONNX."""
-    from ambikit_learn.hub import AmbiEncoder
+    from ambikit_learn.inference.encoder import AmbiEncoder
 
     AmbiEncoder.from_pretrained(options.model).export_onnx(options.out, options.part)
 
 
 def _demo(options: argparse.Namespace) -> None:
     """Run the whole method."""
-    from ambikit_learn.demo import run_demo
+    from ambikit_learn.reproduce.demo import run_demo
 
     run_demo(
         options.out,

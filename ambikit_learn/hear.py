@@ -17,8 +17,8 @@ import torch
 from torch import Tensor, nn
 
 from ambikit import InputError
-from ambikit_learn.hub import AmbiEncoder
-from ambikit_learn.hub.windows import FloatArray, continued, resampled
+from ambikit_learn.inference.encoder import AmbiEncoder
+from ambikit_learn.inference.windows import FloatArray, continued, resampled
 
 SAMPLE_RATES = (16000, 22050, 44100, 48000)
 """Rates that HEAR has its data sets at."""

@@ -107,7 +107,7 @@ def render(out: Path, clips: int) -> None:
 
 def prepare_all(source: Path, out: Path, options: dict[str, Any]) -> dict[str, float]:
     """Prepare the clips in this process; return its CPU time, what it wrote and its memory."""
-    from ambikit_learn.prepare import prepare
+    from ambikit_learn.prepare.command import prepare
 
     start = time.process_time()
     prepare(source, out, workers=0, **options)
@@ -120,7 +120,7 @@ def read(root: Path, options: dict[str, Any], workers: int) -> dict[str, float]:
     """Read samples of four crops; return the seconds of each and the memory of a worker."""
     from torch.utils.data import DataLoader
 
-    from ambikit_learn.shards import AlignmentDataset
+    from ambikit_learn.data.dataset import AlignmentDataset
 
     clock = time.perf_counter if workers else time.process_time
     data = AlignmentDataset(root, views=4, mirror=True, epoch_length=ITEMS, **options)

@@ -1,6 +1,6 @@
 """Measure detection on the sphere: ``python -m benchmarks.detection [--data FOLDER]``.
 
-Each way of looking (`ambikit_learn.detection.sphere.MODES`) is shown frames of which the directions
+Each way of looking (`ambikit_learn.detection.views.MODES`) is shown frames of which the directions
 of the objects are known. A find is right within 8° of an object that has no other find.
 
 - rendered, decoded: clips of the procedural world's preset ``standard``, read from their files;
@@ -24,10 +24,10 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from ambikit_learn.boxes import Boxes
 from ambikit_learn.detection import load_detector, read_boxes
-from ambikit_learn.detection.precision import Found, compare
-from ambikit_learn.media import read_frames
+from ambikit_learn.detection.metrics import Found, compare
+from ambikit_learn.sphere.boxes import Boxes
+from ambikit_learn.video.files import read_frames
 from ambikit_learn.world import PRESETS, render_world
 from ambikit_learn.world.detector import WEIGHTS, labelled_frame
 from benchmarks import pasted

@@ -17,9 +17,9 @@ import numpy.typing as npt
 from PIL import Image
 from scipy.ndimage import gaussian_filter, map_coordinates, uniform_filter
 
-from ambikit_learn.boxes import Boxes
-from ambikit_learn.equirect import angular_distance, gnomonic, local_axes, pixel_to_direction
-from ambikit_learn.media import read_frames
+from ambikit_learn.sphere.boxes import Boxes
+from ambikit_learn.sphere.equirect import angular_distance, gnomonic, local_axes, pixel_to_direction
+from ambikit_learn.video.files import read_frames
 from ambikit_learn.world import PRESETS, sample_scene
 from ambikit_learn.world.pictures import render_room
 

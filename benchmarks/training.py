@@ -23,8 +23,8 @@ from typing import Any
 import torch
 import yaml
 
-from ambikit_learn.objectives import OBJECTIVES
-from ambikit_learn.training import AlignmentModule
+from ambikit_learn.pretext.tasks import OBJECTIVES
+from ambikit_learn.training.module import AlignmentModule
 from benchmarks.report import table
 
 WARM_UP = 5

@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ambikit import InputError
-from ambikit_learn.boxes import Boxes
-from ambikit_learn.detection.boxfile import read_boxes, write_boxes
+from ambikit_learn.detection.box_file import read_boxes, write_boxes
+from ambikit_learn.sphere.boxes import Boxes
 
 BY_NAME = {"world": "ambikit_learn.world.detector:world_detector"}
 """Short names of factories."""

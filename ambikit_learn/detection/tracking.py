@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any, Self
+from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
-import numpy.typing as npt
 from scipy.optimize import linear_sum_assignment
 
-from ambikit_learn.boxes import Boxes, overlap
-from ambikit_learn.equirect import angular_distance, between
-
-Integers = npt.NDArray[np.intp]
-Floats = npt.NDArray[np.float64]
+from ambikit_learn._typing import Indices
+from ambikit_learn.sphere.boxes import Boxes, overlap
+from ambikit_learn.sphere.equirect import angular_distance, between
+from ambikit_learn.sphere.tracks import Track
 
 GAP = 2.0
 """Seconds for which an object may go unseen; where moments are farther apart, one moment."""
@@ -26,99 +23,7 @@ FARTHEST = 30.0
 """Degrees beyond which no finds are linked, however long the time between them."""
 SAME = 0.4
 """Overlap from which two labels are names of one thing."""
-
-_NUMBERS = ("azimuth", "elevation", "width", "height", "score")
 _NEVER = 1e6
-
-
-@dataclass(frozen=True, eq=False)
-class Track:
-    """An object at the moments at which it was found.
-
-    Parameters
-    ----------
-    moments : (n,) int array
-        Their numbers, rising.
-    boxes : Boxes
-        Where it was then, all of one label.
-
-    Examples
-    --------
-    >>> car = Track([0, 1], Boxes([170, -170], [0, 0], [20, 22], [9, 9], [0.9, 0.8], ["car"] * 2))
-    >>> car.at([0.5, 9.0]).azimuth.round(3).tolist()
-    [180.0, -150.0]
-    """
-
-    moments: Integers
-    boxes: Boxes
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "moments", np.asarray(self.moments, dtype=np.intp))
-
-    def at(self, moments: npt.ArrayLike) -> Boxes:
-        """Return its boxes at any moments (T,), whole or not.
-
-        Between two finds it goes along the great circle. Beyond the first and the last it goes on
-        for one moment, and rests.
-        """
-        first, last = self.moments[[0, -1]]
-        wanted = np.clip(np.atleast_1d(moments), first - 1, last + 1)
-        after = np.searchsorted(self.moments[1:-1], wanted) + min(1, len(self.moments) - 1)
-        before = np.maximum(after - 1, 0)
-        interval = np.maximum(self.moments[after] - self.moments[before], 1)
-        azimuth, elevation = between(
-            self.boxes.azimuth[before],
-            self.boxes.elevation[before],
-            self.boxes.azimuth[after],
-            self.boxes.elevation[after],
-            (wanted - self.moments[before]) / interval,
-        )
-        width, height, score = (
-            np.interp(wanted, self.moments, values)
-            for values in (self.boxes.width, self.boxes.height, self.boxes.score)
-        )
-        return Boxes(azimuth, elevation, width, height, score, self.boxes.label[:1] * len(wanted))
-
-    def to_record(self) -> dict[str, Any]:
-        """Return lists of plain numbers (as for JSON), angles to a thousandth of a degree."""
-        numbers = {name: getattr(self.boxes, name).round(3).tolist() for name in _NUMBERS}
-        return {"label": self.boxes.label[0], "moments": self.moments.tolist(), **numbers}
-
-    @classmethod
-    def from_record(cls, record: Mapping[str, Any]) -> Self:
-        """Return the track that `to_record` wrote."""
-        moments = record["moments"]
-        azimuth, elevation, width, height, score = (np.asarray(record[name]) for name in _NUMBERS)
-        labels = (str(record["label"]),) * len(moments)
-        return cls(moments, Boxes(azimuth, elevation, width, height, score, labels))
-
-
-@dataclass(frozen=True, eq=False)
-class Objects:
-    """What was found in a clip.
-
-    Parameters
-    ----------
-    rate : float
-        Moments a second at which objects were looked for, the first at the clip's beginning.
-    count : int
-        How many moments there were.
-    tracks : tuple of Track
-        The objects.
-    """
-
-    rate: float
-    count: int
-    tracks: tuple[Track, ...]
-
-    def present(self, time: float) -> list[Track]:
-        """Return the objects found at the moment nearest to a time, or both before and after it."""
-        nearest = min(round(time * self.rate), self.count - 1)
-        return [t for t in self.tracks if t.moments[0] <= nearest <= t.moments[-1]]
-
-    def boxes(self, time: float) -> Boxes:
-        """Return the boxes of the objects that are present, at a time in seconds."""
-        return Boxes.concatenate([t.at(time * self.rate) for t in self.present(time)])
 
 
 def follow(moments: Sequence[Boxes], rate: float) -> list[Track]:
@@ -181,7 +86,7 @@ def regular(moments: Sequence[Boxes]) -> list[Track]:
 
 
 def _pairs(
-    found: Boxes, when: Integers, active: list[list[int]], new: Integers, rate: float
+    found: Boxes, when: Indices, active: list[list[int]], new: Indices, rate: float
 ) -> list[tuple[int, int]]:
     """Pair tracks, lists of finds, with the finds of a moment: their places in both lists."""
     if not (active and len(new)):
@@ -206,9 +111,7 @@ def _pairs(
     return [(int(r), int(c)) for r, c in zip(rows, columns, strict=True) if possible[r, c]]
 
 
-def _expected(
-    found: Boxes, when: Integers, active: list[list[int]], now: int, rate: float
-) -> Boxes:
+def _expected(found: Boxes, when: Indices, active: list[list[int]], now: int, rate: float) -> Boxes:
     """Boxes of tracks at a moment after their last finds, if they go on as in the last second."""
     last = np.array([track[-1] for track in active])
     past = np.array(

@@ -13,13 +13,11 @@ from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
-import numpy.typing as npt
 
 from ambikit import InputError, checks
-from ambikit_learn.boxes import Boxes
-from ambikit_learn.detection.sphere import MODES, Rectangles, detect_on_sphere
-
-Frames = npt.NDArray[np.uint8]
+from ambikit_learn._typing import Frames
+from ambikit_learn.detection.views import MODES, Rectangles, detect_on_sphere
+from ambikit_learn.sphere.boxes import Boxes
 
 
 class YOLO:

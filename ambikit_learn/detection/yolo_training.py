@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ambikit_learn._files import replacing
-from ambikit_learn.detection.sphere import Rectangles
+from ambikit_learn.detection.views import Rectangles
 from ambikit_learn.detection.yolo import _ultralytics
 
 Picture = tuple[npt.NDArray[np.uint8], Rectangles]

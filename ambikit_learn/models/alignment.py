@@ -1,50 +1,15 @@
-"""The two encoders with the heads of a pretext task, by preset."""
+"""The two encoders with the heads of a pretext task, by preset, and with their front end."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 from torch import Tensor, nn
 
 from ambikit import InputError
-from ambikit_learn.models.audio import AudioNet, SmallAudioNet
-from ambikit_learn.models.heads import HEADS, Output
-from ambikit_learn.models.video import R2Plus1DNet, SmallVideoNet
-
-Objective = Literal["avc", "avsa", "both", "flip"]
-
-
-@dataclass(frozen=True)
-class Preset:
-    """Sizes that belong together.
-
-    Attributes
-    ----------
-    video : callable
-        Frames a crop -> network from uint8 frames to `dim` values.
-    audio : callable
-        Feature channels -> network from features to `dim` values.
-    dim : int
-        Width of the encodings.
-    hidden : int
-        Feed-forward width of the translators.
-    dropout : float
-        Dropout of the translators.
-    """
-
-    video: Callable[[int], nn.Module]
-    audio: Callable[[int], nn.Module]
-    dim: int
-    hidden: int
-    dropout: float
-
-
-PRESETS = {
-    "tiny": Preset(SmallVideoNet, SmallAudioNet, dim=128, hidden=256, dropout=0.0),
-    "paper": Preset(lambda _: R2Plus1DNet(), AudioNet, dim=512, hidden=2048, dropout=0.1),
-}
+from ambikit_learn.networks.front_end import FrontEnd
+from ambikit_learn.networks.presets import PRESETS
+from ambikit_learn.pretext.tasks import HEADS, Objective, Output
 
 
 class AlignmentNet(nn.Module):
@@ -86,9 +51,10 @@ def build_model(
         preset "tiny". ``"paper"``: the baseline's networks; crops of 112 x 112 and 8 frames,
         features of the preset "avsa".
     audio_channels : int
-        Channels of the features: 1, 4 or 7, see `ambikit_learn.features.FrontEnd.channels`.
+        Channels of the features: 1, 4 or 7, see
+        `ambikit_learn.networks.front_end.FrontEnd.channels`.
     objective : "avc", "avsa", "both" or "flip"
-        Pretext task whose heads to build, see `ambikit_learn.objectives.OBJECTIVES`.
+        Pretext task whose heads to build, see `ambikit_learn.pretext.tasks.OBJECTIVES`.
     frames : int
         Frames a crop. ``"tiny"`` stacks them, so it takes this many only.
 
@@ -123,3 +89,38 @@ def _flat_batch(net: nn.Module, x: Tensor, dims: int) -> Tensor:
     batch = x.shape[:-dims]
     out: Tensor = net(x.flatten(0, -dims - 1))
     return out.reshape(*batch, out.shape[-1])
+
+
+class AlignmentModel(nn.Module):
+    """From crops and unturned sound to what should agree: the front end and the networks."""
+
+    def __init__(self, front_end: FrontEnd, net: AlignmentNet) -> None:
+        super().__init__()
+        self.front_end, self.net = front_end, net
+
+    @property
+    def dim(self) -> int:
+        """Width of the encodings."""
+        return PRESETS[self.net.settings["preset"]].dim
+
+    def encode(
+        self, video: Tensor, sound: Tensor, azimuth: Tensor, elevation: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Return the encodings of vision and sound at each viewpoint, both (B, K, dim).
+
+        Parameters
+        ----------
+        video : Tensor, shape (B, K, T, S, S, 3)
+            Crops, uint8.
+        sound : Tensor, shape (B, 4, n)
+            AmbiX sound, not turned.
+        azimuth, elevation : Tensor, shape (B, K)
+            Centres of the crops, in radians.
+        """
+        features = self.front_end(sound, azimuth, elevation)
+        return self.net.encode_video(video), self.net.encode_audio(features)
+
+    def forward(self, video: Tensor, sound: Tensor, azimuth: Tensor, elevation: Tensor) -> Output:
+        """Return what should agree at each viewpoint; parameters as for `encode`."""
+        out: Output = self.net.heads(*self.encode(video, sound, azimuth, elevation))
+        return out

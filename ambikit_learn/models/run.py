@@ -4,55 +4,21 @@ from __future__ import annotations
 
 import json
 import textwrap
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import safetensors.torch
-from torch import Tensor, nn
+import yaml
 
 from ambikit import InputError
 from ambikit_learn._files import replacing
-from ambikit_learn.features import FrontEnd
-from ambikit_learn.models.alignment import PRESETS, AlignmentNet, build_model
-from ambikit_learn.models.heads import Output
+from ambikit_learn.models.alignment import AlignmentModel, build_model
+from ambikit_learn.networks.front_end import FrontEnd
 
 FORMAT = "ambikit-model/1"
 CONFIG, WEIGHTS = "config.json", "model.safetensors"
-
-
-class AlignmentModel(nn.Module):
-    """From crops and unturned sound to what should agree: the front end and the networks."""
-
-    def __init__(self, front_end: FrontEnd, net: AlignmentNet) -> None:
-        super().__init__()
-        self.front_end, self.net = front_end, net
-
-    @property
-    def dim(self) -> int:
-        """Width of the encodings."""
-        return PRESETS[self.net.settings["preset"]].dim
-
-    def encode(
-        self, video: Tensor, sound: Tensor, azimuth: Tensor, elevation: Tensor
-    ) -> tuple[Tensor, Tensor]:
-        """Return the encodings of vision and sound at each viewpoint, both (B, K, dim).
-
-        Parameters
-        ----------
-        video : Tensor, shape (B, K, T, S, S, 3)
-            Crops, uint8.
-        sound : Tensor, shape (B, 4, n)
-            AmbiX sound, not turned.
-        azimuth, elevation : Tensor, shape (B, K)
-            Centres of the crops, in radians.
-        """
-        features = self.front_end(sound, azimuth, elevation)
-        return self.net.encode_video(video), self.net.encode_audio(features)
-
-    def forward(self, video: Tensor, sound: Tensor, azimuth: Tensor, elevation: Tensor) -> Output:
-        """Return what should agree at each viewpoint; parameters as for `encode`."""
-        out: Output = self.net.heads(*self.encode(video, sound, azimuth, elevation))
-        return out
 
 
 def save_run(model: AlignmentModel, run: str | Path) -> None:
@@ -129,3 +95,92 @@ def _read_config(path: Path) -> dict[str, Any]:
             "with `fit`"
         )
     return dict(config)
+
+
+SETTINGS = "config.yaml"
+EVALUATION = "evaluation"
+WINDOW = 1.0
+
+_PATHS = (("data", "path"), ("model", "initialise_from"))
+_OF_TRAINER = (
+    "max_steps",
+    "max_time",
+    "precision",
+    "accumulate_grad_batches",
+    "gradient_clip_val",
+)
+
+
+@dataclass(frozen=True)
+class Record:
+    """Settings of the training and results of evaluations.
+
+    Attributes
+    ----------
+    settings : dict
+        What `fit` was told, as in the run's ``config.yaml``; empty if unknown.
+    evaluation : dict
+        Name of an evaluation -> what it found, as in the run's ``evaluation/{name}.json``.
+    """
+
+    settings: dict[str, Any] = field(default_factory=dict)
+    evaluation: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def window(self) -> float:
+        """Seconds of sound that the model was trained on at a time; 1 if unknown."""
+        return float(self.settings.get("data", {}).get("span", WINDOW))
+
+    @classmethod
+    def read(cls, folder: Path) -> Record:
+        """Read what the folder of a run, or of an export, holds.
+
+        Raises
+        ------
+        InputError
+            If a file is damaged.
+        """
+        settings = folder / SETTINGS
+        results = sorted((folder / EVALUATION).glob("*.json"))
+        return cls(
+            _load(settings, yaml.safe_load) if settings.is_file() else {},
+            {path.stem: _load(path, json.loads) for path in results},
+        )
+
+    def write(self, folder: Path) -> None:
+        """Write the record into a folder, in place of one that is there."""
+        texts = {}
+        if self.settings:
+            texts[folder / SETTINGS] = yaml.safe_dump(self.public_settings(), sort_keys=False)
+        for name, result in self.evaluation.items():
+            texts[folder / EVALUATION / f"{name}.json"] = json.dumps(result, indent=2) + "\n"
+        for path in (folder / SETTINGS, *(folder / EVALUATION).glob("*.json")):
+            if path not in texts:
+                path.unlink(missing_ok=True)
+        for path, text in texts.items():
+            with replacing(path) as temporary:
+                temporary.write_text(text, encoding="utf-8")
+
+    def public_settings(self) -> dict[str, Any]:
+        """Return the settings that made the model what it is; of paths, only the last name."""
+        parts = ("seed_everything", "model", "data", "trainer")
+        public = {name: self.settings[name] for name in parts if name in self.settings}
+        if "trainer" in public:
+            trainer = public["trainer"]
+            public["trainer"] = {name: trainer[name] for name in _OF_TRAINER if name in trainer}
+        for part, name in _PATHS:
+            if public.get(part, {}).get(name):
+                public[part] = public[part] | {name: Path(public[part][name]).name}
+        return public
+
+
+def _load(path: Path, parse: Callable[[str], Any]) -> dict[str, Any]:
+    """Return the mapping in a file."""
+    try:
+        document = parse(path.read_text(encoding="utf-8"))
+    except (ValueError, yaml.YAMLError) as error:
+        reason = " ".join(str(error).split())
+        raise InputError(f"{path} is damaged ({reason}): copy or make it again") from error
+    if not isinstance(document, dict):
+        raise InputError(f"{path} is damaged (it holds no mapping): copy or make it again")
+    return document

@@ -22,7 +22,7 @@ from lightning.pytorch.loggers import Logger, TensorBoardLogger, WandbLogger
 from ambikit import InputError
 from ambikit_learn._files import replacing
 from ambikit_learn._threads import leave_cores
-from ambikit_learn.models import save_run
+from ambikit_learn.models.run import save_run
 from ambikit_learn.training import checkpoints
 from ambikit_learn.training.checkpoints import Checkpoints, Stopped, WholeFiles
 from ambikit_learn.training.data import AlignmentData
@@ -80,7 +80,7 @@ def fit(trainer: Trainer, module: AlignmentModule, data: AlignmentData) -> Path:
     -------
     Path
         The run folder, `trainer.default_root_dir`, now with ``model.safetensors`` and
-        ``config.json``: see `ambikit_learn.models.load_run`.
+        ``config.json``: see `ambikit_learn.models.run.load_run`.
 
     Raises
     ------

@@ -12,19 +12,12 @@ from lightning.pytorch.utilities import rank_zero_warn
 from torch.utils.data import DataLoader
 
 from ambikit import InputError
-from ambikit_learn.crops import SPACING
-from ambikit_learn.manifest import Settings
-from ambikit_learn.shards import AlignmentDataset
-from ambikit_learn.training.stream import (
-    Change,
-    Items,
-    StreamBatches,
-    StreamDataset,
-    TimedLoader,
-    blind,
-    flip_sound,
-)
-from ambikit_learn.world import stream
+from ambikit_learn.data import rendered
+from ambikit_learn.data.dataset import AlignmentDataset
+from ambikit_learn.data.format import Settings
+from ambikit_learn.data.items import Change, blind, flip_sound
+from ambikit_learn.sphere.crops import SPACING
+from ambikit_learn.training.batches import Items, StreamBatches, StreamDataset, TimedLoader
 
 Strategy = Literal["random", "objects", "mixed"]
 Mirror = Literal["both", "video", "none"]
@@ -59,7 +52,7 @@ class AlignmentData(LightningDataModule):
         Swap left and right in half of the training items: of picture and sound together, or of each
         crop alone, as the released code of the paper does.
     follow, spacing, sampling, picture_rate, colour_jitter, gain_jitter
-        How prepared clips are read in training, see `ambikit_learn.shards.AlignmentDataset`;
+        How prepared clips are read in training, see `ambikit_learn.data.dataset.AlignmentDataset`;
         validation follows, spaces and times its pictures alike. Rendered scenes know none of it.
     blind : bool
         Train on sound that is turned to random azimuths instead of to the crops: a control that
@@ -115,8 +108,8 @@ class AlignmentData(LightningDataModule):
     @cached_property
     def sample_rate(self) -> int:
         """Rate of the prepared sound, in Hz."""
-        if self.path.startswith(stream.PREFIX):
-            return stream.SAMPLE_RATE
+        if self.path.startswith(rendered.PREFIX):
+            return rendered.SAMPLE_RATE
         return Settings.load(self.path).sample_rate
 
     @cached_property
@@ -184,14 +177,14 @@ class AlignmentData(LightningDataModule):
             "covariance": self._covariance(),
         }
         of_clips = self.reading | varying
-        if not self.path.startswith(stream.PREFIX):
+        if not self.path.startswith(rendered.PREFIX):
             return AlignmentDataset(self.path, split, **of_clips, **options)
         # Every scene is new: it needs no mirroring, and knows nothing else of this
         usual = inspect.signature(AlignmentDataset).parameters
         unknown = [n for n, x in of_clips.items() if n != "mirror" and x != usual[n].default]
         if unknown:
             raise InputError(f"{self.path} does not take data.{', data.'.join(unknown)}")
-        return stream.WorldDataset(self.path, split, **options)
+        return rendered.WorldDataset(self.path, split, **options)
 
     def _covariance(self) -> dict[str, Any] | None:
         """Return what the model's front end takes in place of sound, if it does.

@@ -12,20 +12,14 @@ from lightning.pytorch import LightningModule
 from torch import Tensor
 
 from ambikit import InputError
-from ambikit_learn.features import Alignment, FrontEnd, Kind, Pattern, Rotation
-from ambikit_learn.models import AlignmentModel, Objective, Output, build_model, load_run
-from ambikit_learn.objectives import (
-    CONTRASTS,
-    OBJECTIVES,
-    TEMPERATURE,
-    Candidates,
-    Rules,
-    gathered,
-)
+from ambikit_learn.models.alignment import AlignmentModel, build_model
+from ambikit_learn.models.run import load_run
+from ambikit_learn.networks.front_end import Alignment, FrontEnd, Kind, Pattern, Rotation
+from ambikit_learn.networks.presets import PRESETS
+from ambikit_learn.pretext.contrast import CONTRASTS, TEMPERATURE, Candidates, Rules
+from ambikit_learn.pretext.tasks import OBJECTIVES, Objective, Output, gathered
 
 Batch = dict[str, Any]
-
-_FRONT_END = {"tiny": "tiny", "paper": "avsa"}
 
 
 class LossNotFinite(InputError):
@@ -43,7 +37,7 @@ class AlignmentModule(LightningModule):
     preset : "tiny" or "paper"
         Networks and, with them, the mel bands.
     kind : "logmel" or "foa_iv"
-        Features, see `ambikit_learn.features.FrontEnd`.
+        Features, see `ambikit_learn.networks.front_end.FrontEnd`.
     alignment : "rotate", "beamform" or "mono"
         How the sound is aligned with a crop. Features of "mono" know no direction at all.
     pattern : "basic" or "cardioid"
@@ -54,7 +48,7 @@ class AlignmentModule(LightningModule):
     loss : "info_nce" or "sigmoid"
         Of pairs: a choice among candidates, or each pair by itself.
     candidates : "all", "other_clips", "same_clip" or "legacy"
-        What competes, see `ambikit_learn.objectives.candidate_mask`.
+        What competes, see `ambikit_learn.pretext.contrast.candidate_mask`.
     temperature : float
         Of the loss of pairs; with "sigmoid" where it begins.
     avc_weight : float
@@ -106,7 +100,7 @@ class AlignmentModule(LightningModule):
         front_end = FrontEnd(
             kind,
             alignment,
-            preset=_FRONT_END[preset],
+            preset=PRESETS[preset].front_end,
             pattern=pattern,
             rotation=rotation,
             source_rate=source_rate,

@@ -8,10 +8,10 @@ draws pictures to look at.
 
 from __future__ import annotations
 
+from ambikit_learn.world.files import render_world
 from ambikit_learn.world.places import PLACES
 from ambikit_learn.world.presets import PRESETS, Preset
 from ambikit_learn.world.preview import preview_world
-from ambikit_learn.world.render import render_world
 from ambikit_learn.world.scene import CLASSES, Scene, sample_scene
 
 __all__ = [

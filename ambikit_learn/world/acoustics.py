@@ -11,11 +11,10 @@ import numpy.typing as npt
 from scipy import fft
 
 import ambikit
+from ambikit_learn._typing import Floats, Integers
 from ambikit_learn.world.places import BANDS, PLACES, Peak
-from ambikit_learn.world.scene import FIELD, Floats, Path, Room, Scene, along
+from ambikit_learn.world.scene import FIELD, Path, Room, Scene, along
 from ambikit_learn.world.sounds import Performance, Signal
-
-Numbers = npt.NDArray[np.int64]
 
 SPEED_OF_SOUND = 343.0
 # What the air takes up at 20 °C and 50% humidity, dB a metre by octave.
@@ -75,7 +74,7 @@ def render_sound(
     >>> render_sound(scene, played, 24000).shape
     (4, 24000)
     """
-    from ambikit_learn._kernels.world_sound import loudest
+    from ambikit_learn.world._kernels.sound import loudest
 
     n = round(scene.duration * sample_rate)
     rng = scene.generator(FIELD)
@@ -101,7 +100,7 @@ def render_sound(
     return out
 
 
-def images(room: Room, order: int) -> tuple[Numbers, Floats, Numbers]:
+def images(room: Room, order: int) -> tuple[Integers, Floats, Integers]:
     """Mirror images of sources in the walls.
 
     Parameters
@@ -131,7 +130,7 @@ def images(room: Room, order: int) -> tuple[Numbers, Floats, Numbers]:
 
 
 @functools.cache
-def _cells(order: int, open_sky: bool) -> tuple[Numbers, Numbers, Numbers, Numbers, Floats]:
+def _cells(order: int, open_sky: bool) -> tuple[Integers, Integers, Integers, Integers, Floats]:
     """Return what is alike for all sources of a room.
 
     The mirrored rooms (P, 3) within `order` reflections, the bounces (P, 3) on each surface, those
@@ -187,7 +186,7 @@ def diffuse_tail(
     of its own. These directions are a spherical 5-design, so that ⟨X²⟩ = ⟨Y²⟩ = ⟨Z²⟩ = ⟨W²⟩ / 3
     and the mean intensity is 0, as in a diffuse field.
     """
-    from ambikit_learn._kernels.world_sound import die_away, spread
+    from ambikit_learn.world._kernels.sound import die_away, spread
 
     seconds = np.broadcast_to(np.asarray(t60, dtype=np.float64), BANDS.shape)
     corners = _corners()
@@ -250,7 +249,7 @@ def diffuse_noise(
     and a Cholesky factor a peak stand for all waves. The noises are stretches of a long store,
     mixed at random.
     """
-    from ambikit_learn._kernels.world_sound import spread
+    from ambikit_learn.world._kernels.sound import spread
 
     steering = _grid(directions)
     power = 10 ** (rng.uniform(-4.0, 4.0, (len(peaks), 1, directions)) / 10)
@@ -276,7 +275,7 @@ def _add_paths(
     out: Signal,
 ) -> None:
     """Add the direct sound and the echoes of objects on paths that play signals to the field."""
-    from ambikit_learn._kernels.world_sound import BLOCK, MARGIN, add_paths, arrive, colour
+    from ambikit_learn.world._kernels.sound import BLOCK, MARGIN, add_paths, arrive, colour
 
     n, room = out.shape[-1], scene.room
     times = np.arange(0, n + BLOCK, BLOCK) / sample_rate - scene.duration / 2
@@ -331,7 +330,7 @@ def convolve(signal: Signal, response: Signal, out: Signal) -> None:
     out : (n,) ndarray of float32
         Filled with the first `n` samples of their convolution.
     """
-    from ambikit_learn._kernels import world_convolve as kernels
+    from ambikit_learn.world._kernels import convolve as kernels
 
     p, q, m = (-(-len(x) // kernels.BLOCK) for x in (signal, response, out))
     given, made = (8 * -(-lanes // 8) for lanes in (p + q, m))  # whole vector registers
@@ -344,7 +343,7 @@ def convolve(signal: Signal, response: Signal, out: Signal) -> None:
 @functools.cache
 def _arc(share: float) -> Signal:
     """Cosine and sine (2, BLOCK) along a share of a turn."""
-    from ambikit_learn._kernels.world_convolve import BLOCK
+    from ambikit_learn.world._kernels.convolve import BLOCK
 
     phase = 2 * np.pi * share * np.arange(BLOCK) / BLOCK
     return np.stack([np.cos(phase), np.sin(phase)]).astype(np.float32)

@@ -13,13 +13,14 @@ from pathlib import Path
 import numpy as np
 
 from ambikit_learn._progress import tracked
-from ambikit_learn.boxes import Boxes
+from ambikit_learn._typing import Frames
 from ambikit_learn.detection import Detector, load_detector
-from ambikit_learn.detection.precision import average_precision
-from ambikit_learn.detection.sphere import Rectangles, Tile
+from ambikit_learn.detection.metrics import average_precision
+from ambikit_learn.detection.views import Rectangles, Tile
 from ambikit_learn.detection.yolo_training import Picture, train_yolo
-from ambikit_learn.equirect import direction_to_pixel, local_axes
-from ambikit_learn.world.pictures import Frames, boxes, boxes_at, render_frames
+from ambikit_learn.sphere.boxes import Boxes
+from ambikit_learn.sphere.equirect import direction_to_pixel, local_axes
+from ambikit_learn.world.pictures import boxes, boxes_at, render_frames
 from ambikit_learn.world.presets import PRESETS, Preset
 from ambikit_learn.world.scene import CLASSES, LABEL_RATE, sample_scene
 from ambikit_learn.world.sounds import perform

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from ambikit_learn._typing import Floats
 from ambikit_learn.world.places import TEXTURES
-from ambikit_learn.world.scene import CLASSES, SURFACES, Floats, Instance, Scene
+from ambikit_learn.world.scene import CLASSES, SURFACES, Instance, Scene
 
 if TYPE_CHECKING:
-    from ambikit_learn._kernels.world_room import Decor
+    from ambikit_learn.world._kernels.room import Decor
 
 
 @dataclass(frozen=True)
@@ -81,7 +82,7 @@ def aspect_and_style(instance: Instance) -> tuple[float, Floats]:
 
 def decor(scene: Scene) -> Decor:
     """Draw what the walls of a scene's room look like, and where its light comes from."""
-    from ambikit_learn._kernels.world_room import Decor
+    from ambikit_learn.world._kernels.room import Decor
 
     rng, room = scene.generator(SURFACES), scene.room
     surfaces = room.kind.surfaces

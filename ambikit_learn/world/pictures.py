@@ -8,22 +8,14 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from ambikit_learn.boxes import Boxes
-from ambikit_learn.crops import Crops
-from ambikit_learn.equirect import local_axes
+from ambikit_learn._typing import Floats, Frames, Integers
+from ambikit_learn.sphere.boxes import Boxes
+from ambikit_learn.sphere.crops import Crops
+from ambikit_learn.sphere.equirect import local_axes
 from ambikit_learn.world.looks import KINDS, aspect_and_style, decor
-from ambikit_learn.world.scene import CLASSES, LABEL_RATE, Floats, Scene
+from ambikit_learn.world.scene import CLASSES, LABEL_RATE, Scene
 from ambikit_learn.world.sounds import ACTIVITY_RATE, Performance
-from ambikit_learn.world.views import (
-    Integers,
-    perspectives,
-    sphere,
-    sphere_windows,
-    view_axes,
-    view_windows,
-)
-
-Frames = npt.NDArray[np.uint8]
+from ambikit_learn.world.views import perspectives, sphere, sphere_windows, view_axes, view_windows
 
 SWELL = (0.94, 0.16)
 """Size of an object that is quiet, and what it gains at full activity."""
@@ -68,7 +60,7 @@ def render_frames(
     >>> next(render_frames(scene, played, [0.5], (40, 80))).shape
     (40, 80, 3)
     """
-    from ambikit_learn._kernels.world_objects import paint_objects
+    from ambikit_learn.world._kernels.objects import paint_objects
 
     room, rays = render_room(scene, size, fine=fine), sphere(scene.heading, *size)
     motion = _motion(scene, performances, times)
@@ -108,11 +100,11 @@ def render_crops(
     Returns
     -------
     (K, T, size, size, 3) ndarray of uint8
-        RGB; what `ambikit_learn.equirect.gnomonic` cuts out of `render_frames`, but sharper.
+        RGB; what `ambikit_learn.sphere.equirect.gnomonic` cuts out of `render_frames`, but sharper.
 
     Examples
     --------
-    >>> from ambikit_learn.crops import random_crops
+    >>> from ambikit_learn.sphere.crops import random_crops
     >>> from ambikit_learn.world import PRESETS, sample_scene
     >>> from ambikit_learn.world.sounds import perform
     >>> scene = sample_scene(PRESETS["easy"], seed=0, index=0, split="train", duration=1.0)
@@ -121,8 +113,8 @@ def render_crops(
     >>> render_crops(scene, played, [0.3, 0.6], crops, 48).shape
     (4, 2, 48, 48, 3)
     """
-    from ambikit_learn._kernels.world_objects import paint_objects
-    from ambikit_learn._kernels.world_room import paint_room
+    from ambikit_learn.world._kernels.objects import paint_objects
+    from ambikit_learn.world._kernels.room import paint_room
 
     room, motion = decor(scene), _motion(scene, performances, times)
     poses, gestures, kinds, styles = _cast(scene, motion)
@@ -207,7 +199,7 @@ def boxes_at(objects: Sequence[Mapping[str, Any]], time: float) -> Boxes:
 
 def render_room(scene: Scene, size: tuple[int, int], *, fine: int = 2) -> Frames:
     """Return the scene without its objects: (H, W, 3) uint8."""
-    from ambikit_learn._kernels.world_room import paint_room
+    from ambikit_learn.world._kernels.room import paint_room
 
     frame = np.empty((*size, 3), np.uint8)
     paint_room(frame, *sphere(scene.heading, fine * size[0], fine * size[1]), decor(scene))

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-import numpy.typing as npt
 
-Floats = npt.NDArray[np.float64]
+from ambikit_learn._typing import Floats
+
 Peak = tuple[float, float, float]
 
 BANDS = 125.0 * 2.0 ** np.arange(7)

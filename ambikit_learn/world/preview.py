@@ -11,11 +11,12 @@ import numpy.typing as npt
 import ambikit
 from ambikit import checks
 from ambikit_learn._files import replacing
-from ambikit_learn.boxes import Boxes
-from ambikit_learn.equirect import local_axes
+from ambikit_learn._typing import Frames
+from ambikit_learn.sphere.boxes import Boxes
+from ambikit_learn.sphere.equirect import local_axes
 from ambikit_learn.world.acoustics import render_sound
-from ambikit_learn.world.pictures import Frames, boxes, boxes_at, render_frames
-from ambikit_learn.world.render import Settings, load_settings
+from ambikit_learn.world.files import Settings, load_settings
+from ambikit_learn.world.pictures import boxes, boxes_at, render_frames
 from ambikit_learn.world.scene import LABEL_RATE
 from ambikit_learn.world.sounds import Signal, perform
 

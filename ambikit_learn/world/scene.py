@@ -16,10 +16,9 @@ import numpy as np
 import numpy.typing as npt
 
 from ambikit import InputError
+from ambikit_learn._typing import Floats
 from ambikit_learn.world.places import PLACES, REFERENCE, Place
 from ambikit_learn.world.presets import Preset
-
-Floats = npt.NDArray[np.float64]
 
 LABEL_RATE = 10.0
 CLASSES = (

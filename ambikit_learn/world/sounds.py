@@ -16,7 +16,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy import fft
 
-from ambikit_learn.world.scene import CLASSES, PERFORMANCE, Floats, Scene
+from ambikit_learn._typing import Floats
+from ambikit_learn.world.scene import CLASSES, PERFORMANCE, Scene
 
 Signal = npt.NDArray[np.float32]
 Random = np.random.Generator
@@ -153,14 +154,14 @@ def _arch(keys: int, power: float) -> Signal:
 
 def _play(out: Signal, period: Signal, pitch: Signal, loudness: Signal, sample_rate: float) -> None:
     """Add a waveform to out; its pitch in Hz and its loudness are keys."""
-    from ambikit_learn._kernels.world_voices import oscillate
+    from ambikit_learn.world._kernels.voices import oscillate
 
     oscillate(period, pitch, loudness, _hop(sample_rate), sample_rate, out)
 
 
 def _period(gains: npt.ArrayLike, phases: npt.ArrayLike = 0.0) -> Signal:
     """Return periods (..., samples) of sounds with harmonics (..., H), 1 upwards."""
-    from ambikit_learn._kernels.world_voices import PERIOD
+    from ambikit_learn.world._kernels.voices import PERIOD
 
     harmonics = np.asarray(gains) * np.exp(1j * np.asarray(phases))
     spectrum = np.zeros((*harmonics.shape[:-1], harmonics.shape[-1] + 1), np.complex64)
@@ -186,7 +187,7 @@ def _bodies(
 
     They decay to 1/e in seconds, and end when they have died away, or after `n` samples.
     """
-    from ambikit_learn._kernels.world_voices import ring
+    from ambikit_learn.world._kernels.voices import ring
 
     f, d, g = np.atleast_2d(frequencies), np.asarray(decays), np.asarray(gains)
     out = np.zeros((len(f), min(n, int(5.0 * d.max() * sample_rate))), np.float32)
@@ -198,7 +199,7 @@ def _bodies(
 
 def _strike(n: int, bodies: Signal, onsets: list[int], gains: npt.ArrayLike) -> Signal:
     """Return n samples of bodies (B, m) that are struck in turn."""
-    from ambikit_learn._kernels.world_voices import strike
+    from ambikit_learn.world._kernels.voices import strike
 
     out = np.zeros(n, np.float32)
     starts = np.asarray(onsets, dtype=np.int64)
@@ -400,7 +401,7 @@ def _telephone(voice: Random, play: Random, n: int, sample_rate: float) -> Signa
 
 def _water(voice: Random, play: Random, n: int, sample_rate: float) -> Signal:
     """Splashing noise that swells, and bubbles whose pitch rises."""
-    from ambikit_learn._kernels.world_voices import keep_band
+    from ambikit_learn.world._kernels.voices import keep_band
 
     out = _noise(play, n)
     low, high = voice.uniform(400, 900), voice.uniform(2500, 6000)

@@ -9,12 +9,9 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
-from ambikit_learn.equirect import local_axes
-
-Floats = npt.NDArray[np.float64]
-Integers = npt.NDArray[np.int64]
+from ambikit_learn._typing import Floats, Integers
+from ambikit_learn.sphere.equirect import local_axes
 
 
 class Rays(NamedTuple):

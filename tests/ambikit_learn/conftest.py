@@ -11,9 +11,9 @@ import pytest
 
 import ambikit
 from ambikit_learn.detection import write_boxes
-from ambikit_learn.equirect import direction_to_pixel
-from ambikit_learn.media import write_video
-from ambikit_learn.prepare import prepare
+from ambikit_learn.prepare.command import prepare
+from ambikit_learn.sphere.equirect import direction_to_pixel
+from ambikit_learn.video.files import write_video
 
 SAMPLE_RATE = 24000
 FRAME_RATE = 8.0

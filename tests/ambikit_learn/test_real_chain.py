@@ -11,11 +11,11 @@ import pytest
 
 import ambikit
 from ambikit_learn.cli import main
-from ambikit_learn.manifest import read_manifest
-from ambikit_learn.models import load_run
-from ambikit_learn.prepare import prepare
-from ambikit_learn.shards import AlignmentDataset, SpanDataset
-from ambikit_learn.training import fit_main
+from ambikit_learn.data.dataset import AlignmentDataset, SpanDataset
+from ambikit_learn.data.format import read_manifest
+from ambikit_learn.models.run import load_run
+from ambikit_learn.prepare.command import prepare
+from ambikit_learn.training.command import fit_main
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,369 @@
+"""Reading prepared data: aligned crops and sound of a span, from any place of any shard."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+import torch
+from torch.utils.data import Dataset
+
+import ambikit
+from ambikit import InputError, checks
+from ambikit_learn._typing import Floats, Frames, Indices, Sound
+from ambikit_learn.data.augment import jitter_colours
+from ambikit_learn.data.format import Settings
+from ambikit_learn.data.record import read_objects
+from ambikit_learn.data.shards import member, usable_clips
+from ambikit_learn.data.sound import decode_sound
+from ambikit_learn.sphere.boxes import Boxes
+from ambikit_learn.sphere.crops import SPACING, STRATEGIES, Crops, select_crops
+from ambikit_learn.sphere.equirect import gnomonic
+from ambikit_learn.sphere.tracks import Objects, Track
+from ambikit_learn.video.coding import decode_frames
+
+RELEASED: Mapping[str, Any] = MappingProxyType(
+    {
+        "strategy": "random",
+        "spacing": 0.0,
+        "sampling": "videos",
+        "span": 1.0,
+        "frames": 8,
+        "picture_rate": 16.0,
+        "size": 112,
+        "flip": True,
+        "colour_jitter": 0.4,
+        "gain_jitter": 0.9,
+    }
+)
+"""How the code released with the audio-visual spatial alignment paper reads, as options of
+`AlignmentDataset`: crops at any distance from each other, flipped without their sound; and videos
+drawn first, then one of their clips. It jitters the colours of each crop by itself."""
+
+SAMPLING = ("clips", "videos")
+
+_NOTHING = Objects(1.0, 0, ())
+
+
+class AlignmentDataset(Dataset[dict[str, Any]]):
+    """Crops of prepared clips with the sound that belongs to them.
+
+    Parameters
+    ----------
+    root : path
+        Folder that `ambikit_learn.prepare.command.prepare` wrote.
+    split : str
+        ``"train"`` or ``"test"``.
+    strategy : {"random", "objects", "mixed"}
+        How the crops are chosen, as in `ambikit_learn.sphere.crops.select_crops`.
+    views : int
+        Crops K of an item.
+    span : float
+        Seconds of sound.
+    frames : int
+        Frames T of each crop, evenly spaced inside the span unless `picture_rate` is given.
+    size : int
+        Rows and columns of a crop.
+    seed : int
+        Of all randomness.
+    epoch_length : int, optional
+        Items of an epoch, by default one for each clip. Consecutive epochs go on through the clips
+        where the last one ended.
+    mirror : bool
+        Swap left and right of picture and sound together in half of the items.
+    flip : bool
+        Swap left and right of each crop with odds of a half, and leave its sound as it is.
+    follow : bool
+        Let crops on objects go with them. Otherwise they look where the object is in the middle of
+        the span. Random crops always stay.
+    spacing : float
+        Least angle between two crops, in degrees; 0 for none.
+    sampling : {"clips", "videos"}
+        What an item stands for: a clip, or a video, of which a clip is drawn. Keys of one video's
+        clips differ in the number that ends them (``ID-10``, ``ID-20``).
+    picture_rate : float, optional
+        Take frames that follow each other at this rate, in Hz, from a random place in the span.
+    colour_jitter : float
+        Vary the brightness, contrast, saturation and hue of all crops of an item alike by so much,
+        0 to 1; see `ambikit_learn.data.augment.jitter_colours`.
+    gain_jitter : float
+        Vary the level of all channels alike by up to so many dB.
+    covariance : mapping, optional
+        Settings of `ambikit.mel_covariance`: items then have its result in place of sound, so that
+        `ambikit_learn.networks.front_end.FrontEnd` has no transform to take.
+
+    Raises
+    ------
+    FileNotFoundError
+        `root` is not prepared, or not to the end.
+    InputError
+        An argument is wrong, the split has no clip of this length, or a shard is cut short.
+
+    Notes
+    -----
+    An item depends on (seed, epoch, index) alone, not on the worker or rank that reads it. A span
+    begins on a frame, so sound and picture are aligned to the sample; its sound is not rotated.
+
+    A crop on an object is centred on it in every frame, by its interpolated track; the direction
+    that the item gives for it, towards which sound is to be turned, is that in the middle of the
+    span. Options of one seed share their draws: a crop is where it is with or without a jitter.
+
+    Members are read by the byte offsets of the manifest, and no file is held open.
+    """
+
+    def __init__(
+        self,
+        root: str | Path,
+        split: str = "train",
+        *,
+        strategy: str = "random",
+        views: int = 4,
+        span: float = 1.0,
+        frames: int = 3,
+        size: int = 48,
+        seed: int = 0,
+        epoch_length: int | None = None,
+        mirror: bool = False,
+        flip: bool = False,
+        follow: bool = True,
+        spacing: float = SPACING,
+        sampling: str = "clips",
+        picture_rate: float | None = None,
+        colour_jitter: float = 0.0,
+        gain_jitter: float = 0.0,
+        covariance: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.root = Path(root)
+        self.settings = Settings.load(self.root)
+        self.strategy = checks.choice(strategy, STRATEGIES, "strategy")
+        self.views = checks.positive_int(views, "views")
+        self.span = checks.positive(span, "span", "seconds")
+        self.frames = checks.positive_int(frames, "frames")
+        self.size = checks.positive_int(size, "size")
+        self.seed, self.epoch, self.mirror = seed, 0, mirror
+        self.flip, self.follow = flip, follow
+        self.spacing = checks.within(spacing, 0.0, 180.0, "spacing")
+        self.colour_jitter = checks.fraction(colour_jitter, "colour_jitter")
+        self.gain_jitter = checks.within(gain_jitter, 0.0, 60.0, "gain_jitter")
+        self.covariance = covariance
+        self._offsets, self._slack = self._moments(picture_rate)
+        self.clips = usable_clips(self.root, split, self.span)
+        self._groups = _grouped(self.clips, checks.choice(sampling, SAMPLING, "sampling"))
+        self._length = (
+            len(self._groups)
+            if epoch_length is None
+            else checks.positive_int(epoch_length, "epoch_length")
+        )
+
+    def set_epoch(self, epoch: int) -> None:
+        """Draw the items of another epoch from now on; workers that already run do not hear it."""
+        self.epoch = epoch
+
+    def __len__(self) -> int:
+        return self._length
+
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        """Read an item.
+
+        Returns
+        -------
+        dict
+            ``video`` (K, T, size, size, 3) uint8; ``sound`` (4, n) float32 AmbiX, or its
+            covariance (10, frames, mels); ``azimuth`` and
+            ``elevation`` (K,) float32 radians, the centres of the crops; ``width`` and ``height``
+            (K,) float32 radians, their fields of view; ``on_object`` (K,) bool; ``key`` str;
+            ``clip`` int64, the number of the clip in its split; ``start`` float64, seconds.
+        """
+        if not 0 <= index < len(self):
+            raise IndexError(f"item {index} of {len(self)}")
+        rng = np.random.default_rng([self.seed, self.epoch, index])
+        number, clip, frame = self._span(index, rng)
+        item = self._read(clip, frame, rng)
+        start = frame / self._rate
+        return item | {"key": clip["key"], "clip": np.int64(number), "start": np.float64(start)}
+
+    @property
+    def _rate(self) -> float:
+        """Frames per second."""
+        return self.settings.frame_rate
+
+    def _span(self, index: int, rng: np.random.Generator) -> tuple[int, dict[str, Any], int]:
+        """Return number and row of an item's clip, and the frame on which its span begins."""
+        number, place = self._place(index, rng)
+        clip = self.clips.slice(number, 1).to_pylist()[0]
+        choices = 1 + math.floor((clip["duration"] - self.span) * self._rate + 1e-6)
+        return number, clip, int(place * choices)
+
+    def _place(self, index: int, rng: np.random.Generator) -> tuple[int, float]:
+        """Clip of an item, and where in it the span lies, from 0 (first) to 1 (beyond the last)."""
+        group = self._groups[(self.epoch * len(self) + index) % len(self._groups)]
+        place, choice = rng.random(2)
+        return int(group[int(choice * len(group))]), float(place)
+
+    def _read(self, clip: dict[str, Any], frame: int, rng: np.random.Generator) -> dict[str, Any]:
+        """Read the span of a clip that begins on a frame."""
+        mirrored = bool(rng.random() < 0.5) and self.mirror
+        middle, objects = frame / self._rate + self.span / 2, _NOTHING
+        if self.strategy != "random":
+            with member(self.root, clip, "record") as data:
+                objects = read_objects(data)
+        boxes = objects.boxes(middle)
+        crops = select_crops(self.strategy, boxes, rng, self.views, spacing=self.spacing)
+        # Drawn whether or not they are used, so that no option changes what another draws.
+        later, flips = rng.random(), rng.random(self.views) < 0.5
+        level, *colours = rng.uniform(-1.0, 1.0, 5)
+        numbers = frame + np.floor((self._offsets + later * self._slack) * self._rate + 1e-6)
+        tracks = objects.present(middle) if self.follow else []
+        where = _directions(crops, tracks, numbers / self._rate * objects.rate)
+        video = self._crop(self._frames(clip, numbers.astype(int)), crops, where)
+        sound = self._sound(clip, frame)
+        side = 1.0
+        if mirrored:
+            video, side = np.ascontiguousarray(video[..., ::-1, :]), -1.0
+            sound[1] *= side  # Y in ACN order
+        if self.flip:
+            video[flips] = video[flips][..., ::-1, :]
+        if self.colour_jitter:
+            video = jitter_colours(video, self.colour_jitter, colours)
+        if self.gain_jitter:
+            sound *= np.float32(10.0 ** (level * self.gain_jitter / 20.0))
+        if self.covariance is not None:
+            rate = self.settings.sample_rate
+            sound = ambikit.mel_covariance(sound, rate, **self.covariance)
+        angles = {
+            "azimuth": side * crops.azimuth,
+            "elevation": crops.elevation,
+            "width": crops.width,
+            "height": crops.height,
+        }
+        return {
+            "video": torch.from_numpy(video),
+            "sound": torch.from_numpy(sound),
+            **{
+                name: torch.from_numpy(np.deg2rad(a, dtype=np.float32))
+                for name, a in angles.items()
+            },
+            "on_object": torch.tensor([origin == "object" for origin in crops.origin]),
+        }
+
+    def _moments(self, rate: float | None) -> tuple[Floats, float]:
+        """Return when frames are taken after a span begins, and by how much that may be later."""
+        if rate is None:
+            return np.arange(1, self.frames + 1) * self.span / (self.frames + 1), 0.0
+        length = self.frames / checks.positive(rate, "picture_rate", "Hz")
+        if rate > self._rate:
+            raise InputError(
+                f"picture_rate is {rate:g} Hz, the prepared frames have {self._rate:g}: ask for "
+                "less, or prepare with a higher --frame-rate"
+            )
+        if length > self.span:
+            raise InputError(
+                f"{self.frames} frames at picture_rate {rate:g} Hz last {length:g} s, longer than "
+                f"the span of {self.span:g} s: ask for fewer"
+            )
+        return np.arange(self.frames) / rate, self.span - length
+
+    def _frames(self, clip: dict[str, Any], numbers: Indices) -> Frames:
+        """Read frames by their numbers, rising."""
+        distinct, places = np.unique(numbers, return_inverse=True)
+        with member(self.root, clip, "frames") as data:
+            return decode_frames(data, distinct.tolist(), self._rate)[places]
+
+    def _crop(
+        self, frames: Frames, crops: Crops, where: Iterable[tuple[npt.ArrayLike, npt.ArrayLike]]
+    ) -> Frames:
+        """Cut all crops (K, T, size, size, 3) out of frames."""
+        sides = zip(crops.width, crops.height, strict=True)
+        return np.stack(
+            [
+                gnomonic(frames, *direction, *side, self.size, degrees=True)
+                for direction, side in zip(where, sides, strict=True)
+            ]
+        )
+
+    def _sound(self, clip: dict[str, Any], frame: int) -> Sound:
+        """Read the sound of a span."""
+        rate = self.settings.sample_rate
+        count = round(self.span * rate)
+        start = min(round(frame / self._rate * rate), clip["samples"] - count)
+        with member(self.root, clip, "sound") as data:
+            return decode_sound(data, start, count, clip["gain"])
+
+
+class Scene(NamedTuple):
+    """A moment of a clip: equirectangular frame (H, W, 3), AmbiX sound (4, n), boxes."""
+
+    frame: npt.NDArray[np.uint8]
+    sound: Sound
+    boxes: Boxes
+
+
+class SpanDataset(AlignmentDataset):
+    """The same few spans of every clip, for evaluation.
+
+    Parameters
+    ----------
+    root : path
+        As for `AlignmentDataset`.
+    split : str
+        The same.
+    spans : int
+        Spans of each clip, evenly spread from its beginning to its end. Item ``i`` is span
+        ``i % spans`` of clip ``i // spans``.
+    **options
+        As for `AlignmentDataset`, without `epoch_length`. The crops depend on the seed alone.
+    """
+
+    def __init__(
+        self, root: str | Path, split: str = "test", *, spans: int = 4, **options: Any
+    ) -> None:
+        super().__init__(root, split, **options)
+        self.spans = checks.positive_int(spans, "spans")
+        self._length = len(self.clips) * self.spans
+
+    def set_epoch(self, epoch: int) -> None:
+        """Refuse: there is one epoch."""
+        raise InputError("the spans of a SpanDataset are fixed: it has no epochs")
+
+    def scene(self, index: int) -> Scene:
+        """Read what a span shows as a whole, not through crops."""
+        _, clip, frame = self._span(index, np.random.default_rng())
+        middle = frame / self._rate + self.span / 2
+        with member(self.root, clip, "record") as data:
+            boxes = read_objects(data).boxes(middle)
+        (picture,) = self._frames(clip, np.array([int(middle * self._rate + 1e-6)]))
+        return Scene(picture, self._sound(clip, frame), boxes)
+
+    def _place(self, index: int, rng: np.random.Generator) -> tuple[int, float]:
+        clip, number = divmod(index, self.spans)
+        return clip, (number + 0.5) / self.spans
+
+
+def _grouped(clips: pa.Table, sampling: str) -> Sequence[Indices] | Indices:
+    """Numbers of the clips that an item may be of."""
+    numbers = np.arange(len(clips))
+    if sampling == "clips":
+        return numbers[:, None]
+    videos = pc.replace_substring_regex(clips["key"], "-[0-9]+$", "").combine_chunks()
+    names = videos.dictionary_encode().indices.to_numpy()
+    order = np.argsort(names, kind="stable")
+    return np.split(order, np.flatnonzero(np.diff(names[order])) + 1)
+
+
+def _directions(
+    crops: Crops, tracks: Sequence[Track], moments: Floats
+) -> Iterator[tuple[npt.ArrayLike, npt.ArrayLike]]:
+    """Azimuth and elevation of each crop: one for all frames, or one a frame to follow a track."""
+    for azimuth, elevation, box in zip(crops.azimuth, crops.elevation, crops.box, strict=True):
+        if tracks and box >= 0:
+            path = tracks[box].at(moments)
+            yield path.azimuth, path.elevation
+        else:
+            yield azimuth, elevation

@@ -1,0 +1,170 @@
+"""The format of prepared data on disk: settings, manifest, shards.
+
+A prepared folder holds ``dataset.json`` (format and settings), ``manifest.parquet`` (a row per
+clip of the source, with the reason where it was left out, and otherwise its byte ranges), and
+``shards/{split}-{number}.tar`` in WebDataset layout: ``{key}.mp4`` frames, ``{key}.flac``
+four-channel AmbiX, ``{key}.json`` provenance and objects.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from ambikit import InputError
+from ambikit_learn._files import replacing
+
+FORMAT = "ambikit-shards/2"
+MEMBERS = {"frames": "mp4", "sound": "flac", "record": "json"}
+"""Parts of a clip and their suffixes in a shard."""
+
+SCHEMA = pa.schema(
+    [
+        ("key", pa.string()),
+        ("split", pa.string()),
+        ("status", pa.string()),
+        ("reason", pa.string()),
+        ("detail", pa.string()),
+        ("notes", pa.list_(pa.string())),
+        ("video", pa.string()),
+        ("audio", pa.string()),
+        ("start", pa.float64()),
+        ("duration", pa.float64()),
+        ("frames", pa.int64()),
+        ("copied", pa.bool_()),
+        ("samples", pa.int64()),
+        ("gain", pa.float64()),
+        ("detector", pa.string()),
+        ("boxes", pa.int64()),
+        ("shard", pa.string()),
+        *((f"{part}_{end}", pa.int64()) for part in MEMBERS for end in ("offset", "bytes")),
+    ]
+)
+"""Columns of the manifest. `start` and `duration` are in seconds, `duration` that of the prepared
+clip; `frames` counts moments at the frame rate, and `copied` says that the video stream is the
+source's own; `boxes` counts the boxes of all times; offsets and bytes lie in the shard."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Everything that the content of prepared data depends on, apart from the clips.
+
+    Parameters
+    ----------
+    source : str
+        Name of the folder of clips.
+    adapter : str
+        Layout of that folder, a name of `ambikit_learn.sources`.
+    detector : str
+        As for `ambikit_learn.detection.load_detector`.
+    detection_rate : float
+        Times per second at which objects are looked for.
+    frame_rate : float
+        Frames per second.
+    frame_size : (height, width)
+        Of the equirectangular frames.
+    sample_rate : int
+        Of the sound, in Hz.
+    clips_per_shard : int
+        Clips of the source, left out or not, to a shard.
+    leave_out : tuple of str
+        Notes that leave a clip out.
+    video : str
+        When streams are copied, a name of `ambikit_learn.video.transcode.MODES`.
+    sound : str
+        Codec of the sound, ``"flac"`` or ``"opus"``.
+    bitrate : int
+        Of Opus, in kb/s for all channels; 0 of FLAC.
+    segment : float
+        Seconds at which longer clips are cut.
+    """
+
+    source: str
+    adapter: str
+    detector: str
+    detection_rate: float
+    frame_rate: float
+    frame_size: tuple[int, int]
+    sample_rate: int
+    clips_per_shard: int
+    leave_out: tuple[str, ...]
+    video: str = "auto"
+    sound: str = "flac"
+    bitrate: int = 0
+    segment: float = 10.0
+
+    @property
+    def suffixes(self) -> dict[str, str]:
+        """Suffix of each part of a clip in a shard."""
+        return {"frames": "mp4", "sound": self.sound, "record": "json"}
+
+    def save(self, root: Path) -> None:
+        """Write ``dataset.json``."""
+        with replacing(root / "dataset.json") as temporary:
+            text = json.dumps({"format": FORMAT, **asdict(self)}, indent=2)
+            temporary.write_text(text + "\n", encoding="utf-8")
+
+    @classmethod
+    def load(cls, root: str | Path) -> Settings:
+        """Read ``dataset.json`` of a prepared folder.
+
+        Raises
+        ------
+        FileNotFoundError
+            The folder was never prepared.
+        InputError
+            It has another format.
+        """
+        path = Path(root) / "dataset.json"
+        try:
+            document = json.loads(path.read_text(encoding="utf-8"))
+        except (FileNotFoundError, NotADirectoryError):
+            raise FileNotFoundError(
+                f"{root} holds no prepared data: run `ambikit-learn prepare` into it first"
+            ) from None
+        except ValueError as error:
+            raise InputError(f"{path} is damaged ({error}): prepare into a new folder") from None
+        found = document.pop("format", None) if isinstance(document, dict) else None
+        if found != FORMAT or set(document) != {field.name for field in fields(cls)}:
+            raise InputError(
+                f"{path} has format {found!r}, this version reads {FORMAT!r}: "
+                "prepare the data again into a new folder"
+            )
+        document["frame_size"] = tuple(document["frame_size"])
+        document["leave_out"] = tuple(document["leave_out"])
+        return cls(**document)
+
+
+def write_manifest(root: Path, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Write the rows, dicts with some or all columns of `SCHEMA`."""
+    with replacing(root / "manifest.parquet") as temporary:
+        pq.write_table(pa.Table.from_pylist(list(rows), schema=SCHEMA), temporary)
+
+
+def read_manifest(root: str | Path) -> pa.Table:
+    """Read the manifest of a prepared folder.
+
+    Raises
+    ------
+    FileNotFoundError
+        Preparation has not finished.
+    InputError
+        The file is damaged.
+    """
+    path = Path(root) / "manifest.parquet"
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"{root} is not prepared to the end: run the same `ambikit-learn prepare` again"
+        )
+    try:
+        return pq.read_table(path, schema=SCHEMA)
+    except pa.ArrowException as error:
+        raise InputError(
+            f"{path} is damaged ({error}): delete it and run `ambikit-learn prepare` again"
+        ) from error

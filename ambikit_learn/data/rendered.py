@@ -1,0 +1,137 @@
+"""Training straight from the world: crops and sound of scenes that were never written to files."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from torch.utils.data import Dataset
+
+import ambikit
+from ambikit import InputError, checks
+from ambikit_learn.sphere.boxes import Boxes
+from ambikit_learn.sphere.crops import STRATEGIES, select_crops
+from ambikit_learn.world.acoustics import render_sound
+from ambikit_learn.world.pictures import boxes, boxes_at, render_crops
+from ambikit_learn.world.presets import PRESETS
+from ambikit_learn.world.scene import Scene, sample_scene
+from ambikit_learn.world.sounds import perform
+
+PREFIX = "world:"
+SAMPLE_RATE = 24000
+# The scenes of the test split have numbers of their own, so that they share no room with training.
+_TEST_SCENES = 2**40
+
+
+class WorldDataset(Dataset[dict[str, Any]]):
+    """Crops of rendered scenes with the sound that belongs to them.
+
+    Its items are those of `ambikit_learn.data.dataset.AlignmentDataset`, and so are its other
+    arguments.
+
+    Parameters
+    ----------
+    spec : str
+        ``"world:PRESET"`` with a key of `PRESETS`, such as ``"world:standard"``.
+    split : {"train", "test"}
+        In training each epoch has new scenes, in testing the same ones.
+    strategy, views, span, frames, size, seed
+        As for `AlignmentDataset`; a scene lasts for `span` seconds.
+    epoch_length : int
+        Scenes of an epoch.
+    sample_rate : int
+        Of the sound, in Hz.
+    covariance : mapping, optional
+        As for `AlignmentDataset`.
+
+    Raises
+    ------
+    InputError
+        An argument is wrong.
+
+    Notes
+    -----
+    An item depends on (seed, epoch, index) alone. Its sound is what `render_world` writes, before
+    the codec; its crops come from rays through their own pixels, so they are sharper than crops
+    of frames.
+
+    Examples
+    --------
+    >>> item = WorldDataset("world:standard")[0]
+    >>> item["video"].shape, item["sound"].shape
+    (torch.Size([4, 3, 48, 48, 3]), torch.Size([4, 24000]))
+    """
+
+    def __init__(
+        self,
+        spec: str,
+        split: str = "train",
+        *,
+        strategy: str = "random",
+        views: int = 4,
+        span: float = 1.0,
+        frames: int = 3,
+        size: int = 48,
+        seed: int = 0,
+        epoch_length: int = 10_000,
+        sample_rate: int = SAMPLE_RATE,
+        covariance: Mapping[str, Any] | None = None,
+    ) -> None:
+        if not spec.startswith(PREFIX):
+            raise InputError(f"{spec!r} names no world: give {PREFIX}PRESET, as {PREFIX}standard")
+        name = checks.choice(spec.removeprefix(PREFIX), tuple(PRESETS), "preset")
+        self.preset = PRESETS[name]
+        self.split = checks.choice(split, ("train", "test"), "split")
+        self.strategy = checks.choice(strategy, STRATEGIES, "strategy")
+        self.views = checks.positive_int(views, "views")
+        self.span = checks.positive(span, "span", "seconds")
+        self.frames = checks.positive_int(frames, "frames")
+        self.size = checks.positive_int(size, "size")
+        self.sample_rate = checks.positive_int(sample_rate, "sample_rate")
+        self.seed, self.epoch = checks.nonnegative_int(seed, "seed"), 0
+        self.covariance = covariance
+        self._length = checks.positive_int(epoch_length, "epoch_length")
+        # Workers that are forked from here share the kernels and noises that an item loads.
+        _ = self[0]
+
+    def set_epoch(self, epoch: int) -> None:
+        """Draw the scenes of another epoch from now on; the test split always has the same."""
+        self.epoch = epoch if self.split == "train" else 0
+
+    def __len__(self) -> int:
+        return self._length
+
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        """Render an item; see `ambikit_learn.data.dataset.AlignmentDataset`."""
+        if not 0 <= index < len(self):
+            raise IndexError(f"item {index} of {len(self)}")
+        number = index + (self.epoch * len(self) if self.split == "train" else _TEST_SCENES)
+        scene = sample_scene(
+            self.preset, seed=self.seed, index=number, split=self.split, duration=self.span
+        )
+        item = self.render(scene, np.random.default_rng([self.seed, self.epoch, index]))
+        key = f"{self.split}-{number}"
+        return item | {"key": key, "clip": np.int64(index), "start": np.float64(0.0)}
+
+    def render(self, scene: Scene, rng: np.random.Generator) -> dict[str, Any]:
+        """Render crops, drawn by `rng`, and sound of a scene: the item without its names."""
+        performances = [perform(scene, i, self.sample_rate) for i in range(len(scene.objects))]
+        there = Boxes.empty()
+        if self.strategy != "random":
+            there = boxes_at(boxes(scene, performances), self.span / 2)
+        crops = select_crops(self.strategy, there, rng, self.views)
+        times = np.arange(1, self.frames + 1) * self.span / (self.frames + 1)
+        sound = render_sound(scene, performances, self.sample_rate)
+        if self.covariance is not None:
+            sound = ambikit.mel_covariance(sound, self.sample_rate, **self.covariance)
+        return {
+            "video": torch.from_numpy(render_crops(scene, performances, times, crops, self.size)),
+            "sound": torch.from_numpy(sound),
+            **{
+                name: torch.from_numpy(np.deg2rad(getattr(crops, name), dtype=np.float32))
+                for name in ("azimuth", "elevation", "width", "height")
+            },
+            "on_object": torch.tensor([origin == "object" for origin in crops.origin]),
+        }

@@ -1,0 +1,143 @@
+"""The clips of a prepared folder, and their members, read by the byte offsets of the manifest.
+
+No tar is ever unpacked, so links and names within it lead nowhere.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from ambikit import InputError
+from ambikit_learn.data.format import MEMBERS, read_manifest
+
+
+def usable_clips(root: Path, split: str, span: float) -> pa.Table:
+    """Return the rows of the clips of a split that hold a span.
+
+    Parameters
+    ----------
+    root : Path
+        Prepared folder.
+    split : str
+        ``"train"`` or ``"test"``.
+    span : float
+        Seconds.
+
+    Returns
+    -------
+    pyarrow.Table
+        Rows of the manifest.
+
+    Raises
+    ------
+    FileNotFoundError
+        Preparation has not finished.
+    InputError
+        There is no such clip, a shard is missing or cut short, or the manifest is not its own.
+    """
+    rows = read_manifest(root).filter(pc.field("split") == split)
+    prepared = rows.filter(pc.field("status") == "ok")
+    if not len(prepared):
+        raise InputError(
+            f"{root} has no usable clip in the split {split!r} ({len(rows)} left out): "
+            "manifest.parquet says why"
+        )
+    usable = prepared.filter(pc.field("duration") >= span)
+    if not len(usable):
+        longest = pc.max(prepared["duration"])
+        raise InputError(f"span is {span:g} s, the longest clip {longest} s: ask for less")
+    check_places(root, usable)
+    return usable
+
+
+@contextmanager
+def member(root: Path, clip: Mapping[str, Any], part: str) -> Iterator[bytes]:
+    """Read a member of a clip from its shard; what is wrong with it is told of that shard.
+
+    Parameters
+    ----------
+    root : Path
+        Prepared folder.
+    clip : mapping
+        Row of the manifest.
+    part : {"frames", "sound", "record"}
+
+    Yields
+    ------
+    bytes
+
+    Raises
+    ------
+    InputError
+        The shard is missing or cut short, or what is raised of the bytes.
+    """
+    path = root / "shards" / clip["shard"]
+    offset, count = clip[f"{part}_offset"], clip[f"{part}_bytes"]
+    try:
+        with path.open("rb", buffering=0) as file:
+            data = os.pread(file.fileno(), count, offset)
+    except FileNotFoundError:
+        data = b""
+    if len(data) < count:
+        raise InputError(_cut(path, offset + count))
+    try:
+        yield data
+    except InputError as error:
+        raise InputError(
+            f"{path}, {part} of clip {clip['key']!r}: {error}; delete this shard and run the same "
+            "`ambikit-learn prepare` again"
+        ) from error
+
+
+def check_places(root: Path, clips: pa.Table) -> None:
+    """Refuse clips that a manifest places where no shard has them. Nothing else is opened.
+
+    Parameters
+    ----------
+    root : Path
+        Prepared folder.
+    clips : pyarrow.Table
+        Rows of its manifest.
+
+    Raises
+    ------
+    InputError
+        There are such clips.
+    """
+    lost = InputError(
+        f"{root / 'manifest.parquet'} places clips where no shard has them: delete it and run the "
+        "same `ambikit-learn prepare` again"
+    )
+    places = [f"{part}_{end}" for part in MEMBERS for end in ("offset", "bytes")]
+    needed = [clips[name] for name in ("key", "shard", "samples", "gain", *places)]
+    if any(column.null_count for column in needed):
+        raise lost
+    if any((pc.min(clips[name]).as_py() or 0) < 0 for name in places):
+        raise lost
+    try:
+        ends = [pc.add_checked(clips[f"{p}_offset"], clips[f"{p}_bytes"]) for p in MEMBERS]
+    except pa.ArrowInvalid:  # beyond 64 bits
+        raise lost from None
+    table = pa.table({"shard": clips["shard"], "end": pc.max_element_wise(*ends)})
+    for need in table.group_by("shard").aggregate([("end", "max")]).to_pylist():
+        name, end = need["shard"], need["end_max"]
+        if name != Path(name).name or not name.endswith(".tar"):
+            raise lost
+        path = root / "shards" / name
+        if not path.is_file() or path.stat().st_size < end:
+            raise InputError(_cut(path, end))
+
+
+def _cut(path: Path, end: int) -> str:
+    """Say that a shard is not whole."""
+    return (
+        f"{path} should have at least {end} bytes and is missing or cut short: "
+        "run the same `ambikit-learn prepare` again, it mends the shard"
+    )

@@ -1,0 +1,159 @@
+"""How well a detector finds what is there: directions, and average precision on the sphere."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy.optimize import linear_sum_assignment
+
+from ambikit_learn.sphere.boxes import Boxes, overlap
+from ambikit_learn.sphere.equirect import angular_distance
+
+
+@dataclass(frozen=True, eq=False)
+class Found:
+    """What became of the objects of some frames.
+
+    Parameters
+    ----------
+    objects : Boxes
+        All that there were.
+    error : (N,) array
+        Degrees from each to its find; NaN where it was missed.
+    named : (N,) bool array
+        Whether its find has its label.
+    finds : int
+        Finds of all frames, right or wrong.
+    """
+
+    objects: Boxes
+    error: npt.NDArray[np.float64]
+    named: npt.NDArray[np.bool_]
+    finds: int
+
+    @property
+    def hit(self) -> npt.NDArray[np.bool_]:
+        """Whether each object was found."""
+        return np.isfinite(self.error)
+
+    @property
+    def precision(self) -> float:
+        """Share of the finds that are of an object, and not of one that has another find."""
+        return float(self.hit.sum() / self.finds) if self.finds else float("nan")
+
+
+def compare(found: Sequence[Boxes], truth: Sequence[Boxes], *, within: float = 8.0) -> Found:
+    """Compare finds with what there is, by direction.
+
+    Parameters
+    ----------
+    found, truth : sequences of Boxes
+        One each a frame.
+    within : float
+        Degrees from an object within which a find is of it.
+
+    Returns
+    -------
+    Found
+
+    Notes
+    -----
+    Each object has one find at most, and each find one object: of all ways to pair them, the one
+    with the most pairs and the least sum of angles.
+
+    Examples
+    --------
+    >>> there = Boxes([0, 90], [0, 0], [20, 20], [20, 20], [1, 1], ("bell", "bell"))
+    >>> seen = Boxes([1, 3, 180], [0, 0, 0], [9] * 3, [9] * 3, [1] * 3, ("bell", "cup", "bell"))
+    >>> result = compare([seen], [there])
+    >>> result.error.round(3).tolist(), result.finds
+    ([1.0, nan], 3)
+    """
+    pairs = [_nearest(f, t, within) for f, t in zip(found, truth, strict=True)]
+    error, named = (np.concatenate(column) for column in zip(*pairs, strict=True))
+    return Found(Boxes.concatenate(truth), error, named, sum(map(len, found)))
+
+
+def average_precision(
+    found: Sequence[Boxes], truth: Sequence[Boxes], *, least_overlap: float = 0.5
+) -> dict[str, float]:
+    """Average precision of every class.
+
+    Parameters
+    ----------
+    found, truth : sequences of Boxes
+        One each a frame.
+    least_overlap : float
+        Common area over joint area from which a find is a hit.
+
+    Returns
+    -------
+    dict of str to float
+        Area under the precision-recall curve by label, 0 to 1; their mean is mAP50.
+
+    Notes
+    -----
+    From the highest score down, a find is a hit if it overlaps an object of its label that no
+    find before it took. Precision is made to fall with recall before the area is summed, at every
+    recall reached, as COCO does at 101 of them.
+
+    Examples
+    --------
+    >>> there = Boxes([0, 90], [0, 0], [20, 20], [20, 20], [1, 1], ("bell", "bell"))
+    >>> average_precision([there.take([0])], [there])
+    {'bell': 0.5}
+    """
+    matches = [_matches(f, t, least_overlap) for f, t in zip(found, truth, strict=True)]
+    score = np.concatenate([f.score for f in found])
+    hit = np.concatenate(matches)
+    label = np.array([name for f in found for name in f.label])
+    objects = np.array([name for t in truth for name in t.label])
+    order = np.argsort(-score, kind="stable")
+    return {
+        str(name): _area(hit[order][label[order] == name], int((objects == name).sum()))
+        for name in np.unique(objects)
+    }
+
+
+def _nearest(
+    found: Boxes, truth: Boxes, within: float
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
+    """Return the angle to each object's find, and whether that has its label."""
+    angle = angular_distance(
+        truth.azimuth[:, None],
+        truth.elevation[:, None],
+        found.azimuth,
+        found.elevation,
+        degrees=True,
+    )
+    # Farther than any sum of what is near enough.
+    rows, columns = linear_sum_assignment(np.where(angle <= within, angle, 1e6))
+    near = angle[rows, columns] <= within
+    rows, columns = rows[near], columns[near]
+    error, named = np.full(len(truth), np.nan), np.zeros(len(truth), dtype=bool)
+    error[rows] = angle[rows, columns]
+    named[rows] = np.array(truth.label)[rows] == np.array(found.label)[columns]
+    return error, named
+
+
+def _matches(found: Boxes, truth: Boxes, least: float) -> npt.NDArray[np.bool_]:
+    """Which finds of a frame hit an object."""
+    union, _ = overlap(found, truth)
+    union[np.array(found.label)[:, None] != np.array(truth.label)[None]] = 0.0
+    hit = np.zeros(len(found), dtype=bool)
+    for i in np.argsort(-found.score, kind="stable"):
+        best = int(np.argmax(union[i])) if len(truth) else 0
+        if len(truth) and union[i, best] >= least:
+            hit[i] = True
+            union[:, best] = 0.0
+    return hit
+
+
+def _area(hit: npt.NDArray[np.bool_], objects: int) -> float:
+    """Area under the curve of finds in falling order of score."""
+    precision = np.cumsum(hit) / np.arange(1, len(hit) + 1)
+    best_from_here = np.maximum.accumulate(precision[::-1])[::-1]
+    return float(best_from_here[hit].sum() / objects)

@@ -1,0 +1,51 @@
+"""What an evaluation found: accuracies with their intervals, as JSON and as a table."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from ambikit_learn._files import replacing
+from ambikit_learn.evaluation.intervals import Estimate
+
+
+@dataclass(frozen=True)
+class Results:
+    """Accuracies of one task, each with its interval and what guessing would give."""
+
+    task: str
+    rows: dict[str, Estimate]
+    chance: dict[str, float]
+    clips_per_second: float
+
+    def save(self, path: Path) -> None:
+        """Write as JSON."""
+        with replacing(path) as temporary:
+            temporary.write_text(json.dumps(asdict(self), indent=2) + "\n")
+
+
+def results_table(results: Iterable[Results]) -> Table:
+    """Lay accuracies out with their intervals, what guessing gives, and the speed."""
+    table = Table("task", "measure", "accuracy, % [95% interval]", "guessing", "clips", "clips/s")
+    for result in results:
+        for name, estimate in result.rows.items():
+            table.add_row(
+                result.task.upper(),
+                name,
+                str(estimate),
+                f"{100 * result.chance[name]:.0f}",
+                str(estimate.clips),
+                f"{result.clips_per_second:.0f}",
+            )
+        table.add_section()
+    return table
+
+
+def print_results(results: Iterable[Results]) -> None:
+    """Print the table of results."""
+    Console().print(results_table(results))

@@ -1,0 +1,1 @@
+"""Trained encoders as a library: load, embed, publish and export them."""

@@ -1,0 +1,109 @@
+"""From sound of any length to one embedding a window and direction."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from ambikit import InputError, checks
+from ambikit_learn.inference.windows import FloatArray, Indices, continued, window_starts
+from ambikit_learn.models.alignment import AlignmentModel
+
+Reader = Callable[[int, int], FloatArray]
+"""From the first and last-plus-one sample to that span of sounds, (B, 4, samples)."""
+
+BLOCK = 120.0
+"""Seconds of sound that are read at a time."""
+
+
+@dataclass(frozen=True, eq=False)
+class Embedding:
+    """What a sound is to an encoder, from each direction.
+
+    Attributes
+    ----------
+    clip : ndarray of float32, shape (..., *directions, dim)
+        The mean over time.
+    frames : ndarray of float32, shape (..., *directions, T, dim)
+        One vector a window.
+    times : ndarray of float64, shape (T,)
+        Centres of the windows, in seconds.
+    """
+
+    clip: FloatArray
+    frames: FloatArray
+    times: npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Listening:
+    """What to embed of a sound; the arguments of `AmbiEncoder.embed`, times in seconds."""
+
+    azimuth: npt.ArrayLike
+    elevation: npt.ArrayLike
+    degrees: bool
+    window: float
+    hop: float | None
+    batch_size: int
+
+
+def embed_sound(
+    model: AlignmentModel, read: Reader, length: int, how: Listening, name: str
+) -> Embedding:
+    """Embed `length` samples of sounds (B, 4, samples) that are read piece by piece."""
+    azimuth, elevation = checks.direction(how.azimuth, how.elevation, degrees=how.degrees)
+    directions = torch.from_numpy(np.stack([azimuth.ravel(), elevation.ravel()])).float()
+    rate = model.front_end.source_rate
+    window = round(checks.positive(how.window, "window", "s") * rate)
+    hop = window if how.hop is None else checks.positive(how.hop, "hop", "s") * rate
+    mel = model.front_end.mel
+    shortest = mel.window_length / mel.sample_rate
+    for samples, what in ((window, "a window"), (length, name)):
+        if samples < shortest * rate:
+            raise InputError(
+                f"{what} of {samples / rate:.3g} s is too short: the features take "
+                f"{shortest:.3g} s at least"
+            )
+    starts = window_starts(length, window, hop)
+    batch = checks.positive_int(how.batch_size, "batch_size")
+    block = starts // round(BLOCK * rate)
+    parts = []
+    for number in np.unique(block):
+        some = starts[block == number]
+        first, last = int(some[0]), int(some[-1]) + window
+        x = continued(read(first, min(last, length)), 0, max(0, last - length))
+        parts.append(_embed_windows(model, x, some - first, window, directions, batch))
+    y = np.concatenate(parts, 1)
+    frames = np.moveaxis(y, 1, 2).reshape(len(y), *azimuth.shape, len(starts), y.shape[-1])
+    return Embedding(frames.mean(-2), frames, (starts + window / 2) / rate)
+
+
+def _embed_windows(
+    model: AlignmentModel,
+    x: FloatArray,
+    starts: Indices,
+    window: int,
+    directions: torch.Tensor,
+    batch: int,
+) -> FloatArray:
+    """Return the embeddings (B, T, directions, dim) of windows of sounds (B, 4, samples)."""
+    device = model.front_end.mean.device
+    azimuth, elevation = directions.to(device)[:, None]
+    views = azimuth.shape[1]
+    every = torch.from_numpy(x).unfold(-1, window, 1)
+    sound, start = np.repeat(np.arange(len(x)), len(starts)), np.tile(starts, len(x))
+    together = max(1, batch // views)
+    parts = []
+    with torch.inference_mode():
+        for i in range(0, len(sound), together):
+            some = slice(i, i + together)
+            windows = every[sound[some], :, start[some]].to(device)
+            towards = (angle.expand(len(windows), -1) for angle in (azimuth, elevation))
+            features = model.front_end(windows, *towards)
+            parts.append(model.net.encode_audio(features).cpu())
+    y: FloatArray = torch.cat(parts).numpy()
+    return y.reshape(len(x), len(starts), views, -1)

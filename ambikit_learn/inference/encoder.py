@@ -1,0 +1,391 @@
+"""A trained encoder of sound and vision, from a folder or the Hugging Face hub."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from ambikit import InputError, checks, info, read
+from ambikit_learn._files import replacing
+from ambikit_learn.inference import hub
+from ambikit_learn.inference.card import model_card
+from ambikit_learn.inference.embed import Embedding, Listening, embed_sound
+from ambikit_learn.inference.onnx import Part, export_onnx
+from ambikit_learn.inference.windows import FloatArray, resampled, sound_field
+from ambikit_learn.models.alignment import AlignmentModel
+from ambikit_learn.models.run import Record, load_run, save_run
+
+
+class AmbiEncoder:
+    """Embeds Ambisonic sound as it is heard towards a direction, and crops of 360° video.
+
+    Parameters
+    ----------
+    model : AlignmentModel
+        Front end and networks.
+    record : Record, optional
+        What is known of its training and of its results.
+
+    Attributes
+    ----------
+    model : AlignmentModel
+        In evaluation mode.
+    record : Record
+        What is known of its training and of its results.
+
+    Notes
+    -----
+    An embedding is the output of the audio network, before the heads of the pretext task. As in
+    training, the sound field is turned, or a beam pointed, so that the direction is at the front:
+    the same sound from several directions gives several embeddings.
+
+    Examples
+    --------
+    An encoder that was not trained, saved and loaded:
+
+    >>> import tempfile
+    >>> import numpy as np
+    >>> from ambikit_learn.networks.front_end import FrontEnd
+    >>> from ambikit_learn.models import AlignmentModel, build_model
+    >>> model = AlignmentModel(FrontEnd("foa_iv", preset="tiny"), build_model("tiny", 7))
+    >>> folder = tempfile.mkdtemp()
+    >>> AmbiEncoder(model).save_pretrained(folder)
+    >>> encoder = AmbiEncoder.from_pretrained(folder)
+    >>> x = np.random.default_rng(0).standard_normal((4, 48000 * 2), dtype=np.float32)
+    >>> seen = encoder.embed(x, 48000, azimuth=[0, 90, 180, -90], degrees=True, hop=0.5)
+    >>> seen.clip.shape, seen.frames.shape, seen.times.tolist()
+    ((4, 128), (4, 3, 128), [0.5, 1.0, 1.5])
+    """
+
+    def __init__(self, model: AlignmentModel, record: Record | None = None) -> None:
+        self.model = model.eval()
+        self.record = record or Record()
+
+    @classmethod
+    def from_pretrained(
+        cls, name: str | os.PathLike[str], revision: str | None = None
+    ) -> AmbiEncoder:
+        """Return the encoder in a folder, or fetched from the Hugging Face hub.
+
+        Parameters
+        ----------
+        name : str or path
+            Folder of a finished run or of `save_pretrained`; or, if there is no such folder, the
+            id of a repository on the hub, ``"owner/name"``, which needs the network once.
+        revision : str, optional
+            Branch, tag or commit of that hub.
+
+        Raises
+        ------
+        FileNotFoundError
+            If there is no such folder, or it holds no exported model.
+        InputError
+            If it was written by another version or is damaged, or the hub does not give it.
+        """
+        folder = hub.local_folder(name, revision)
+        return cls(load_run(folder), Record.read(folder))
+
+    def save_pretrained(
+        self, folder: str | os.PathLike[str], *, license: str | None = None
+    ) -> None:
+        """Write the model and what is known of it.
+
+        Parameters
+        ----------
+        folder : path
+            Gets ``model.safetensors``, ``config.json``, what is known of training and results, and
+            a model card, ``README.md``. Made if missing.
+        license : str, optional
+            Identifier of the licence of the weights on the hub, such as ``"cc-by-4.0"``, for the
+            card.
+
+        Raises
+        ------
+        InputError
+            If it is the folder of a run, from which `fit` may go on.
+        """
+        self._save(Path(folder), Path(folder).resolve().name, license)
+
+    def push_to_hub(
+        self,
+        repo_id: str,
+        *,
+        license: str | None = None,
+        private: bool | None = None,
+        token: str | None = None,
+        revision: str | None = None,
+        message: str = "Upload the encoder",
+    ) -> str:
+        """Publish the model in a repository of the Hugging Face hub, which is made if missing.
+
+        Parameters
+        ----------
+        repo_id : str
+            ``"owner/name"``.
+        license : str, optional
+            Identifier of the licence of the weights, for the card.
+        private : bool, optional
+            Whether a new repository is private; by default as its owner has set.
+        token : str, optional
+            Access token; by default that of ``hf auth login``.
+        revision : str, optional
+            Branch to write to.
+        message : str
+            Of the commit.
+
+        Returns
+        -------
+        str
+            Address of the commit.
+
+        Raises
+        ------
+        InputError
+            If the hub cannot be reached or refuses.
+        """
+        return hub.publish(
+            lambda folder: self._save(folder, repo_id, license),
+            repo_id,
+            private=private,
+            token=token,
+            revision=revision,
+            message=message,
+        )
+
+    def to(self, device: str | torch.device) -> AmbiEncoder:
+        """Move the model to a device, such as ``"cuda"``, and return this encoder."""
+        self.model.to(device)
+        return self
+
+    @property
+    def device(self) -> torch.device:
+        """Where the model computes."""
+        return self.model.front_end.mean.device
+
+    @property
+    def sample_rate(self) -> int:
+        """Rate that sound is resampled to, in Hz."""
+        return self.model.front_end.source_rate
+
+    @property
+    def window(self) -> float:
+        """Seconds of sound to an embedding, as in training."""
+        return self.record.window
+
+    @property
+    def dim(self) -> int:
+        """Width of the embeddings."""
+        return self.model.dim
+
+    def embed(
+        self,
+        x: npt.ArrayLike,
+        sample_rate: int,
+        azimuth: npt.ArrayLike = 0.0,
+        elevation: npt.ArrayLike = 0.0,
+        *,
+        degrees: bool = False,
+        hop: float | None = None,
+        window: float | None = None,
+        batch_size: int = 32,
+    ) -> Embedding:
+        """Embed sound of any length and rate, as heard towards one or more directions.
+
+        Parameters
+        ----------
+        x : array_like, shape (..., channels, samples)
+            AmbiX sound, floats. Of higher orders, the first four channels are taken.
+        sample_rate : int
+            Its rate in Hz.
+        azimuth, elevation : array_like
+            Directions, which broadcast against each other: a number, or an array of any shape.
+        degrees : bool
+            Directions are in degrees; otherwise in radians.
+        hop : float, optional
+            Seconds from window to window; by default windows follow each other.
+        window : float, optional
+            Seconds of a window; by default as in training.
+        batch_size : int
+            Windows and directions that go through the network at a time.
+
+        Returns
+        -------
+        Embedding
+            For each sound of the batch and each direction.
+
+        Raises
+        ------
+        InputError
+            If the sound is mono, stereo, empty, shorter than one transform of the front end, or
+            holds NaN; or if a direction or time is not one.
+        TypeError
+            If the sound holds integers.
+
+        Notes
+        -----
+        A last window ends with the sound, so that no sample goes unheard. Sound shorter than a
+        window goes on as its mirror image.
+        """
+        rate = checks.positive_int(sample_rate, "sample_rate")
+        sound = resampled(sound_field(x), rate, self.sample_rate)
+        flat = sound.reshape(-1, *sound.shape[-2:])
+        how = self._listening(azimuth, elevation, degrees, window, hop, batch_size)
+        out = embed_sound(
+            self.model, lambda first, last: flat[..., first:last], flat.shape[-1], how, "x"
+        )
+        batch = sound.shape[:-2]
+        clip, frames = (y.reshape(*batch, *y.shape[1:]) for y in (out.clip, out.frames))
+        return Embedding(clip, frames, out.times)
+
+    def embed_file(
+        self,
+        path: str | os.PathLike[str],
+        azimuth: npt.ArrayLike = 0.0,
+        elevation: npt.ArrayLike = 0.0,
+        *,
+        degrees: bool = False,
+        hop: float | None = None,
+        window: float | None = None,
+        batch_size: int = 32,
+        layout: str | None = None,
+    ) -> Embedding:
+        """Embed a sound file, or the sound of a video file, of any length, in little memory.
+
+        Parameters
+        ----------
+        path : path
+            Whatever `ambikit.read` reads.
+        azimuth, elevation, degrees, hop, window, batch_size
+            As for `embed`.
+        layout : str, optional
+            As for `ambikit.read`, where the file does not say what its channels are.
+
+        Returns
+        -------
+        Embedding
+            For each direction.
+
+        Raises
+        ------
+        FileNotFoundError
+            If there is no such file.
+        InputError
+            If it holds no Ambisonic sound, is damaged or too short; or as for `embed`.
+        """
+        about, rate = info(path), self.sample_rate
+        length = (2 * about.frames * rate + about.sample_rate) // (2 * about.sample_rate)
+
+        def span(first: int, last: int) -> FloatArray:
+            x, _ = read(
+                path,
+                sample_rate=rate,
+                layout=layout,
+                start=first / rate,
+                duration=(last - first) / rate,
+            )
+            return x[None, :4]
+
+        how = self._listening(azimuth, elevation, degrees, window, hop, batch_size)
+        out = embed_sound(self.model, span, length, how, str(path))
+        return Embedding(out.clip[0], out.frames[0], out.times)
+
+    def embed_video(self, crops: npt.ArrayLike, *, batch_size: int = 32) -> FloatArray:
+        """Embed crops of video.
+
+        Parameters
+        ----------
+        crops : array_like of uint8, shape (..., T, S, S, 3)
+            RGB frames of each crop, such as `ambikit_learn.sphere.equirect.gnomonic` cuts; a
+            model of the preset "tiny" takes as many as in training only.
+        batch_size : int
+            Crops that go through the network at a time.
+
+        Returns
+        -------
+        ndarray of float32, shape (..., dim)
+
+        Raises
+        ------
+        InputError
+            If the shape or the number of frames does not fit.
+        TypeError
+            If the pictures are not uint8.
+        """
+        pictures = checks.frames(crops, "crops")
+        frames = self.model.net.settings["frames"]
+        if pictures.ndim < 4 or pictures.shape[-4] != frames:
+            raise InputError(
+                f"crops of shape {pictures.shape}: this model takes (..., {frames}, size, size, "
+                f"3), {frames} frames a crop"
+            )
+        # torch takes neither read-only arrays nor negative strides
+        plain = np.require(pictures, requirements=["C", "W"])
+        flat = torch.from_numpy(plain.reshape(-1, *plain.shape[-4:]))
+        with torch.inference_mode():
+            parts = [
+                self.model.net.encode_video(part.to(self.device)).cpu()
+                for part in torch.split(flat, checks.positive_int(batch_size, "batch_size"))
+            ]
+        out: FloatArray = torch.cat(parts).numpy()
+        return out.reshape(*pictures.shape[:-4], self.dim)
+
+    def export_onnx(self, path: str | os.PathLike[str], part: Part = "audio") -> None:
+        """Write a part of the model as ONNX, with free sizes of batch and time.
+
+        Parameters
+        ----------
+        path : path
+            File to write.
+        part : "audio", "video" or "sound"
+            ``"audio"``: from standardised ``features`` (batch, channels, frames, mels) to
+            ``embedding`` (batch, dim). ``"video"``: from uint8 ``crops`` (batch, T, S, S, 3).
+            ``"sound"``: front end included, from AmbiX ``sound`` (batch, 4, samples) at
+            `sample_rate` and its directions ``azimuth`` and ``elevation`` (batch,) in radians.
+
+        Raises
+        ------
+        InputError
+            If the part is unknown, or onnxscript is not installed.
+
+        Notes
+        -----
+        The settings of the front end are stored in the file, as metadata ``ambikit``.
+        """
+        export_onnx(self.model, Path(path), part)
+
+    def __repr__(self) -> str:
+        net, front_end = self.model.net.settings, self.model.front_end
+        return (
+            f"AmbiEncoder({net['preset']}, {net['objective']}, {front_end.kind}, "
+            f"{front_end.alignment}, {self.sample_rate} Hz, window {self.window:g} s, "
+            f"dim {self.dim})"
+        )
+
+    def _save(self, folder: Path, name: str, license: str | None) -> None:
+        """Write the model, its record and its card, which says how to load `name`."""
+        if (folder / "checkpoints").is_dir():
+            raise InputError(
+                f"{folder} is the folder of a run that fit may go on with: give another one"
+            )
+        save_run(self.model, folder)
+        self.record.write(folder)
+        with replacing(folder / "README.md") as temporary:
+            card = model_card(self.model, self.record, name, license)
+            temporary.write_text(card, encoding="utf-8")
+
+    def _listening(
+        self,
+        azimuth: npt.ArrayLike,
+        elevation: npt.ArrayLike,
+        degrees: bool,
+        window: float | None,
+        hop: float | None,
+        batch_size: int,
+    ) -> Listening:
+        """Complete what is asked for by what the training did."""
+        seconds = self.window if window is None else window
+        return Listening(azimuth, elevation, degrees, seconds, hop, batch_size)

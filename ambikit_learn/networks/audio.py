@@ -1,0 +1,40 @@
+"""Networks from the features of a sound to one vector."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from ambikit_learn.networks.blocks import SmallConvNet, conv_bn_relu
+
+
+class SmallAudioNet(nn.Module):
+    """A network for short, coarse features (50 frames of 32 bands): 164 k parameters."""
+
+    def __init__(self, channels: int, dim: int = 128) -> None:
+        super().__init__()
+        self.net = SmallConvNet(channels, (24, 48, 96, 96), dim)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Return (N, dim) of features (N, channels, frames, mels)."""
+        out: Tensor = self.net(features)
+        return out
+
+
+class AudioNet(nn.Module):
+    """The baseline's nine convolutions without skips: 4.74 M parameters, 512 values out."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        layers = [
+            conv_bn_relu(channels, 64, 7, 2),
+            conv_bn_relu(64, 64, 3),
+            conv_bn_relu(64, 64, 3),
+        ]
+        for width, out, stride in ((64, 128, 2), (128, 256, 2), (256, 512, 1)):
+            layers += [conv_bn_relu(width, out, 3, stride), conv_bn_relu(out, out, 3)]
+        self.net = nn.Sequential(*layers)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Return (N, 512) of features (N, channels, frames, mels)."""
+        out: Tensor = self.net(features).amax((2, 3))
+        return out

@@ -1,0 +1,1 @@
+"""From a folder of clips to shards."""

@@ -1,0 +1,346 @@
+"""One clip of a source: is it usable, what is on its picture, and its members of a shard."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import cache
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import ambikit
+from ambikit import InputError
+from ambikit_learn._typing import Frames, Sound
+from ambikit_learn.data.format import Settings
+from ambikit_learn.data.record import RECORD_FORMAT
+from ambikit_learn.data.sound import encode_sound
+from ambikit_learn.detection import Detector, load_detector, read_boxes
+from ambikit_learn.detection.tracking import follow, regular
+from ambikit_learn.sources import Clip
+from ambikit_learn.sphere.boxes import Boxes
+from ambikit_learn.sphere.projection import FrameLayout
+from ambikit_learn.sphere.tracks import Objects
+from ambikit_learn.video.files import probe, read_layout, stream_frames
+from ambikit_learn.video.spherical import PartialSphereError
+from ambikit_learn.video.transcode import Picture, transcode
+
+SHORTEST = 1.0
+"""Seconds below which a clip is left out."""
+SILENT = 1e-4
+"""Peak of W, relative to full scale, below which sound is silence (-80 dB)."""
+ABSENT = 1e-3
+"""RMS relative to W below which a dipole channel is absent (-60 dB)."""
+APART = 0.5
+"""Seconds by which picture and sound may differ in length before it is noted."""
+
+NOTES = (
+    "still picture",
+    "Z is silent",
+    "W only",
+    "lengths differ",
+    "cubemap",
+    "equi-angular cubemap",
+    "two eyes",
+)
+"""What is worth knowing of a clip and leaves it out only if the settings say so. Cubemaps are
+converted to equirectangular frames, and one of two eyes is kept."""
+
+_DETECTED_AT_ONCE, _DETECTED_PIXELS = 8, 16_000_000
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A clip that can be used.
+
+    Parameters
+    ----------
+    facts : dict
+        Columns of the manifest.
+    members : dict
+        Bytes by part: ``frames``, ``sound`` and ``record``.
+    """
+
+    facts: dict[str, Any]
+    members: dict[str, bytes]
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """A clip that cannot be used.
+
+    Parameters
+    ----------
+    reason : str
+        One of few, to count by.
+    detail : str
+        The same in full.
+    """
+
+    reason: str
+    detail: str
+
+
+@dataclass(frozen=True)
+class Material:
+    """Picture and sound of a usable clip, and its length in frames."""
+
+    picture: Picture
+    sound: Sound
+    count: int
+    notes: tuple[str, ...]
+
+
+class _UnusableError(Exception):
+    def __init__(self, reason: str, detail: str = "") -> None:
+        super().__init__(detail or reason)
+        self.reason = reason
+
+
+def prepare_clip(clip: Clip, settings: Settings) -> Prepared | LeftOut:
+    """Check, detect, resample and encode a clip.
+
+    Parameters
+    ----------
+    clip : Clip
+    settings : Settings
+
+    Returns
+    -------
+    Prepared or LeftOut
+        The same for the same files and settings, in whatever process.
+
+    Raises
+    ------
+    InputError
+        The detector cannot work as it is set.
+    ImportError
+        The detector needs a package that is not installed.
+    """
+    try:
+        material = _examine(clip, settings)
+        _refuse(settings.leave_out, material.notes)
+        duration = material.count / settings.frame_rate
+        name, objects = _detect(clip, settings, duration, material.picture.layout)
+        return _packed(clip, settings, material, name, objects)
+    except _UnusableError as error:
+        return LeftOut(error.reason, str(error))
+    except (InputError, ImportError):
+        # The detector cannot work at all: that concerns every clip, and whoever set it.
+        raise
+    except Exception as error:
+        # Whatever else a stranger's file or detector provokes costs this clip, not the run.
+        return LeftOut("failed", f"{type(error).__name__}: {error}")
+
+
+def check_clip(clip: Clip, settings: Settings) -> Prepared | LeftOut:
+    """Do what `prepare_clip` does without looking for objects, and keep no members."""
+    outcome = prepare_clip(clip, replace(settings, detector="none"))
+    return replace(outcome, members={}) if isinstance(outcome, Prepared) else outcome
+
+
+def length_of(clip: Clip) -> float:
+    """Read how long the picture of a clip is, as far as its file says.
+
+    Parameters
+    ----------
+    clip : Clip
+
+    Returns
+    -------
+    float
+        Seconds; 0.0 if the file does not say or cannot be read, which `prepare_clip` will tell.
+    """
+    try:
+        return max(0.0, probe(clip.video).duration - clip.start)
+    except Exception:
+        return 0.0
+
+
+@contextmanager
+def _or_left_out(reason: str) -> Iterator[None]:
+    """Turn what is wrong with a file into the reason that the clip is left out."""
+    try:
+        yield
+    except FileNotFoundError as error:
+        raise _UnusableError("missing file", str(error)) from None
+    except PartialSphereError as error:
+        raise _UnusableError("part of the sphere", str(error)) from None
+    except (InputError, OSError) as error:
+        raise _UnusableError(reason, str(error)) from None
+
+
+def _refuse(unwanted: tuple[str, ...], notes: tuple[str, ...]) -> None:
+    """Leave the clip out if one of its notes is unwanted."""
+    for note in notes:
+        if note in unwanted:
+            raise _UnusableError(note)
+
+
+def _examine(clip: Clip, settings: Settings) -> Material:
+    """Read a clip's picture and sound to their common length; raise what makes it unusable."""
+    if clip.split == "unlisted":
+        raise _UnusableError("unlisted", "the data set's lists do not name this clip")
+    seen, heard = _seconds_of_picture(clip), _seconds_of_sound(clip)
+    picture = _picture(clip, settings, min(seen, heard))
+    count = math.floor(min(picture.seconds, heard) * settings.frame_rate + 1e-6)
+    sound = _sound(clip, settings, count / settings.frame_rate)
+    found = (
+        picture.still,
+        *_absent(sound),
+        abs(seen - heard) > APART,
+        picture.layout.projection == "cubemap",
+        picture.layout.projection == "eac",
+        picture.layout.stereo != "mono",
+    )
+    notes = tuple(note for note, holds in zip(NOTES, found, strict=True) if holds)
+    return Material(picture, sound, count, notes)
+
+
+def _seconds_of_picture(clip: Clip) -> float:
+    """Length of the picture of a clip, as far as its file goes."""
+    with _or_left_out("unreadable picture"):
+        info = probe(clip.video)
+    if clip.audio == clip.video and not info.has_audio:
+        raise _UnusableError("no sound", f"{clip.video} has no sound track")
+    if not info.duration and clip.duration is None:
+        raise _UnusableError("unreadable picture", f"{clip.video} does not say how long it is")
+    return _within(clip, clip.video, info.duration or math.inf)
+
+
+def _seconds_of_sound(clip: Clip) -> float:
+    """Length of the sound of a clip, as far as its file goes."""
+    with _or_left_out("unusable sound"):
+        info = ambikit.info(clip.audio)
+    if info.convention is None:
+        raise _UnusableError(f"{info.channels} channels", f"{clip.audio} is no Ambisonic sound")
+    return _within(clip, clip.audio, info.duration)
+
+
+def _within(clip: Clip, path: Path, end: float) -> float:
+    """Seconds of a clip that lie before the end of a file."""
+    if end <= clip.start:
+        raise _UnusableError("too short", f"{path} ends at {end:.2f} s, before the clip begins")
+    return min(end - clip.start, clip.duration or math.inf)
+
+
+def _picture(clip: Clip, settings: Settings, seconds: float) -> Picture:
+    """Make the picture of a clip."""
+    if seconds < SHORTEST:
+        raise _UnusableError("too short", f"{seconds:.2f} s of picture and sound")
+    with _or_left_out("truncated picture"):
+        return transcode(
+            clip.video,
+            clip.start,
+            seconds,
+            rate=settings.frame_rate,
+            size=settings.frame_size,
+            layout=read_layout(clip.video),
+            mode=settings.video,
+        )
+
+
+def _sound(clip: Clip, settings: Settings, seconds: float) -> Sound:
+    """Read the first-order sound of a clip."""
+    with _or_left_out("unusable sound"):
+        sound, _ = ambikit.read(
+            clip.audio, sample_rate=settings.sample_rate, start=clip.start, duration=seconds
+        )
+    if np.abs(sound[0]).max(initial=0.0) < SILENT:
+        raise _UnusableError("silent", f"W stays below {SILENT:g} of full scale")
+    return np.ascontiguousarray(sound[:4], dtype=np.float32)
+
+
+def _absent(sound: Sound) -> tuple[bool, bool]:
+    """Tell whether Z is absent from sound with X and Y, and whether all dipoles are absent."""
+    w, y, z, x = np.sqrt(np.mean(np.square(sound, dtype=np.float64), axis=1))
+    flat = bool(max(x, y) < ABSENT * w)
+    return bool(z < ABSENT * w) and not flat, flat and bool(z < ABSENT * w)
+
+
+@cache
+def _detector(spec: str) -> Detector:
+    """Load a detector once a process."""
+    return load_detector(spec)
+
+
+def _detect(
+    clip: Clip, settings: Settings, duration: float, layout: FrameLayout
+) -> tuple[str, Objects]:
+    """Name the detector, and look for objects at each multiple of the detection's interval."""
+    rate = settings.detection_rate
+    times = np.arange(math.ceil(duration * rate)) / rate
+    if settings.detector == "none":
+        return "none", Objects(rate, 0, ())
+    if settings.detector == "file":
+        if clip.boxes is None:
+            raise _UnusableError("no boxes", "the source has no file of boxes for this clip")
+        with _or_left_out("unreadable boxes"):
+            known = read_boxes(clip.boxes, clip.start + times)
+        return "file", Objects(rate, len(times), tuple(regular(known)))
+    detector = _detector(settings.detector)
+    boxes: list[Boxes] = []
+    frames = stream_frames(
+        clip.video, start=clip.start, duration=len(times) / rate, rate=rate, layout=layout
+    )
+    batches = _batches(frames)
+    while True:
+        with _or_left_out("truncated picture"):
+            batch = next(batches, None)
+        if batch is None:
+            break
+        boxes.extend(detector.detect(batch))
+    return detector.name, Objects(rate, len(times), tuple(follow(boxes, rate)))
+
+
+def _batches(frames: Iterator[Frames]) -> Iterator[Frames]:
+    """Stack frames, so many that they fit into memory whatever their size."""
+    for first in frames:
+        count = min(_DETECTED_AT_ONCE, _DETECTED_PIXELS // (first.shape[0] * first.shape[1]))
+        yield np.stack([first, *islice(frames, max(0, count - 1))])
+
+
+def _packed(
+    clip: Clip, settings: Settings, material: Material, detector: str, objects: Objects
+) -> Prepared:
+    """Put together what was found."""
+    sound, gain = encode_sound(
+        material.sound, settings.sample_rate, settings.sound, settings.bitrate
+    )
+    facts = {
+        "start": clip.start,
+        "duration": material.count / settings.frame_rate,
+        "frames": material.count,
+        "copied": material.picture.copied,
+        "samples": material.sound.shape[1],
+        "gain": gain,
+        "notes": list(material.notes),
+        "detector": detector,
+    }
+    record = {
+        "format": RECORD_FORMAT,
+        "key": clip.key,
+        "split": clip.split,
+        "video": clip.video.name,
+        "audio": clip.audio.name,
+        **facts,
+        "frame_rate": settings.frame_rate,
+        "frame_size": settings.frame_size,
+        "sample_rate": settings.sample_rate,
+        "detection_rate": settings.detection_rate,
+        "moments": objects.count,
+        "objects": [track.to_record() for track in objects.tracks],
+    }
+    return Prepared(
+        facts | {"boxes": sum(len(track.boxes) for track in objects.tracks)},
+        {
+            "frames": material.picture.data,
+            "sound": sound,
+            "record": json.dumps(record, ensure_ascii=False, separators=(",", ":")).encode(),
+        },
+    )

@@ -1,0 +1,303 @@
+"""From a folder of clips to training shards, in a run that can be taken up where it ended."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from ambikit import InputError, checks
+from ambikit_learn._files import locked, writing_to
+from ambikit_learn._progress import tracked
+from ambikit_learn.data.format import Settings
+from ambikit_learn.data.sound import BITRATE, BITRATES, CODECS, OPUS_RATES
+from ambikit_learn.detection import load_detector
+from ambikit_learn.parallel.processes import Loss, map_in_order
+from ambikit_learn.parallel.ray import map_on_ray
+from ambikit_learn.prepare.assembly import HANG, Assembly, Outcome, row_of, size_of
+from ambikit_learn.prepare.clip import NOTES, SHORTEST, LeftOut, check_clip, length_of, prepare_clip
+from ambikit_learn.sources import Clip, distinct, open_source, segments
+from ambikit_learn.video.transcode import MODES
+
+ENGINES = ("local", "ray")
+"""Where clips can be worked."""
+
+PATIENCE = 30.0
+"""Seconds of work that a second of a clip may take: detection in full on one busy core."""
+PACE = 20_000.0
+"""Bytes of video to a second of work, where the length is not known."""
+HEADER = 60.0
+"""Seconds that the header of a video may take to read."""
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What came of a preparation.
+
+    Parameters
+    ----------
+    clips : int
+        Clips of the source.
+    prepared : int
+        Those that can be used.
+    hours : float
+        Their length.
+    left_out : dict
+        The others, counted by reason, the most frequent first.
+    notes : dict
+        What was noted of clips that are used, counted.
+    """
+
+    clips: int
+    prepared: int
+    hours: float
+    left_out: dict[str, int]
+    notes: dict[str, int]
+
+    @classmethod
+    def of(cls, rows: Sequence[Mapping[str, Any]]) -> Summary:
+        """Summarise rows of a manifest."""
+        used = [row for row in rows if row["status"] == "ok"]
+        return cls(
+            clips=len(rows),
+            prepared=len(used),
+            hours=sum(row["duration"] for row in used) / 3600.0,
+            left_out=dict(Counter(r["reason"] for r in rows if r["status"] != "ok").most_common()),
+            notes=dict(Counter(note for row in used for note in row["notes"]).most_common()),
+        )
+
+    def __str__(self) -> str:
+        """Format for a terminal."""
+        lines = [f"{self.prepared} of {self.clips} clips prepared, {self.hours:.2f} hours"]
+        lines += [f"  left out: {count} ({reason})" for reason, count in self.left_out.items()]
+        lines += [f"  noted: {count} ({note})" for note, count in self.notes.items()]
+        return "\n".join(lines)
+
+
+def prepare(
+    source: str | Path,
+    out: str | Path,
+    *,
+    adapter: str = "yt360",
+    detector: str = "none",
+    detection_rate: float = 2.0,
+    frame_rate: float = 8.0,
+    frame_size: tuple[int, int] = (160, 320),
+    video: str = "auto",
+    sample_rate: int = 24000,
+    sound: str = "flac",
+    bitrate: int = BITRATE,
+    segment: float = 10.0,
+    clips_per_shard: int = 128,
+    leave_out: Sequence[str] = ("W only",),
+    engine: str = "local",
+    address: str | None = None,
+    workers: int | None = None,
+    clip_timeout: float = 600.0,
+    check: bool = False,
+) -> Summary:
+    """Check clips, look for objects, and write shards that `AlignmentDataset` reads.
+
+    Parameters
+    ----------
+    source : path
+        Folder of clips.
+    out : path
+        Folder to write: a new one, or that of the same preparation which did not end. What is
+        finished is kept.
+    adapter : str
+        Layout of `source`, a name of `ambikit_learn.sources`.
+    detector : str
+        ``"none"``, ``"file"`` (the source's own boxes), ``"yolo:PATH"`` or
+        ``"package.module:factory"``.
+    detection_rate : float
+        Times per second at which objects are looked for.
+    frame_rate : float
+        Frames per second to keep.
+    frame_size : (height, width)
+        Size of the equirectangular frames to keep, even numbers.
+    video : {"auto", "encode", "copy"}
+        Copy the source's stream where it already is what would be coded, never, or wherever it
+        can be (`ambikit_learn.video.transcode.transcode`). Copying is quicker; reading a copy is
+        slow if its key frames are far apart, and its frames keep their own size and rate.
+    sample_rate : int
+        Of the sound to keep, in Hz.
+    sound : {"flac", "opus"}
+        Codec of the sound: 16-bit FLAC, or Opus at a fifth of its size.
+    bitrate : int
+        Of Opus, in kb/s for the four channels together.
+    segment : float
+        Seconds at which long clips are cut, so that no worker has to hold more. What is shorter
+        than two segments stays whole.
+    clips_per_shard : int
+        Clips of the source to a shard.
+    leave_out : sequence of str
+        Which of the notes leave a clip out: ``"still picture"``, ``"Z is silent"``,
+        ``"W only"``, ``"lengths differ"``; and of those that are converted ``"cubemap"``,
+        ``"equi-angular cubemap"``, ``"two eyes"``.
+    engine : {"local", "ray"}
+        Where clips are worked: in processes on this machine, or on the nodes of a Ray cluster.
+        These must see `source`, a detector's weights and its module by the same paths; only this
+        process writes to `out`.
+    address : str, optional
+        Of the Ray cluster that this machine is a node of, ``"HOST:PORT"`` or ``"auto"``;
+        ``"local"`` starts one here. Without it the one that ``RAY_ADDRESS`` names or that runs on
+        this machine, or else a new one here.
+    workers : int, optional
+        Processes, by default one a core, here or in the cluster; at most eight to a GPU where a
+        detector computes. 0 works in this process, without protection from crashes and hangs.
+    clip_timeout : float
+        Seconds after which a clip is given up, beyond half a minute for each of its own seconds
+        (where its length is not known, a second for each 20 kB of its video).
+    check : bool
+        Only say which clips could be used; `out` is not touched.
+
+    Returns
+    -------
+    Summary
+
+    Raises
+    ------
+    InputError
+        A setting is wrong, `out` holds something else or cannot be written to, `source` has no
+        clips, or there is no such Ray cluster.
+    FileNotFoundError
+        There is no such `source`.
+
+    Notes
+    -----
+    Every clip of the source has its row in ``manifest.parquet``; one that cannot be used is left
+    out with its reason and costs nothing else. Which clips belong to a shard depends on the source
+    alone, so each shard can be made, and made again, by itself: the output is the same bytes
+    whatever the engine and the number of workers, and however often the run was killed. That loses
+    the clips in hand, up to four a worker. A shard is made again when its clips' files change, and
+    when one of its clips was given up and more patience is granted.
+
+    A clip whose worker dies is tried once more in another process. One that kills that too is left
+    out as a decoder crash, one that takes too long as a decoder hang.
+    """
+    root, folder = Path(out), Path(source)
+    settings = Settings(
+        source=folder.resolve().name,
+        adapter=adapter,
+        detector=detector,
+        detection_rate=checks.positive(detection_rate, "detection_rate", "Hz"),
+        frame_rate=checks.positive(frame_rate, "frame_rate", "Hz"),
+        frame_size=checks.frame_size(frame_size),
+        sample_rate=checks.positive_int(sample_rate, "sample_rate"),
+        clips_per_shard=checks.positive_int(clips_per_shard, "clips_per_shard"),
+        leave_out=tuple(checks.choice(note, NOTES, "leave_out") for note in leave_out),
+        video=checks.choice(video, MODES, "video"),
+        sound=checks.choice(sound, CODECS, "sound"),
+        bitrate=_bitrate(sound, sample_rate, bitrate),
+        segment=checks.within(segment, SHORTEST, math.inf, "segment"),
+    )
+    crew = _Crew(
+        _engine(engine, workers, address, detector),
+        checks.positive(clip_timeout, "clip_timeout", "seconds"),
+    )
+    clips = list(open_source(adapter, folder).clips())
+    load_detector(detector)  # a wrong name or path is told before hours of work
+    clips = _cut(clips, settings.segment, workers)
+    if check:
+        outcomes = crew.work(partial(check_clip, settings=settings), clips)
+        return Summary.of([row_of(*pair, folder) for pair in zip(clips, outcomes, strict=True)])
+    if folder.resolve() in (root.resolve(), *root.resolve().parents):
+        raise InputError(f"{root} lies in the folder of the clips: choose one outside {folder}")
+    assembly = Assembly(root, folder, settings, crew.clip_timeout)
+    shards = assembly.plan(clips)
+    with writing_to(root):
+        _claim(root, settings)
+        with locked(root / "dataset.json"):
+            work = partial(crew.work, partial(prepare_clip, settings=settings))
+            return Summary.of(assembly.make(shards, work))
+
+
+def _bitrate(sound: str, sample_rate: int, bitrate: int) -> int:
+    """Return the bit rate of a codec, 0 if it has none."""
+    if sound != "opus":
+        return 0
+    if sample_rate not in OPUS_RATES:
+        rates = ", ".join(map(str, OPUS_RATES))
+        raise InputError(f"Opus takes no sample_rate of {sample_rate} Hz: choose one of {rates}")
+    return round(checks.within(bitrate, *BITRATES, "bitrate"))
+
+
+def _cut(clips: list[Clip], segment: float, workers: int | None) -> list[Clip]:
+    """Cut clips into segments; their lengths are read where a broken header does no harm."""
+    unknown = [clip for clip in clips if clip.duration is None and clip.split != "unlisted"]
+    with closing(
+        map_in_order(
+            length_of, unknown, workers=workers, lost=lambda *_: 0.0, limit=lambda _: HEADER
+        )
+    ) as lengths:
+        found = dict(zip((clip.key for clip in unknown), lengths, strict=True))
+    parts = [
+        part
+        for clip in clips
+        for part in segments(clip, found.get(clip.key, clip.duration or 0.0), segment)
+    ]
+    return list(distinct(parts))
+
+
+def _engine(
+    name: str, workers: int | None, address: str | None, detector: str
+) -> Callable[..., Generator[Outcome, None, None]]:
+    """Return the map that does the work."""
+    count = None if workers is None else checks.nonnegative_int(workers, "workers")
+    if checks.choice(name, ENGINES, "engine") == "ray":
+        computes = detector not in ("none", "file")
+        return partial(map_on_ray, workers=count, address=address, gpus=computes)
+    if address is not None:
+        raise InputError(f"address {address!r} is for a Ray cluster: take the engine 'ray'")
+    return partial(map_in_order, workers=count)
+
+
+@dataclass(frozen=True)
+class _Crew:
+    """Who works the clips, and the patience with each."""
+
+    engine: Callable[..., Generator[Outcome, None, None]]
+    clip_timeout: float
+
+    def work(
+        self, work: Callable[[Clip], Outcome], clips: Sequence[Clip]
+    ) -> Generator[Outcome, None, None]:
+        """Work clips, in order, showing progress."""
+        if clips:
+            with closing(self.engine(work, clips, lost=self.lost, limit=self.limit)) as outcomes:
+                yield from tracked(outcomes, len(clips), "prepare")
+
+    def limit(self, clip: Clip) -> float:
+        """Seconds that a clip may take."""
+        if clip.duration is not None:
+            return self.clip_timeout + PATIENCE * clip.duration
+        return self.clip_timeout + size_of(clip.video) / PACE
+
+    def lost(self, clip: Clip, how: Loss) -> Outcome:
+        """Make the outcome of a clip whose worker gave none."""
+        if how == "hang":
+            return LeftOut(HANG, f"no end after {self.limit(clip):.0f} s (see clip_timeout)")
+        return LeftOut("decoder crash", "the worker process died, and another died on this clip")
+
+
+def _claim(root: Path, settings: Settings) -> None:
+    """Make `root` the folder of this preparation, or check that it already is."""
+    root.mkdir(parents=True, exist_ok=True)
+    if not (root / "dataset.json").exists():
+        if any(not path.name.startswith(".") for path in root.iterdir()):
+            raise InputError(f"{root} holds something else: choose a new folder")
+        settings.save(root)
+        return
+    found, wanted = asdict(Settings.load(root)), asdict(settings)
+    changed = [f"{k} {found[k]!r}, not {wanted[k]!r}" for k in wanted if found[k] != wanted[k]]
+    if changed:
+        raise InputError(
+            f"{root} was prepared with {'; '.join(changed)}: choose a new folder, or the same "
+            "settings to take up that preparation"
+        )

@@ -1,0 +1,1 @@
+"""Pretext tasks: a file each, and their registry."""

@@ -1,0 +1,40 @@
+"""Audio-visual correspondence (AVC): whether a sound belongs to a picture."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from ambikit_learn.pretext.contrast import HEAD_DIM, RULES, Agreement, Rules, found
+
+
+class CorrespondenceHeads(nn.Module):
+    """Audio-visual correspondence: one linear projection a modality, into one space."""
+
+    def __init__(self, dim: int) -> None:
+        super().__init__()
+        self.vision = nn.Linear(dim, HEAD_DIM)
+        self.sound = nn.Linear(dim, HEAD_DIM)
+
+    def forward(self, vision: Tensor, sound: Tensor) -> Agreement:
+        """Return the projections of encodings (B, K, dim)."""
+        v, a = self.vision(vision), self.sound(sound)
+        return Agreement(vision=v, vision_from_sound=a, sound=a, sound_from_vision=v)
+
+
+def avc(agreement: Agreement, rules: Rules = RULES) -> Tensor:
+    """Audio-visual correspondence: each crop must find its sound, and each sound its crop.
+
+    Parameters
+    ----------
+    agreement : Agreement
+        Of N clips with K viewpoints; `vision` and `sound` are looked at.
+    rules : Rules
+        How they are compared.
+
+    Returns
+    -------
+    Tensor, scalar
+        Mean of both directions.
+    """
+    vision, sound = agreement.vision, agreement.sound
+    return 0.5 * (found(vision, sound, rules) + found(sound, vision, rules))

@@ -1,0 +1,55 @@
+"""Audio-visual spatial alignment (AVSA): whether sound comes from where a picture looks."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from ambikit_learn.networks.translator import Translator
+from ambikit_learn.pretext.contrast import HEAD_DIM, RULES, Agreement, Rules, found
+
+
+class AlignmentHeads(nn.Module):
+    """Audio-visual spatial alignment: translators over viewpoints, projections on each side."""
+
+    def __init__(self, dim: int, hidden: int, dropout: float) -> None:
+        super().__init__()
+        self.sound_to_vision = Translator(dim, hidden, dropout)
+        self.vision_to_sound = Translator(dim, hidden, dropout)
+        self.vision = nn.Linear(dim, HEAD_DIM)
+        self.vision_from_sound = nn.Linear(dim, HEAD_DIM)
+        self.sound = nn.Linear(dim, HEAD_DIM)
+        self.sound_from_vision = nn.Linear(dim, HEAD_DIM)
+
+    def forward(self, vision: Tensor, sound: Tensor) -> Agreement:
+        """Return the projections of encodings (B, K, dim) and of their translations."""
+        return Agreement(
+            vision=self.vision(vision),
+            vision_from_sound=self.vision_from_sound(self.sound_to_vision(sound)),
+            sound=self.sound(sound),
+            sound_from_vision=self.sound_from_vision(self.vision_to_sound(vision)),
+        )
+
+
+def avsa(agreement: Agreement, rules: Rules = RULES) -> Tensor:
+    """Audio-visual spatial alignment: each prediction must find its target at its viewpoint.
+
+    Parameters
+    ----------
+    agreement : Agreement
+        Of N clips with K viewpoints.
+    rules : Rules
+        How they are compared.
+
+    Returns
+    -------
+    Tensor, scalar
+        Mean of both modalities.
+
+    References
+    ----------
+    .. [1] P. Morgado, Y. Li, N. Vasconcelos, "Learning Representations from Audio-Visual Spatial
+           Alignment", NeurIPS 2020.
+    """
+    seen = found(agreement.vision_from_sound, agreement.vision, rules)
+    heard = found(agreement.sound_from_vision, agreement.sound, rules)
+    return 0.5 * (seen + heard)

@@ -1,0 +1,63 @@
+"""Correspondence and alignment together."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import NamedTuple
+
+from torch import Tensor, nn
+
+from ambikit_learn.networks.translator import Translator
+from ambikit_learn.pretext.avc import CorrespondenceHeads, avc
+from ambikit_learn.pretext.avsa import AlignmentHeads, avsa
+from ambikit_learn.pretext.contrast import RULES, Agreement, Rules
+
+
+class Agreements(NamedTuple):
+    """What should agree for correspondence and for alignment, of the same viewpoints."""
+
+    correspondence: Agreement
+    alignment: Agreement
+
+    def similarity(self) -> Tensor:
+        """Return that of the alignment, which knows directions."""
+        return self.alignment.similarity()
+
+
+class BothHeads(nn.Module):
+    """The heads of correspondence and of alignment, side by side."""
+
+    def __init__(self, dim: int, hidden: int, dropout: float) -> None:
+        super().__init__()
+        self.correspondence = CorrespondenceHeads(dim)
+        self.alignment = AlignmentHeads(dim, hidden, dropout)
+
+    @property
+    def vision_to_sound(self) -> Translator:
+        """Translator of the alignment."""
+        return self.alignment.vision_to_sound
+
+    def forward(self, vision: Tensor, sound: Tensor) -> Agreements:
+        """Return what each pair of heads makes of encodings (B, K, dim)."""
+        return Agreements(self.correspondence(vision, sound), self.alignment(vision, sound))
+
+
+def both(agreements: Agreements, rules: Rules = RULES) -> Tensor:
+    """Correspondence and alignment together: ``w avc + (1 - w) avsa``, w the rules' `avc_weight`.
+
+    Parameters
+    ----------
+    agreements : Agreements
+        What the heads of both say.
+    rules : Rules
+        How they are compared. The correspondence has other clips as candidates whatever the rules
+        say: to tell the viewpoints of a clip apart is left to the alignment.
+
+    Returns
+    -------
+    Tensor, scalar
+    """
+    apart = replace(rules, candidates="other_clips")
+    correspondence = avc(agreements.correspondence, apart)
+    alignment = avsa(agreements.alignment, rules)
+    return rules.avc_weight * correspondence + (1.0 - rules.avc_weight) * alignment

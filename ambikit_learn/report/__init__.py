@@ -1,0 +1,1 @@
+"""Pictures of what a run shows, and a page of them."""

@@ -1,0 +1,153 @@
+"""What a run shows: a picture of every stage."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+from torch import Tensor
+
+import ambikit
+import ambikit.plot
+from ambikit_learn._files import replacing
+from ambikit_learn.evaluation.results import Results
+from ambikit_learn.sphere.boxes import Boxes
+
+SHARPNESS = 4
+"""Power of the beam's output that the heat map shows: a first-order beam is broad."""
+
+
+def scene_picture(
+    path: Path, frame: np.ndarray[Any, Any], sound: np.ndarray[Any, Any], boxes: Boxes
+) -> None:
+    """Draw a frame with its boxes, and over it where the sound comes from.
+
+    Parameters
+    ----------
+    path : Path
+        PNG to write.
+    frame : ndarray, shape (H, W, 3)
+        Equirectangular, uint8.
+    sound : ndarray, shape (4, n)
+        AmbiX of the same moment.
+    boxes : Boxes
+        Of the same moment.
+    """
+    with _figure(path, (11, 6)) as figure:
+        axes = figure.subplots()
+        azimuth, elevation = ambikit.plot.equirectangular_grid(90, 180)
+        power = ambikit.power_map(sound, azimuth, elevation)
+        ambikit.plot.heat_map(
+            (power / power.max()) ** SHARPNESS,
+            frame=frame,
+            ax=axes,
+            label="acoustic power, sharpened",
+        )
+        for i, label in enumerate(boxes.label):
+            _draw_box(axes, boxes, i, label)
+        axes.set_title("frame, detected objects and acoustic power")
+
+
+def crops_picture(
+    path: Path,
+    video: Tensor,
+    features: Tensor,
+    azimuth: Tensor,
+    elevation: Tensor,
+    channels: Sequence[str],
+) -> None:
+    """Draw the crops of a clip above the sound that is aligned with each.
+
+    Parameters
+    ----------
+    path : Path
+        PNG to write.
+    video : Tensor, shape (K, T, S, S, 3)
+        Crops, uint8.
+    features : Tensor, shape (K, C, frames, mels)
+        Standardised features of the aligned sound.
+    azimuth, elevation : Tensor, shape (K,)
+        Centres of the crops, in radians.
+    channels : sequence of str
+        Names of the C channels; the first and the last three are drawn.
+    """
+    shown = sorted({0, *range(max(len(channels) - 3, 0), len(channels))})
+    with _figure(path, (2.6 * len(video), 2.6 + 1.3 * len(shown))) as figure:
+        ratios = [2.4] + [1.0] * len(shown)
+        grid = figure.subplots(
+            1 + len(shown), len(video), squeeze=False, gridspec_kw={"height_ratios": ratios}
+        )
+        for k, column in enumerate(grid.T):
+            column[0].imshow(video[k, video.shape[1] // 2].numpy())
+            az, el = np.rad2deg([float(azimuth[k]), float(elevation[k])])
+            column[0].set_title(f"azimuth {az:+.0f}°, elevation {el:+.0f}°", fontsize=9)
+            for row, channel in zip(column[1:], shown, strict=True):
+                image = features[k, channel].T.numpy()
+                row.imshow(image, origin="lower", aspect="auto", vmin=-2.5, vmax=2.5)
+                row.set_ylabel(channels[channel] if k == 0 else "", fontsize=8)
+            for axes in column:
+                axes.set_xticks([])
+                axes.set_yticks([])
+
+
+def curves_picture(path: Path, runs: dict[str, Path]) -> None:
+    """Draw loss and retrieval over the steps of runs, from their ``metrics.csv``."""
+    with _figure(path, (10, 3.6)) as figure:
+        left, right = figure.subplots(1, 2)
+        for name, run in runs.items():
+            with (run / "metrics.csv").open(newline="") as file:
+                rows = list(csv.DictReader(file))
+            for axes, column in ((left, "train/loss"), (right, "val/ret4")):
+                points = [(int(r["step"]), float(r[column])) for r in rows if r.get(column)]
+                axes.plot(*np.array(points).reshape(-1, 2).T, marker=".", label=name)
+        right.axhline(0.25, color="grey", linestyle=":", label="guessing")
+        left.set_ylabel("training loss, nats")
+        right.set_ylabel("own sound among four views")
+        for axes in (left, right):
+            axes.set_xlabel("step")
+            axes.legend()
+
+
+def results_picture(path: Path, results: Sequence[Results]) -> None:
+    """Draw accuracies with their intervals beside what guessing gives."""
+    bars = [
+        (r.task.upper(), name, e, r.chance[name]) for r in results for name, e in r.rows.items()
+    ]
+    with _figure(path, (8, 0.9 + 0.42 * len(bars))) as figure:
+        axes = figure.subplots()
+        for y, (_, _, estimate, chance) in enumerate(bars):
+            error = [[estimate.mean - estimate.low], [estimate.high - estimate.mean]]
+            axes.barh(y, estimate.mean, xerr=error, color="tab:blue", capsize=3)
+            axes.plot([chance, chance], [y - 0.4, y + 0.4], color="black", linestyle=":")
+        axes.set_yticks(range(len(bars)), [f"{task}: {name}" for task, name, *_ in bars])
+        axes.invert_yaxis()
+        axes.set_xlim(0, 1)
+        axes.set_xlabel("accuracy (dotted: guessing)")
+
+
+@contextmanager
+def _figure(path: Path, size: tuple[float, float]) -> Iterator[Figure]:
+    """Give a figure to draw on, and write it when drawn; no display is needed."""
+    figure = Figure(figsize=size, layout="constrained")
+    yield figure
+    with replacing(path) as temporary:
+        figure.savefig(temporary, dpi=120)
+
+
+def _draw_box(axes: Any, boxes: Boxes, i: int, label: str) -> None:
+    """Outline a box on axes in degrees; one cut by the seam shows on both sides."""
+    # A degree of azimuth is shorter above and below the horizon.
+    half = boxes.width[i] / 2 / max(np.cos(np.deg2rad(boxes.elevation[i])), 0.1)
+    low, height = boxes.elevation[i] - boxes.height[i] / 2, boxes.height[i]
+    for azimuth in boxes.azimuth[i] + np.array([-360.0, 0.0, 360.0]):
+        if abs(azimuth) - half < 180:
+            corner = (azimuth - half, low)
+            outline = Rectangle(corner, 2 * half, height, fill=False, edgecolor="white")
+            axes.add_patch(outline)
+            axes.text(azimuth, low + height + 1, label, color="white", ha="center", clip_on=True)

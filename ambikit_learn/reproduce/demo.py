@@ -1,0 +1,144 @@
+"""The whole method in minutes: world, prepare, AVC, AVSA, evaluation, pictures."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from rich.console import Console
+
+from ambikit import InputError
+from ambikit_learn.data.dataset import SpanDataset
+from ambikit_learn.data.format import read_manifest
+from ambikit_learn.evaluation.pretext import evaluate
+from ambikit_learn.evaluation.results import Results, print_results
+from ambikit_learn.models.run import load_run
+from ambikit_learn.prepare.command import prepare
+from ambikit_learn.report import pictures
+from ambikit_learn.report.page import write_page
+from ambikit_learn.training.command import fit_main
+from ambikit_learn.world import render_world
+
+CLIP_SECONDS = 2.0
+DETECTION_RATE = 1.0
+"""Looks for objects a second; each takes some 40 ms of a core."""
+
+
+@dataclass(frozen=True)
+class Budget:
+    """How much world and training fit into a number of minutes on two cores."""
+
+    clips: int
+    avc_steps: int
+    avsa_steps: int
+
+    @classmethod
+    def of(cls, minutes: float) -> Budget:
+        """Share the minutes out: a third for the world, half for learning, the rest to measure."""
+        if not minutes > 0:
+            raise InputError(f"minutes must be positive, got {minutes!r}")
+        return cls(
+            clips=max(round(300 * minutes), 10),
+            avc_steps=max(round(15 * minutes), 5),
+            avsa_steps=max(round(80 * minutes), 5),
+        )
+
+
+def run_demo(
+    out: Path,
+    *,
+    data: Path | None = None,
+    source: str = "folder",
+    detector: str = "none",
+    minutes: float = 6.0,
+    seed: int = 0,
+) -> list[Results]:
+    """Run every stage and leave its output, a picture of it, and a page of all in `out`.
+
+    Parameters
+    ----------
+    out : Path
+        Output folder. What an interrupted demo has finished is kept.
+    data : Path, optional
+        A folder of 360° clips instead of the procedural world.
+    source, detector : str
+        Layout of `data` and how its objects are found, as for `prepare`. The world has the layout
+        of YT-360, and its objects are found by the small YOLO that knows them.
+    minutes : float
+        About how long it may take on two cores.
+    seed : int
+        Of the world, the training and the evaluation.
+
+    Returns
+    -------
+    list of Results
+        Of AVC and AVSA, on held-out clips if there are any.
+    """
+    begin = time.perf_counter()
+    budget = Budget.of(minutes)
+    if data is None:
+        _say("1/5 world", f"{budget.clips} scenes of {CLIP_SECONDS:g} s")
+        data, source, detector = out / "world", "yt360", "world"
+        render_world(data, clips=budget.clips, seed=seed, duration=CLIP_SECONDS)
+    else:
+        _say("1/5 your clips", str(data))
+    shards = out / "shards"
+    _say("2/5 prepare", "check, find objects, write shards")
+    print(prepare(data, shards, adapter=source, detector=detector, detection_rate=DETECTION_RATE))
+    split = _held_out(shards)
+    strategy = "random" if detector == "none" else "mixed"
+    common = [f"--seed_everything={seed}", "--data", str(shards), "--data.strategy", strategy]
+    steps = {"avc": budget.avc_steps, "avsa": budget.avsa_steps}
+    runs = {task: out / task for task in steps}
+    for number, (task, count) in enumerate(steps.items(), 3):
+        _say(f"{number}/5 {task.upper()}", f"{count} steps")
+        options = ["--config", f"{task}_foa_iv", *common, "--out", str(runs[task])]
+        start = ["--model.initialise_from", str(runs["avc"])] if task == "avsa" else []
+        fit_main([*options, *start, "--trainer.max_steps", str(count)])
+    _say("5/5 evaluate", f"on the {split} split")
+    results = evaluate(("avc", "avsa"), runs["avsa"], shards, split=split, spans=2, seed=seed)
+    _pictures(out, shards, split, runs, results)
+    print_results(results)
+    _say("done", f"{(time.perf_counter() - begin) / 60:.1f} minutes; see {out / 'index.html'}")
+    return results
+
+
+def _held_out(shards: Path) -> str:
+    """Name the split to measure on: the test split, or else the training clips, and say so."""
+    rows = read_manifest(shards).to_pylist()
+    if any(row["split"] == "test" and row["status"] == "ok" for row in rows):
+        return "test"
+    print("no clip is held out for testing: the figures below are of the training clips")
+    return "train"
+
+
+def _pictures(
+    out: Path, shards: Path, split: str, runs: dict[str, Path], results: list[Results]
+) -> None:
+    """Draw every stage of the first held-out clip and write the page."""
+    spans = SpanDataset(shards, split, spans=1, strategy="mixed")
+    item, scene = spans[0], spans.scene(0)
+    pictures.scene_picture(out / "scene.png", scene.frame, scene.sound, scene.boxes)
+    model = load_run(runs["avsa"])
+    with torch.inference_mode():
+        features = model.front_end(
+            item["sound"][None], item["azimuth"][None], item["elevation"][None]
+        )[0]
+    angles = item["azimuth"], item["elevation"]
+    names = model.front_end.channel_names
+    pictures.crops_picture(out / "crops.png", item["video"], features, *angles, names)
+    pictures.curves_picture(out / "training.png", {k.upper(): run for k, run in runs.items()})
+    pictures.results_picture(out / "results.png", results)
+    captions = {
+        "scene.png": "A frame with its objects, and where a first-order beam hears power",
+        "crops.png": "Four crops, and the sound turned towards each: log-mel of W, intensity x y z",
+        "training.png": "Training loss, and how often a crop finds its own sound among four views",
+        "results.png": f"Accuracy on the {split} split with 95% intervals",
+    }
+    write_page(out / "index.html", "ambikit demo", results, captions)
+
+
+def _say(stage: str, what: str) -> None:
+    Console().print(f"[bold]{stage}[/bold]: {what}", highlight=False)

@@ -1,0 +1,1 @@
+"""Directions, frames, boxes and crops on the sphere."""

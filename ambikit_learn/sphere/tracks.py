@@ -1,0 +1,106 @@
+"""Objects through a clip: boxes at steps of time, and where they are in between."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from ambikit_learn._typing import Indices
+from ambikit_learn.sphere.boxes import Boxes
+from ambikit_learn.sphere.equirect import between
+
+_NUMBERS = ("azimuth", "elevation", "width", "height", "score")
+
+
+@dataclass(frozen=True, eq=False)
+class Track:
+    """An object at the moments at which it was found.
+
+    Parameters
+    ----------
+    moments : (n,) int array
+        Their numbers, rising.
+    boxes : Boxes
+        Where it was then, all of one label.
+
+    Examples
+    --------
+    >>> car = Track([0, 1], Boxes([170, -170], [0, 0], [20, 22], [9, 9], [0.9, 0.8], ["car"] * 2))
+    >>> car.at([0.5, 9.0]).azimuth.round(3).tolist()
+    [180.0, -150.0]
+    """
+
+    moments: Indices
+    boxes: Boxes
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "moments", np.asarray(self.moments, dtype=np.intp))
+
+    def at(self, moments: npt.ArrayLike) -> Boxes:
+        """Return its boxes at any moments (T,), whole or not.
+
+        Between two finds it goes along the great circle. Beyond the first and the last it goes on
+        for one moment, and rests.
+        """
+        first, last = self.moments[[0, -1]]
+        wanted = np.clip(np.atleast_1d(moments), first - 1, last + 1)
+        after = np.searchsorted(self.moments[1:-1], wanted) + min(1, len(self.moments) - 1)
+        before = np.maximum(after - 1, 0)
+        interval = np.maximum(self.moments[after] - self.moments[before], 1)
+        azimuth, elevation = between(
+            self.boxes.azimuth[before],
+            self.boxes.elevation[before],
+            self.boxes.azimuth[after],
+            self.boxes.elevation[after],
+            (wanted - self.moments[before]) / interval,
+        )
+        width, height, score = (
+            np.interp(wanted, self.moments, values)
+            for values in (self.boxes.width, self.boxes.height, self.boxes.score)
+        )
+        return Boxes(azimuth, elevation, width, height, score, self.boxes.label[:1] * len(wanted))
+
+    def to_record(self) -> dict[str, Any]:
+        """Return lists of plain numbers (as for JSON), angles to a thousandth of a degree."""
+        numbers = {name: getattr(self.boxes, name).round(3).tolist() for name in _NUMBERS}
+        return {"label": self.boxes.label[0], "moments": self.moments.tolist(), **numbers}
+
+    @classmethod
+    def from_record(cls, record: Mapping[str, Any]) -> Self:
+        """Return the track that `to_record` wrote."""
+        moments = record["moments"]
+        azimuth, elevation, width, height, score = (np.asarray(record[name]) for name in _NUMBERS)
+        labels = (str(record["label"]),) * len(moments)
+        return cls(moments, Boxes(azimuth, elevation, width, height, score, labels))
+
+
+@dataclass(frozen=True, eq=False)
+class Objects:
+    """What was found in a clip.
+
+    Parameters
+    ----------
+    rate : float
+        Moments a second at which objects were looked for, the first at the clip's beginning.
+    count : int
+        How many moments there were.
+    tracks : tuple of Track
+        The objects.
+    """
+
+    rate: float
+    count: int
+    tracks: tuple[Track, ...]
+
+    def present(self, time: float) -> list[Track]:
+        """Return the objects found at the moment nearest to a time, or both before and after it."""
+        nearest = min(round(time * self.rate), self.count - 1)
+        return [t for t in self.tracks if t.moments[0] <= nearest <= t.moments[-1]]
+
+    def boxes(self, time: float) -> Boxes:
+        """Return the boxes of the objects that are present, at a time in seconds."""
+        return Boxes.concatenate([t.at(time * self.rate) for t in self.present(time)])

@@ -1,0 +1,130 @@
+"""An endless stream of clips, in which a step's batch is a function of seed and step alone."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch.utils.data import DataLoader, Dataset, Sampler
+
+from ambikit_learn.data.dataset import AlignmentDataset
+from ambikit_learn.data.items import Change, Item
+from ambikit_learn.data.rendered import WorldDataset
+
+Items = AlignmentDataset | WorldDataset
+
+# Draws of changes are apart from those of the data set, which has seeds of three numbers.
+_CHANGES = 1
+
+
+class StreamBatches(Sampler[list[int]]):
+    """Positions in an endless, reshuffled stream of clips, batch by batch.
+
+    Position ``epoch * size + index`` stands for clip `index` in that epoch. The batch of a step is
+    a function of (seed, step) alone: not of ranks, workers or stops.
+
+    Parameters
+    ----------
+    size : int
+        Number of clips.
+    batch_size : int
+        Clips a step, all ranks together.
+    steps : int
+        Last step.
+    seed : int
+        Of the order.
+    start : int
+        First step.
+    rank, ranks : int
+        Which part of each batch to give.
+    """
+
+    def __init__(
+        self,
+        size: int,
+        batch_size: int,
+        steps: int,
+        *,
+        seed: int = 0,
+        start: int = 0,
+        rank: int = 0,
+        ranks: int = 1,
+    ) -> None:
+        self.size, self.batch_size, self.steps = size, batch_size, steps
+        self.seed, self.start = seed, start
+        share = batch_size // ranks
+        self.part = slice(rank * share, (rank + 1) * share)
+
+    def __len__(self) -> int:
+        return self.steps
+
+    def __iter__(self) -> Iterator[list[int]]:
+        epoch, order = -1, np.empty(0, int)
+        for step in range(self.start, self.steps):
+            batch = []
+            for position in range(step * self.batch_size, (step + 1) * self.batch_size):
+                if position // self.size != epoch:
+                    epoch = position // self.size
+                    order = np.random.default_rng([self.seed, epoch]).permutation(self.size)
+                batch.append(epoch * self.size + int(order[position % self.size]))
+            yield batch[self.part]
+
+
+class StreamDataset(Dataset[Item]):
+    """The items of a stream position: the epoch is set where the item is made, in the worker.
+
+    Parameters
+    ----------
+    dataset : AlignmentDataset or WorldDataset
+        What each epoch goes through.
+    changes : sequence of callable
+        What is done to each item, with draws that depend on seed and position alone.
+    seed : int
+        Of these draws.
+    """
+
+    def __init__(self, dataset: Items, changes: Sequence[Change] = (), seed: int = 0) -> None:
+        self.dataset, self.changes, self.seed = dataset, changes, seed
+
+    def __getitem__(self, position: int) -> Item:
+        epoch, index = divmod(position, len(self.dataset))
+        self.dataset.set_epoch(epoch)
+        item = self.dataset[index]
+        rng = np.random.default_rng([self.seed, epoch, index, _CHANGES])
+        for change in self.changes:
+            item = change(item, rng)
+        return item
+
+
+class TimedLoader(DataLoader[Any]):
+    """A loader that sums the seconds its consumer waited; Ctrl-C is left to the consumer."""
+
+    waited = 0.0
+
+    def __init__(self, dataset: Dataset[Any], **options: Any) -> None:
+        super().__init__(
+            dataset,
+            worker_init_fn=_ignore_interrupts,
+            pin_memory=torch.cuda.is_available(),
+            **options,
+        )
+
+    def __iter__(self) -> Iterator[Any]:  # type: ignore[override]
+        batches = super().__iter__()
+        while True:
+            begin = time.perf_counter()
+            try:
+                batch = next(batches)
+            except StopIteration:
+                return
+            self.waited += time.perf_counter() - begin
+            yield batch
+
+
+def _ignore_interrupts(worker: int) -> None:
+    """Leave Ctrl-C to the process that trains, which finishes its step with what is loaded."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)

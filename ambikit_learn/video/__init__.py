@@ -1,0 +1,1 @@
+"""Video files: decoding, coding, copying, and what they state about their projection."""

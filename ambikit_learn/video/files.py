@@ -1,0 +1,404 @@
+"""Video files: what they hold, the frames of a span, and writing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+import numpy.typing as npt
+
+from ambikit import InputError, checks
+from ambikit_learn._files import replacing
+from ambikit_learn._typing import Frames
+from ambikit_learn.sphere.projection import (
+    FrameLayout,
+    cubemap_to_equirectangular,
+    equirectangular_size,
+    one_eye,
+)
+from ambikit_learn.video.decode import (
+    UNPROBED,
+    end_of,
+    frame_rate_of,
+    frames_from,
+    open_video,
+    shown_at,
+)
+from ambikit_learn.video.spherical import PartialSphereError, mesh_layout, stated_layout
+
+
+@dataclass(frozen=True)
+class MediaInfo:
+    """What the header of a media file says.
+
+    Parameters
+    ----------
+    width, height : int
+        Size of the video in pixels.
+    frame_rate : float
+        Average number of frames per second.
+    duration : float
+        Length of the video in seconds; 0.0 if the file does not say.
+    video_codec : str
+        FFmpeg's name of the video codec.
+    has_audio : bool
+        There is a sound track.
+    audio_channels : int
+        Number of channels of the first sound track; 0 without one.
+    """
+
+    width: int
+    height: int
+    frame_rate: float
+    duration: float
+    video_codec: str
+    has_audio: bool
+    audio_channels: int
+
+
+def probe(path: str | Path) -> MediaInfo:
+    """Read what a video file's header says, without decoding.
+
+    Parameters
+    ----------
+    path : path
+        Media file.
+
+    Returns
+    -------
+    MediaInfo
+
+    Raises
+    ------
+    FileNotFoundError
+        There is no such file.
+    InputError
+        The file is not media, is truncated, or holds no video.
+    """
+    with open_video(path) as (container, stream):
+        sound = container.streams.audio[0] if container.streams.audio else None
+        return MediaInfo(
+            width=stream.width,
+            height=stream.height,
+            frame_rate=frame_rate_of(stream),
+            duration=end_of(container, stream),
+            video_codec=stream.codec_context.name,
+            has_audio=sound is not None,
+            audio_channels=sound.codec_context.channels if sound else 0,
+        )
+
+
+def read_layout(path: str | Path) -> FrameLayout | None:
+    """Read what a video file states about its projection.
+
+    Parameters
+    ----------
+    path : path
+        Video file: mp4 or mov (boxes sv3d and st3d, or the XML of Spherical Video V1), mkv or webm.
+        A projection mesh, as YouTube writes, is recognised if it is an equi-angular cubemap's.
+
+    Returns
+    -------
+    FrameLayout or None
+        None if it states nothing.
+
+    Raises
+    ------
+    FileNotFoundError
+        There is no such file.
+    PartialSphereError
+        The file shows only a part of the sphere.
+    InputError
+        The file is no video.
+    """
+    with open_video(path, **UNPROBED) as (container, stream):
+        frame = next(container.decode(stream), None)
+        if frame is None:
+            raise InputError(f"{path} holds no frames: fetch or make it again")
+        try:
+            stated, mesh = stated_layout(frame.side_data), mesh_layout(Path(path))
+            return replace(mesh, stereo=stated.stereo) if mesh and stated else mesh or stated
+        except PartialSphereError as error:
+            raise PartialSphereError(f"{path}: {error}") from None
+
+
+def read_frames(
+    path: str | Path,
+    *,
+    start: float = 0.0,
+    duration: float | None = None,
+    rate: float | None = None,
+    size: tuple[int, int] | None = None,
+    layout: FrameLayout | None = None,
+) -> Frames:
+    """Read the frames of a span of video.
+
+    Parameters
+    ----------
+    path : path
+        Video file.
+    start : float
+        Beginning of the span in seconds.
+    duration : float, optional
+        Length in seconds; to the end of the video when not given.
+    rate : float, optional
+        Frames per second to return, at the times ``start + arange(T) / rate``; the video's own
+        rate when not given. Each time gets the frame that a player shows then: the last one that
+        does not begin later.
+    size : (height, width), optional
+        Scale to this size, smoothly; the video's own size when not given.
+    layout : FrameLayout, optional
+        How the frames show the sphere, such as `read_layout` says: cubemaps are converted to
+        equirectangular frames, and of two eyes the left one is taken. As they are when not given.
+
+    Returns
+    -------
+    (T, height, width, 3) uint8 array
+        RGB, with ``T = round(duration * rate)``, at least 1.
+
+    Raises
+    ------
+    FileNotFoundError
+        There is no such file.
+    InputError
+        The file is not media, is truncated, holds no video, or ends before the span does.
+
+    Notes
+    -----
+    One pass: the file is entered at the key frame before `start` and left after the span, so a
+    span costs the distance to its key frame plus its own length. One thread. The last frame is
+    held for up to half a second after the end, since the tracks of a file seldom end together.
+    """
+    with open_video(path) as (container, stream):
+        times, shape = _plan(path, container, stream, (start, duration, rate), size, layout)
+        out = np.empty((len(times), *shape, 3), np.uint8)
+        pictures = _pictures(path, container, stream, times, shape, layout)
+        for place, picture in zip(out, pictures, strict=True):
+            place[:] = picture
+    return out
+
+
+def stream_frames(
+    path: str | Path,
+    *,
+    start: float = 0.0,
+    duration: float | None = None,
+    rate: float | None = None,
+    size: tuple[int, int] | None = None,
+    layout: FrameLayout | None = None,
+) -> Iterator[Frames]:
+    """Read the frames of a span of video one by one, in the memory of one.
+
+    Parameters
+    ----------
+    path, start, duration, rate, size, layout
+        As for `read_frames`.
+
+    Yields
+    ------
+    (height, width, 3) uint8 array
+        RGB; the same array again while the same frame is shown.
+
+    Raises
+    ------
+    FileNotFoundError, InputError
+        As for `read_frames`; that the video ends before the span does, only there.
+    """
+    with open_video(path) as (container, stream):
+        times, shape = _plan(path, container, stream, (start, duration, rate), size, layout)
+        yield from _pictures(path, container, stream, times, shape, layout)
+
+
+def resize(frames: npt.ArrayLike, size: tuple[int, int]) -> Frames:
+    """Scale frames, smoothly.
+
+    Parameters
+    ----------
+    frames : (..., H, W, 3) uint8 array
+        RGB frames.
+    size : (height, width)
+        Size to scale to.
+
+    Returns
+    -------
+    (..., height, width, 3) uint8 array
+
+    Examples
+    --------
+    >>> resize(np.full((2, 64, 128, 3), 7, np.uint8), (32, 64)).shape
+    (2, 32, 64, 3)
+    """
+    pictures = checks.frames(frames)
+    height, width = (checks.positive_int(n, "size") for n in size)
+    out = np.empty((*pictures.shape[:-3], height, width, 3), np.uint8)
+    flat = zip(
+        pictures.reshape(-1, *pictures.shape[-3:]), out.reshape(-1, *out.shape[-3:]), strict=True
+    )
+    for picture, place in flat:
+        frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="rgb24")
+        place[:] = scaled(frame, height, width)
+    return out
+
+
+def write_video(
+    path: str | Path,
+    frames: Iterable[Frames],
+    rate: float,
+    *,
+    codec: str = "libx264",
+    gop: int | None = None,
+    quality: float | None = None,
+) -> None:
+    """Write frames as a video without sound.
+
+    Parameters
+    ----------
+    path : path
+        File to write, such as a ``.mp4`` or ``.mkv``; it appears under its name when complete.
+    frames : iterable of (H, W, 3) uint8 arrays
+        RGB frames of one size, at least one.
+    rate : float
+        Frames per second.
+    codec : {"libx264", "mjpeg"}
+        H.264 is small; in MJPEG each frame stands alone and any one is cheap to reach.
+    gop : int, optional
+        Frames from one key frame to the next: a seek decodes at most so many.
+    quality : float, optional
+        libx264: constant rate factor, 0 (lossless) to 51, 20 when not given. mjpeg: quantiser,
+        2 to 31, 3 when not given. Lower is better.
+
+    Raises
+    ------
+    InputError
+        No frames, frames of odd or of different sizes, or an unknown codec or container.
+    TypeError
+        Frames that are not uint8.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> grey = np.full((6, 32, 64, 3), 128, np.uint8)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     write_video(Path(folder, "a.mp4"), grey, rate=2.0)
+    ...     read_frames(Path(folder, "a.mp4"), start=1.0, size=(16, 32)).shape
+    (4, 16, 32, 3)
+    """
+    coding = _CODINGS[checks.choice(codec, tuple(_CODINGS), "codec")]
+    rational = Fraction(checks.positive(rate, "rate", "Hz")).limit_denominator(1001)
+    pictures = iter(frames)
+    head = next(pictures, None)
+    if head is None:
+        raise InputError(f"no frames to write to {path}: a video holds at least one")
+    first = checks.frames(head, "each frame")
+    height, width = checks.frame_size(first.shape[:-1], "size of the frames")
+    with replacing(path) as temporary:
+        try:
+            # Matroska would number each file at random
+            container = av.open(str(temporary), "w", options={"fflags": "+bitexact"})
+        except ValueError:
+            raise InputError(f"{path} names no video container: end it in .mp4 or .mkv") from None
+        with container:
+            stream: Any = container.add_stream(codec, rate=rational)
+            stream.height, stream.width = height, width
+            stream.pix_fmt = coding.pixels
+            stream.options = coding.options(coding.quality if quality is None else quality)
+            stream.codec_context.thread_count = 1
+            if gop is not None:
+                stream.codec_context.gop_size = checks.positive_int(gop, "gop")
+            for i, picture in enumerate(chain([first], pictures)):
+                if picture.shape != first.shape:
+                    raise InputError(
+                        f"frame {i} has shape {picture.shape}, the first {first.shape}: "
+                        "a video holds one size"
+                    )
+                frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="rgb24")
+                frame.pts, frame.time_base = i, 1 / rational
+                container.mux(stream.encode(frame))
+            container.mux(stream.encode(None))
+
+
+@dataclass(frozen=True)
+class _Coding:
+    """How a codec wants its pixels, and its quality."""
+
+    pixels: str
+    quality: float
+    options: Callable[[float], dict[str, str]]
+
+
+_CODINGS = {
+    # x264's macroblock tree does not give the same bytes every time. Beside its default preset,
+    # veryfast takes half the time for a tenth more bytes at the same quality.
+    "libx264": _Coding(
+        "yuv420p", 20, lambda q: {"preset": "veryfast", "crf": str(q), "mbtree": "0"}
+    ),
+    "mjpeg": _Coding("yuvj420p", 3, lambda q: {"qmin": str(round(q)), "qmax": str(round(q))}),
+}
+
+
+def scaled(frame: Any, height: int, width: int) -> Frames:
+    """Pixels of a frame as RGB; FFmpeg's bilinear filter widens when it shrinks a picture."""
+    scaled = frame.reformat(width, height, "rgb24", interpolation="BILINEAR", threads=1)
+    pixels: Frames = scaled.to_ndarray()
+    return pixels
+
+
+def _equirectangular(frame: Any, layout: FrameLayout, size: tuple[int, int]) -> Frames:
+    """Pixels of a frame of some layout as an equirectangular one."""
+    if layout == FrameLayout():
+        return scaled(frame, *size)
+    eye = one_eye(scaled(frame, frame.height, frame.width), layout.stereo)
+    if layout.projection == "equirectangular":
+        return resize(eye, size)
+    return cubemap_to_equirectangular(eye, layout, size)
+
+
+def _plan(
+    path: str | Path,
+    container: Any,
+    stream: Any,
+    span: tuple[float, float | None, float | None],
+    size: tuple[int, int] | None,
+    layout: FrameLayout | None,
+) -> tuple[npt.NDArray[np.float64], tuple[int, int]]:
+    """Return the times of the frames of a span (start, duration, rate), and their shape."""
+    start, duration, rate = span
+    rate = frame_rate_of(stream) if rate is None else checks.positive(rate, "rate", "Hz")
+    end = end_of(container, stream)
+    if start < 0 or 0 < end <= start:
+        raise InputError(f"{path} is {end:.2f} s long: start must lie within it, got {start}")
+    if duration is None:
+        if not end:
+            raise InputError(f"{path} does not say how long it is: give a duration")
+        duration = end - start
+    count = max(1, round(checks.positive(duration, "duration", "seconds") * rate))
+    shape = size or equirectangular_size(stream.height, stream.width, layout or FrameLayout())
+    return start + np.arange(count) / rate, shape
+
+
+def _pictures(
+    path: str | Path,
+    container: Any,
+    stream: Any,
+    times: npt.NDArray[np.float64],
+    shape: tuple[int, int],
+    layout: FrameLayout | None,
+) -> Iterator[Frames]:
+    """Give the picture that is shown at each time; raise if the file ends before the last."""
+    last, given = None, 0
+    for frame in shown_at(times, frames_from(container, stream, times[0])):
+        if frame is not last:
+            picture, last = _equirectangular(frame, layout or FrameLayout(), shape), frame
+        given += 1
+        yield picture
+    if given < len(times):
+        raise InputError(
+            f"{path} ends before {times[given]:.2f} s and should reach {times[-1]:.2f} s: it is "
+            "truncated, or less should be asked for"
+        )

@@ -1,0 +1,1 @@
+"""Compiled kernels of the world's sound and pictures."""

@@ -1,0 +1,287 @@
+from __future__ import annotations
+
+import csv
+import json
+import re
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import yaml
+from lightning.pytorch import Trainer
+
+from ambikit import InputError
+from ambikit_learn.models.run import load_run
+from ambikit_learn.training.checkpoints import newest
+from ambikit_learn.training.command import fit_main
+from ambikit_learn.training.data import AlignmentData
+from ambikit_learn.training.module import AlignmentModule
+
+CONFIGS = Path(sys.modules["ambikit_learn"].__file__).parent / "configs"
+QUICK = [
+    "--data.batch_size=4",
+    "--data.workers=0",
+    "--trainer.accelerator=cpu",
+    "--trainer.log_every_n_steps=2",
+]
+SIX_STEPS = [
+    "--config=avc_foa_iv.yaml",
+    "--trainer.max_steps=6",
+    "--trainer.val_check_interval=3",
+    "--checkpoint_every=4",
+]
+
+
+@pytest.fixture(scope="module")
+def prepared(small_shards: Path) -> Path:
+    """Six clips for training and two for testing, with boxes."""
+    return small_shards
+
+
+def run_fit(data: Path, run: Path, *arguments: str) -> None:
+    fit_main(["--data", str(data), "--out", str(run), *QUICK, *arguments])
+
+
+def rows(run: Path) -> list[dict[str, str]]:
+    with (run / "metrics.csv").open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def weights(run: Path) -> dict[str, torch.Tensor]:
+    return load_run(run).state_dict()
+
+
+# ---------------------------------------------------------------- the command
+
+
+@pytest.fixture(scope="module")
+def finished(prepared, tmp_path_factory) -> Path:
+    """A correspondence run of six steps."""
+    run = tmp_path_factory.mktemp("runs") / "avc"
+    run_fit(prepared, run, *SIX_STEPS)
+    return run
+
+
+def test_a_run_leaves_everything_one_needs(finished):
+    model = load_run(finished)
+    assert model.front_end.fitted
+    assert model.net.settings["objective"] == "avc"
+    assert model.front_end.kind == "foa_iv"
+    assert yaml.safe_load((finished / "config.yaml").read_text())["data"]["batch_size"] == 4
+    assert newest(finished / "checkpoints").name == "step-00000006.ckpt"
+    assert list((finished / "tensorboard").glob("events*"))
+    table = rows(finished)
+    assert {"train/loss", "val/loss", "val/ret4", "speed/clips_per_second", "speed/data_wait"} <= (
+        table[0].keys()
+    )
+    logged = [row for row in table if row["train/loss"]]
+    assert [int(row["step"]) for row in logged] == [2, 4, 6]
+    assert all(0 <= float(r["speed/data_wait"]) <= 1 for r in logged)
+    assert sum(bool(row["val/ret4"]) for row in table) == 2
+
+
+def test_speed_is_summed_up_to_the_last_step(prepared, tmp_path, capsys):
+    """Five steps of four clips, of which the last is in no interval of two."""
+    run_fit(prepared, tmp_path, *SIX_STEPS, "--trainer.max_steps=5")
+    *_, last = capsys.readouterr().out.splitlines()
+    assert re.fullmatch(
+        r"20 clips in \d+ s: \d+ a second, \d+\.\d% of the time waiting for data, "
+        r"peak memory \d+\.\d GB",
+        last,
+    )
+
+
+def test_the_same_command_again_trains_nothing_more(finished, prepared, capsys):
+    before = weights(finished)
+    run_fit(prepared, finished, *SIX_STEPS)
+    assert capsys.readouterr().out == "nothing was left to train\n"
+    after = weights(finished)
+    assert all(torch.equal(before[name], after[name]) for name in before)
+
+
+def test_alignment_starts_from_the_encoders_of_correspondence(finished, prepared, tmp_path):
+    module = AlignmentModule("avsa", kind="foa_iv", initialise_from=str(finished))
+    source = load_run(finished)
+    for name in ("video", "audio"):
+        ours = getattr(module.model.net, name).state_dict()
+        theirs = getattr(source.net, name).state_dict()
+        assert all(torch.equal(ours[key], theirs[key]) for key in ours)
+    assert torch.equal(module.model.front_end.mean, source.front_end.mean)
+    assert module.model.front_end.fitted
+    with pytest.raises(InputError, match="kind 'foa_iv' there, 'logmel' here"):
+        AlignmentModule("avsa", initialise_from=str(finished))
+
+
+def test_other_settings_in_the_same_folder_are_refused(finished, prepared):
+    with pytest.raises(InputError, match=r"other settings \(model\.kind\)"):
+        run_fit(prepared, finished, "--config=avc_baseline")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--model.learning_rat=1"], "learning_rat"),
+        (["--model.learning_rate=fast"], "learning_rate"),
+        (["--model.kind=mfcc"], "kind"),
+        (["--config", "avsa_nothing.yaml"], "avsa_foa_iv_yolo"),
+        (["--data.batch_size=0"], "batch_size must be at least 1"),
+        (["--trainer.max_steps=-1"], "max_steps must be at least 1"),
+        (["--trainer.devices=0"], "trainer: .*devices"),
+        (["--data.picture_rate=60"], "prepare with a higher --frame-rate"),
+        (["--data.path=world:easy", "--data.spacing=10"], "does not take data.spacing"),
+    ],
+)
+def test_what_cannot_be_is_one_line(prepared, tmp_path, arguments, message):
+    with pytest.raises(InputError, match=message) as error:
+        run_fit(prepared, tmp_path / "run", *arguments)
+    assert "\n" not in str(error.value)
+    assert not (tmp_path / "run" / "checkpoints").exists()
+
+
+def test_data_that_are_missing_are_named(tmp_path):
+    with pytest.raises(FileNotFoundError, match="ambikit-learn prepare"):
+        fit_main(["--data", str(tmp_path / "nothing"), "--out", str(tmp_path / "run")])
+    with pytest.raises(InputError, match=r"--data"):
+        fit_main(["--out", str(tmp_path / "run")])
+
+
+def test_print_config_shows_every_setting(capsys):
+    with pytest.raises(SystemExit) as stop:
+        fit_main(["--config", "avsa_foa_iv_yolo.yaml", "--print_config"])
+    assert stop.value.code == 0
+    shown = yaml.safe_load(capsys.readouterr().out)
+    assert shown["model"]["kind"] == "foa_iv"
+    assert shown["model"]["temperature"] == 0.07
+    assert shown["data"]["strategy"] == "objects"
+
+
+@pytest.mark.parametrize(
+    "name", sorted({path.name for path in CONFIGS.glob("*.yaml")} - {"legacy.yaml"})
+)
+def test_every_packaged_variant_fits(name, prepared, tmp_path):
+    once = ["--trainer.max_steps=1", "--data.validation_clips=0", "--trainer.logger=false"]
+    run_fit(prepared, tmp_path / "run", "--config", name, *once)
+    config = json.loads((tmp_path / "run" / "config.json").read_text())
+    assert config["model"]["objective"] == name.split("_")[0]
+    assert config["model"]["audio_channels"] == (
+        1 if "beamform" in name else 7 if "foa_iv" in name else 4
+    )
+
+
+@pytest.mark.parametrize("name", ["avc_foa_iv", "avsa_foa_iv"])
+def test_rendered_scenes_are_learned_from_without_files(name, tmp_path):
+    few = [*QUICK, "--trainer.max_steps=1", "--data.validation_clips=0"]
+    fit_main(["--config", f"world/{name}", "--out", str(tmp_path), *few])
+    assert load_run(tmp_path).net.settings["objective"] == name.split("_")[0]
+    data = yaml.safe_load((tmp_path / "config.yaml").read_text())["data"]
+    assert data["path"] == "world:standard"
+
+
+PAPER = sorted((CONFIGS / "paper").glob("*.yaml"))
+
+
+@pytest.mark.parametrize("path", PAPER, ids=[path.stem for path in PAPER])
+def test_paper_variants_are_those_of_tiny_with_the_published_settings(path, capsys):
+    with pytest.raises(SystemExit):
+        fit_main(["--config", f"paper/{path.stem}", "--print_config"])
+    shown = yaml.safe_load(capsys.readouterr().out)
+    tiny = yaml.safe_load((CONFIGS / path.name).read_text())
+    for part, name in (("model", "objective"), ("model", "kind"), ("model", "alignment")):
+        usual = {"kind": "logmel", "alignment": "rotate"}.get(name)
+        assert shown[part][name] == tiny[part].get(name, usual)
+    assert shown["data"]["strategy"] == tiny["data"].get("strategy", "random")
+    model, data = shown["model"], shown["data"]
+    assert (model["preset"], model["optimizer"], model["schedule"]) == ("paper", "adam", "constant")
+    assert (model["learning_rate"], model["weight_decay"], model["warmup_steps"]) == (1e-4, 1e-5, 0)
+    assert data["views"] * data["batch_size"] == 112
+    assert (data["frames"], data["picture_rate"], data["size"]) == (8, 16.0, 112)
+    # 50 epochs of the published length
+    clips = shown["trainer"]["max_steps"] * data["batch_size"]
+    assert clips == pytest.approx(50 * 144_192, rel=1e-5)
+    assert shown["trainer"]["precision"] == "bf16-mixed"
+
+
+def test_every_variant_is_there_at_both_sizes():
+    tiny = {path.name for path in CONFIGS.glob("*.yaml")} - {"legacy.yaml"}
+    assert tiny == {path.name for path in PAPER}
+    assert len(tiny) == 12
+
+
+@pytest.mark.slow
+def test_a_paper_variant_fits(prepared, tmp_path):
+    small = [
+        "--data.size=32",
+        "--data.views=2",
+        "--data.picture_rate=8",
+        "--data.validation_clips=0",
+    ]
+    run_fit(prepared, tmp_path, "--config=paper/avsa_foa_iv", *small, "--trainer.max_steps=2")
+    assert load_run(tmp_path).net.settings["preset"] == "paper"
+
+
+def test_later_configurations_change_earlier_ones(prepared, tmp_path):
+    """The switch to what the released code does."""
+    files = ["--config=avsa_baseline", "--config=legacy"]
+    run_fit(prepared, tmp_path, *files, "--trainer.max_steps=1", "--data.validation_clips=0")
+    assert load_run(tmp_path).front_end.rotation == "legacy"
+    config = yaml.safe_load((tmp_path / "config.yaml").read_text())
+    assert config["model"]["candidates"] == "legacy"
+    assert (config["data"]["spacing"], config["data"]["mirror"]) == (0.0, "video")
+
+
+@pytest.mark.parametrize(
+    ("settings", "metric"),
+    [
+        (["--model.objective=both", "--model.candidates=same_clip"], "val/ret4"),
+        (["--model.objective=flip"], "val/order"),
+        (["--model.objective=avc", "--data.blind=true", "--model.loss=sigmoid"], "val/ret4"),
+        (["--model.optimizer=adam", "--trainer.gradient_clip_val=1"], "val/ret4"),
+        (["--trainer.precision=bf16-mixed", "--trainer.gradient_clip_val=1"], "val/ret4"),
+    ],
+)
+def test_what_can_be_chosen_trains(prepared, tmp_path, settings, metric):
+    small = ["--data.size=16", "--trainer.max_steps=2"]
+    run_fit(prepared, tmp_path, "--config=avsa_foa_iv", *settings, *small)
+    table = rows(tmp_path)
+    assert float(table[-1]["train/loss"]) > 0
+    assert 0 <= float(table[-1][metric]) <= 1
+
+
+def test_loggers_are_added_to_those_that_are_always_there(prepared, tmp_path):
+    csv_logger = ["--trainer.logger=CSVLogger", f"--trainer.logger.save_dir={tmp_path / 'more'}"]
+    run_fit(prepared, tmp_path / "run", *csv_logger, "--trainer.max_steps=2", "--data.size=16")
+    assert list((tmp_path / "more").rglob("metrics.csv"))
+    assert (tmp_path / "run" / "metrics.csv").is_file()
+    assert list((tmp_path / "run" / "tensorboard").glob("events*"))
+
+
+@pytest.mark.skipif(find_spec("wandb") is not None, reason="wandb is installed")
+def test_a_logger_that_is_not_installed_is_one_line(prepared, tmp_path):
+    with pytest.raises(InputError, match="pip install wandb"):
+        run_fit(prepared, tmp_path / "run", "--wandb=project")
+
+
+# ---------------------------------------------------------------- pieces
+
+
+def test_learning_rate_rises_then_falls_to_zero():
+    module = AlignmentModule(warmup_steps=10)
+    module.trainer = Trainer(max_steps=110, logger=False, enable_checkpointing=False)
+    factor = module._learning_rate_factor
+    assert [factor(0), factor(9), factor(10)] == pytest.approx([0.1, 1.0, 1.0])
+    assert factor(60) == pytest.approx(0.5)
+    assert factor(110) == pytest.approx(0.0)
+
+
+def test_batches_do_not_depend_on_workers(prepared):
+    def first(workers: int) -> dict[str, torch.Tensor]:
+        data = AlignmentData(str(prepared), batch_size=4, workers=workers)
+        data.trainer = Trainer(max_steps=3, logger=False, enable_checkpointing=False)
+        return list(data.train_dataloader())[-1]
+
+    alone, two = first(0), first(2)
+    for name in ("video", "sound", "azimuth", "elevation"):
+        np.testing.assert_array_equal(alone[name], two[name])
