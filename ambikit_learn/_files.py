@@ -25,7 +25,7 @@ _MENDS = {
 
 
 @contextmanager
-def replacing(path: str | Path) -> Iterator[Path]:
+def atomic_write(path: str | Path) -> Iterator[Path]:
     """Give a temporary name beside `path` to write to; it becomes `path` if the block succeeds.
 
     The temporary name keeps the suffix, since writers choose their format by it, and begins with

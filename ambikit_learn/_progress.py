@@ -15,13 +15,13 @@ EVERY = 10.0
 """Seconds between lines."""
 
 
-def tracked(items: Iterable[Item], total: int, name: str) -> Iterator[Item]:
+def progress(items: Iterable[Item], total: int, name: str) -> Iterator[Item]:
     """Give `items` on, and tell stderr how many of `total` have come."""
     console = Console(stderr=True)
     if console.is_terminal:
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-        with Progress(*columns, TimeRemainingColumn(), console=console) as progress:
-            yield from progress.track(items, total=total, description=name)
+        with Progress(*columns, TimeRemainingColumn(), console=console) as bar:
+            yield from bar.track(items, total=total, description=name)
         return
     begin = told = time.monotonic()
     for count, item in enumerate(items, 1):

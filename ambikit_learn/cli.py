@@ -62,14 +62,14 @@ def _prepare(options: argparse.Namespace) -> None:
     summary = prepare(
         options.clips,
         options.out,
-        adapter=options.source,
+        source=options.source,
         detector=options.detector,
         detection_rate=options.detection_rate,
         frame_rate=options.frame_rate,
         frame_size=tuple(options.frame_size),
-        video=options.video,
+        video_mode=options.video_mode,
         sample_rate=options.sample_rate,
-        sound=options.sound,
+        sound_codec=options.sound_codec,
         bitrate=options.bitrate,
         segment=options.segment,
         leave_out=options.leave_out,
@@ -197,12 +197,12 @@ def _parser() -> argparse.ArgumentParser:
         "--detection-rate", type=float, default=2.0, help="times a second to look for objects"
     )
     prepare.add_argument(
-        "--video",
+        "--video-mode",
         default="auto",
         help="auto: copy streams that already are as they would be coded; encode; copy",
     )
     prepare.add_argument("--sample-rate", type=int, default=24000, help="of the sound kept, in Hz")
-    prepare.add_argument("--sound", default="flac", help="codec of the sound: flac or opus")
+    prepare.add_argument("--sound-codec", default="flac", help="codec of the sound: flac or opus")
     prepare.add_argument(
         "--bitrate", type=int, default=256, help="of Opus, in kb/s for four channels (256)"
     )

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from ambikit import InputError
 from ambikit_learn.inference.encoder import AmbiEncoder
-from ambikit_learn.inference.windows import FloatArray, continued, resampled
+from ambikit_learn.inference.windows import FloatArray, pad_mirrored, resampled
 
 SAMPLE_RATES = (16000, 22050, 44100, 48000)
 """Rates that HEAR has its data sets at."""
@@ -96,7 +96,7 @@ def get_timestamp_embeddings(audio: Tensor, model: HearModel) -> tuple[Tensor, T
     count = int(np.ceil(n / (hop * rate)))
     # As much sound as `count` windows take, the first one centred at the beginning
     before, whole = window // 2, round((count - 1) * hop * rate) + window
-    sounds = continued(sounds, before, whole - before - n)
+    sounds = pad_mirrored(sounds, before, whole - before - n)
     frames = encoder.embed(_from_front(sounds), rate, hop=hop).frames
     times = torch.arange(count, dtype=torch.float32) * (1000 * hop)
     return _tensor(frames, encoder), times.expand(len(sounds), -1).to(encoder.device)

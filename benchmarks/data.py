@@ -23,11 +23,11 @@ from benchmarks.report import table
 SECONDS, SOURCE_SIZE, SOURCE_RATE = 10.0, (360, 640), 24.0
 PAPER = {"frame_size": (224, 448)}
 PREPARED: dict[str, dict[str, Any]] = {
-    "coded, 160 × 320": {"video": "encode"},
-    "coded, 160 × 320, Opus": {"video": "encode", "sound": "opus"},
-    "coded, 224 × 448": {"video": "encode", **PAPER},
-    "copied": {"video": "copy"},
-    "copied, Opus": {"video": "copy", "sound": "opus"},
+    "coded, 160 × 320": {"video_mode": "encode"},
+    "coded, 160 × 320, Opus": {"video_mode": "encode", "sound_codec": "opus"},
+    "coded, 224 × 448": {"video_mode": "encode", **PAPER},
+    "copied": {"video_mode": "copy"},
+    "copied, Opus": {"video_mode": "copy", "sound_codec": "opus"},
 }
 """Ways to prepare, as options of `prepare`."""
 READ = {

@@ -25,7 +25,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from ambikit_learn.detection import load_detector, read_boxes
-from ambikit_learn.detection.metrics import Found, compare
+from ambikit_learn.detection.metrics import Matches, match_detections
 from ambikit_learn.sphere.boxes import Boxes
 from ambikit_learn.video.files import read_frames
 from ambikit_learn.world import PRESETS, render_world
@@ -73,7 +73,7 @@ def measure(name: str, scenes: Scenes, detector: str, *, everything: bool = True
         begin = time.perf_counter()
         found = [yolo.detect(frame[None])[0] for frame, _ in scenes]
         seconds = time.perf_counter() - begin
-        result = compare(found, [truth for _, truth in scenes])
+        result = match_detections(found, [truth for _, truth in scenes])
         figures = summary(result)
         if not everything:
             figures[2] = "–"
@@ -81,7 +81,7 @@ def measure(name: str, scenes: Scenes, detector: str, *, everything: bool = True
         print(_row([*cells, f"{1000 * seconds / len(scenes):.0f}"]), flush=True)
 
 
-def summary(result: Found) -> list[str]:
+def summary(result: Matches) -> list[str]:
     """Return the cells that tell what was found."""
     objects, error = result.objects, result.error[result.hit]
     seam = np.abs(objects.azimuth) + objects.width / 2 > 180

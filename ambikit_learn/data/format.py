@@ -18,9 +18,17 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ambikit import InputError
-from ambikit_learn._files import replacing
+from ambikit_learn._files import atomic_write
 
-FORMAT = "ambikit-shards/2"
+FORMAT = "ambikit-shards/3"
+_BEFORE = "ambikit-shards/2"
+_RENAMED = {
+    "source": "clips",
+    "adapter": "source",
+    "video": "video_mode",
+    "sound": "sound_codec",
+}
+"""Settings in the format before, and what they are called now."""
 MEMBERS = {"frames": "mp4", "sound": "flac", "record": "json"}
 """Parts of a clip and their suffixes in a shard."""
 
@@ -57,9 +65,9 @@ class Settings:
 
     Parameters
     ----------
-    source : str
+    clips : str
         Name of the folder of clips.
-    adapter : str
+    source : str
         Layout of that folder, a name of `ambikit_learn.sources`.
     detector : str
         As for `ambikit_learn.detection.load_detector`.
@@ -75,9 +83,9 @@ class Settings:
         Clips of the source, left out or not, to a shard.
     leave_out : tuple of str
         Notes that leave a clip out.
-    video : str
+    video_mode : str
         When streams are copied, a name of `ambikit_learn.video.transcode.MODES`.
-    sound : str
+    sound_codec : str
         Codec of the sound, ``"flac"`` or ``"opus"``.
     bitrate : int
         Of Opus, in kb/s for all channels; 0 of FLAC.
@@ -85,8 +93,8 @@ class Settings:
         Seconds at which longer clips are cut.
     """
 
+    clips: str
     source: str
-    adapter: str
     detector: str
     detection_rate: float
     frame_rate: float
@@ -94,19 +102,19 @@ class Settings:
     sample_rate: int
     clips_per_shard: int
     leave_out: tuple[str, ...]
-    video: str = "auto"
-    sound: str = "flac"
+    video_mode: str = "auto"
+    sound_codec: str = "flac"
     bitrate: int = 0
     segment: float = 10.0
 
     @property
     def suffixes(self) -> dict[str, str]:
         """Suffix of each part of a clip in a shard."""
-        return {"frames": "mp4", "sound": self.sound, "record": "json"}
+        return {"frames": "mp4", "sound": self.sound_codec, "record": "json"}
 
     def save(self, root: Path) -> None:
         """Write ``dataset.json``."""
-        with replacing(root / "dataset.json") as temporary:
+        with atomic_write(root / "dataset.json") as temporary:
             text = json.dumps({"format": FORMAT, **asdict(self)}, indent=2)
             temporary.write_text(text + "\n", encoding="utf-8")
 
@@ -131,6 +139,9 @@ class Settings:
         except ValueError as error:
             raise InputError(f"{path} is damaged ({error}): prepare into a new folder") from None
         found = document.pop("format", None) if isinstance(document, dict) else None
+        if found == _BEFORE:
+            document = {_RENAMED.get(name, name): value for name, value in document.items()}
+            found = FORMAT
         if found != FORMAT or set(document) != {field.name for field in fields(cls)}:
             raise InputError(
                 f"{path} has format {found!r}, this version reads {FORMAT!r}: "
@@ -143,7 +154,7 @@ class Settings:
 
 def write_manifest(root: Path, rows: Sequence[Mapping[str, Any]]) -> None:
     """Write the rows, dicts with some or all columns of `SCHEMA`."""
-    with replacing(root / "manifest.parquet") as temporary:
+    with atomic_write(root / "manifest.parquet") as temporary:
         pq.write_table(pa.Table.from_pylist(list(rows), schema=SCHEMA), temporary)
 
 

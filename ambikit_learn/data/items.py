@@ -12,7 +12,7 @@ Item = dict[str, Any]
 Change = Callable[[Item, np.random.Generator], Item]
 
 
-def blind(item: Item, rng: np.random.Generator) -> Item:
+def direction_blind(item: Item, rng: np.random.Generator) -> Item:
     """Turn the sound somewhere else than to the crops: it keeps what sounds, not where.
 
     Each viewpoint's sound is looked at from a random azimuth, level with the horizon.

@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.table import Table
 
 from ambikit import InputError
-from ambikit_learn._files import replacing
+from ambikit_learn._files import atomic_write
 from ambikit_learn._typing import Floats, Integers
 from ambikit_learn.data.format import MEMBERS, Settings, read_manifest
 from ambikit_learn.data.record import read_record
@@ -310,5 +310,5 @@ def _figure(path: Path) -> Iterator[Any]:
     if path.suffix[1:].lower() not in known:
         raise InputError(f"{path} is no picture: give a name that ends in {', '.join(known)}")
     yield figure
-    with replacing(path) as temporary:
+    with atomic_write(path) as temporary:
         figure.savefig(temporary, dpi=120)

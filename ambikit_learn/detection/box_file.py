@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ambikit import InputError, checks
-from ambikit_learn._files import replacing
+from ambikit_learn._files import atomic_write
 from ambikit_learn.sphere.boxes import Boxes
 
 FORMAT = "ambikit-boxes/1"
@@ -53,7 +53,7 @@ def write_boxes(path: str | Path, rate: float, objects: Sequence[Mapping[str, An
     ]
     document = {"format": FORMAT, "rate": float(rate), "objects": plain}
     _tracks(document, path)
-    with replacing(path) as temporary:
+    with atomic_write(path) as temporary:
         temporary.write_text(json.dumps(document), encoding="utf-8")
 
 

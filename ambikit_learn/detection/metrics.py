@@ -14,7 +14,7 @@ from ambikit_learn.sphere.equirect import angular_distance
 
 
 @dataclass(frozen=True, eq=False)
-class Found:
+class Matches:
     """What became of the objects of some frames.
 
     Parameters
@@ -22,17 +22,17 @@ class Found:
     objects : Boxes
         All that there were.
     error : (N,) array
-        Degrees from each to its find; NaN where it was missed.
+        Degrees from each to its detection; NaN where it was missed.
     named : (N,) bool array
-        Whether its find has its label.
-    finds : int
+        Whether its detection has its label.
+    detections : int
         Finds of all frames, right or wrong.
     """
 
     objects: Boxes
     error: npt.NDArray[np.float64]
     named: npt.NDArray[np.bool_]
-    finds: int
+    detections: int
 
     @property
     def hit(self) -> npt.NDArray[np.bool_]:
@@ -41,40 +41,42 @@ class Found:
 
     @property
     def precision(self) -> float:
-        """Share of the finds that are of an object, and not of one that has another find."""
-        return float(self.hit.sum() / self.finds) if self.finds else float("nan")
+        """Share of the detections that are of an object which has no other."""
+        return float(self.hit.sum() / self.detections) if self.detections else float("nan")
 
 
-def compare(found: Sequence[Boxes], truth: Sequence[Boxes], *, within: float = 8.0) -> Found:
-    """Compare finds with what there is, by direction.
+def match_detections(
+    found: Sequence[Boxes], truth: Sequence[Boxes], *, within: float = 8.0
+) -> Matches:
+    """Compare detections with what there is, by direction.
 
     Parameters
     ----------
     found, truth : sequences of Boxes
         One each a frame.
     within : float
-        Degrees from an object within which a find is of it.
+        Degrees from an object within which a detection is of it.
 
     Returns
     -------
-    Found
+    Matches
 
     Notes
     -----
-    Each object has one find at most, and each find one object: of all ways to pair them, the one
-    with the most pairs and the least sum of angles.
+    Each object has one detection at most, and each detection one object: of all ways to pair them,
+    the one with the most pairs and the least sum of angles.
 
     Examples
     --------
     >>> there = Boxes([0, 90], [0, 0], [20, 20], [20, 20], [1, 1], ("bell", "bell"))
     >>> seen = Boxes([1, 3, 180], [0, 0, 0], [9] * 3, [9] * 3, [1] * 3, ("bell", "cup", "bell"))
-    >>> result = compare([seen], [there])
-    >>> result.error.round(3).tolist(), result.finds
+    >>> result = match_detections([seen], [there])
+    >>> result.error.round(3).tolist(), result.detections
     ([1.0, nan], 3)
     """
     pairs = [_nearest(f, t, within) for f, t in zip(found, truth, strict=True)]
     error, named = (np.concatenate(column) for column in zip(*pairs, strict=True))
-    return Found(Boxes.concatenate(truth), error, named, sum(map(len, found)))
+    return Matches(Boxes.concatenate(truth), error, named, sum(map(len, found)))
 
 
 def average_precision(
@@ -87,7 +89,7 @@ def average_precision(
     found, truth : sequences of Boxes
         One each a frame.
     least_overlap : float
-        Common area over joint area from which a find is a hit.
+        Common area over joint area from which a detection is a hit.
 
     Returns
     -------
@@ -96,9 +98,9 @@ def average_precision(
 
     Notes
     -----
-    From the highest score down, a find is a hit if it overlaps an object of its label that no
-    find before it took. Precision is made to fall with recall before the area is summed, at every
-    recall reached, as COCO does at 101 of them.
+    From the highest score down, a detection is a hit if it overlaps an object of its label that no
+    detection before it took. Precision is made to fall with recall before the area is summed, at
+    every recall reached, as COCO does at 101 of them.
 
     Examples
     --------
@@ -121,7 +123,7 @@ def average_precision(
 def _nearest(
     found: Boxes, truth: Boxes, within: float
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
-    """Return the angle to each object's find, and whether that has its label."""
+    """Return the angle to each object's detection, and whether that has its label."""
     angle = angular_distance(
         truth.azimuth[:, None],
         truth.elevation[:, None],
@@ -140,7 +142,7 @@ def _nearest(
 
 
 def _matches(found: Boxes, truth: Boxes, least: float) -> npt.NDArray[np.bool_]:
-    """Which finds of a frame hit an object."""
+    """Which detections of a frame hit an object."""
     union, _ = overlap(found, truth)
     union[np.array(found.label)[:, None] != np.array(truth.label)[None]] = 0.0
     hit = np.zeros(len(found), dtype=bool)
@@ -153,7 +155,7 @@ def _matches(found: Boxes, truth: Boxes, least: float) -> npt.NDArray[np.bool_]:
 
 
 def _area(hit: npt.NDArray[np.bool_], objects: int) -> float:
-    """Area under the curve of finds in falling order of score."""
+    """Area under the curve of detections in falling order of score."""
     precision = np.cumsum(hit) / np.arange(1, len(hit) + 1)
     best_from_here = np.maximum.accumulate(precision[::-1])[::-1]
     return float(best_from_here[hit].sum() / objects)

@@ -1,4 +1,4 @@
-"""Objects followed through a clip: finds of one thing, linked from moment to moment."""
+"""Objects through a clip: detections of one thing, linked from step to step."""
 
 from __future__ import annotations
 
@@ -14,41 +14,41 @@ from ambikit_learn.sphere.equirect import angular_distance, between
 from ambikit_learn.sphere.tracks import Track
 
 GAP = 2.0
-"""Seconds for which an object may go unseen; where moments are farther apart, one moment."""
+"""Seconds for which an object may go unseen; where steps are farther apart, one step."""
 JITTER = 8.0
-"""Degrees by which finds of a thing at rest may differ."""
+"""Degrees by which detections of a thing at rest may differ."""
 SPEED = 45.0
 """Degrees a second by which an object may turn off its way."""
 FARTHEST = 30.0
-"""Degrees beyond which no finds are linked, however long the time between them."""
+"""Degrees beyond which no detections are linked, however long the time between them."""
 SAME = 0.4
 """Overlap from which two labels are names of one thing."""
 _NEVER = 1e6
 
 
-def follow(moments: Sequence[Boxes], rate: float) -> list[Track]:
+def link(steps: Sequence[Boxes], rate: float) -> list[Track]:
     """Follow objects through a clip.
 
     Parameters
     ----------
-    moments : sequence of Boxes
-        What was found at moments that are evenly spread.
+    steps : sequence of Boxes
+        What was found at steps that are evenly spread.
     rate : float
-        Moments a second.
+        Steps a second.
 
     Returns
     -------
     list of Track
-        The one that begins first first. Each find belongs to one of them.
+        The one that begins first first. Each detection belongs to one of them.
 
     Notes
     -----
     An object is expected to go on along the great circle of its last second. Of all ways to pair
-    the objects of the last `GAP` seconds with the finds of a moment, that is taken which leaves
-    the fewest alone and, among those, has the least sum of distance (relative to the farthest
-    that is allowed), missing overlap, and 1 for labels that differ. Partners are nearer than
-    ``JITTER + SPEED · t``, `t` seconds after the object's last find, and than `FARTHEST`; and
-    they have one label, or overlap by `SAME`. A track takes the label whose finds have the
+    the objects of the last `GAP` seconds with the detections of a step, that is taken which
+    leaves the fewest alone and, among those, has the least sum of distance (relative to the
+    farthest that is allowed), missing overlap, and 1 for labels that differ. Partners are nearer
+    than ``JITTER + SPEED · t``, `t` seconds after the object's last detection, and than `FARTHEST`;
+    and they have one label, or overlap by `SAME`. A track takes the label whose detections have the
     greatest sum of scores.
 
     References
@@ -60,14 +60,14 @@ def follow(moments: Sequence[Boxes], rate: float) -> list[Track]:
     --------
     >>> there = Boxes([170, 60], [0, 0], [20, 20], [20, 20], [0.9, 0.8], ["cat", "cat"])
     >>> later = Boxes([62, -176], [0, 0], [20, 20], [20, 20], [0.9, 0.8], ["cat", "cat"])
-    >>> [track.boxes.azimuth.tolist() for track in follow([there, later], rate=2.0)]
+    >>> [track.boxes.azimuth.tolist() for track in link([there, later], rate=2.0)]
     [[170.0, -176.0], [60.0, 62.0]]
     """
-    found = Boxes.concatenate(moments)
-    when = np.repeat(np.arange(len(moments)), [len(boxes) for boxes in moments])
+    found = Boxes.concatenate(steps)
+    when = np.repeat(np.arange(len(steps)), [len(boxes) for boxes in steps])
     patience = max(GAP * rate, 1.0)
     tracks: list[list[int]] = []
-    for now in range(len(moments)):
+    for now in range(len(steps)):
         new = np.flatnonzero(when == now)
         active = [track for track in tracks if now - when[track[-1]] <= patience]
         alone = set(new.tolist())
@@ -78,17 +78,17 @@ def follow(moments: Sequence[Boxes], rate: float) -> list[Track]:
     return [Track(when[track], _of_one_label(found.take(track))) for track in tracks]
 
 
-def regular(moments: Sequence[Boxes]) -> list[Track]:
-    """Return the tracks of moments that list the same objects in the same order."""
-    found, objects = Boxes.concatenate(moments), len(moments[0]) if moments else 0
+def regular(steps: Sequence[Boxes]) -> list[Track]:
+    """Return the tracks of steps that list the same objects in the same order."""
+    found, objects = Boxes.concatenate(steps), len(steps[0]) if steps else 0
     numbers = np.arange(len(found))
-    return [Track(np.arange(len(moments)), found.take(numbers[k::objects])) for k in range(objects)]
+    return [Track(np.arange(len(steps)), found.take(numbers[k::objects])) for k in range(objects)]
 
 
 def _pairs(
     found: Boxes, when: Indices, active: list[list[int]], new: Indices, rate: float
 ) -> list[tuple[int, int]]:
-    """Pair tracks, lists of finds, with the finds of a moment: their places in both lists."""
+    """Pair tracks, lists of detections, with those of a step: their places in both lists."""
     if not (active and len(new)):
         return []
     here, now = found.take(new), when[new[0]]
@@ -112,7 +112,7 @@ def _pairs(
 
 
 def _expected(found: Boxes, when: Indices, active: list[list[int]], now: int, rate: float) -> Boxes:
-    """Boxes of tracks at a moment after their last finds, if they go on as in the last second."""
+    """Boxes of tracks at a step after their last one, if they go on as in the last second."""
     last = np.array([track[-1] for track in active])
     past = np.array(
         [next(i for i in track if when[track[-1]] - when[i] <= rate) for track in active]

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from ambikit_learn._files import replacing
+from ambikit_learn._files import atomic_write
 from ambikit_learn.detection.views import Rectangles
 from ambikit_learn.detection.yolo import _ultralytics
 
@@ -102,7 +102,7 @@ def train_yolo(
     # The model remembers the whole configuration of its training, folders included.
     kept["model"].args = {"imgsz": size, "task": "detect"}
     kept["model"].yaml["yaml_file"] = architecture.name
-    with replacing(out) as temporary:
+    with atomic_write(out) as temporary:
         torch.save(kept | {"version": checkpoint["version"]}, temporary)
 
 

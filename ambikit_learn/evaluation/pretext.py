@@ -126,7 +126,7 @@ def evaluate(
 def score(
     task: Task, known: Embeddings, unseen: Embeddings, seed: int
 ) -> tuple[dict[str, Estimate], dict[str, float]]:
-    """Return accuracies on unseen spans with their intervals, and what guessing would give.
+    """Return accuracies on unseen spans with their intervals, and those of chance.
 
     Heads are trained on known spans. Alignment is also scored without one: how often the nearest
     of a span's sounds is the crop's own, and how often the span agrees more with its sound than
@@ -239,7 +239,7 @@ def _others(clip: Tensor, seed: int) -> Tensor:
 
 
 def _without_head(embeddings: Embeddings) -> dict[str, tuple[npt.NDArray[Any], float]]:
-    """Score what the embeddings tell by themselves, a value a span, and what guessing gives."""
+    """Score what the embeddings tell by themselves, a value a span, and what chance gives."""
     views = embeddings.video.shape[1]
     own = torch.arange(views)
     found = embeddings.agreement.argmax(-1) == own

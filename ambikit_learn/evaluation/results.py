@@ -10,13 +10,13 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from ambikit_learn._files import replacing
+from ambikit_learn._files import atomic_write
 from ambikit_learn.evaluation.intervals import Estimate
 
 
 @dataclass(frozen=True)
 class Results:
-    """Accuracies of one task, each with its interval and what guessing would give."""
+    """Accuracies of one task, each with its interval and that of chance."""
 
     task: str
     rows: dict[str, Estimate]
@@ -25,13 +25,13 @@ class Results:
 
     def save(self, path: Path) -> None:
         """Write as JSON."""
-        with replacing(path) as temporary:
+        with atomic_write(path) as temporary:
             temporary.write_text(json.dumps(asdict(self), indent=2) + "\n")
 
 
 def results_table(results: Iterable[Results]) -> Table:
-    """Lay accuracies out with their intervals, what guessing gives, and the speed."""
-    table = Table("task", "measure", "accuracy, % [95% interval]", "guessing", "clips", "clips/s")
+    """Lay accuracies out with their intervals, chance, and the speed."""
+    table = Table("task", "measure", "accuracy, % [95% interval]", "chance", "clips", "clips/s")
     for result in results:
         for name, estimate in result.rows.items():
             table.add_row(

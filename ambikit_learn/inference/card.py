@@ -21,7 +21,7 @@ _OBJECTIVES = {
 _ALIGNMENTS = {
     "rotate": "the field is turned so that the direction is at the front",
     "beamform": "a beam is pointed at the direction",
-    "mono": "only W is heard, so all directions sound the same",
+    "omni": "only W is heard, so all directions sound the same",
 }
 
 

@@ -10,7 +10,7 @@ import numpy.typing as npt
 import torch
 
 from ambikit import InputError, checks
-from ambikit_learn.inference.windows import FloatArray, Indices, continued, window_starts
+from ambikit_learn.inference.windows import FloatArray, Indices, pad_mirrored, window_starts
 from ambikit_learn.models.alignment import AlignmentModel
 
 Reader = Callable[[int, int], FloatArray]
@@ -40,7 +40,7 @@ class Embedding:
 
 
 @dataclass(frozen=True)
-class Listening:
+class EmbedOptions:
     """What to embed of a sound; the arguments of `AmbiEncoder.embed`, times in seconds."""
 
     azimuth: npt.ArrayLike
@@ -52,7 +52,7 @@ class Listening:
 
 
 def embed_sound(
-    model: AlignmentModel, read: Reader, length: int, how: Listening, name: str
+    model: AlignmentModel, read: Reader, length: int, how: EmbedOptions, name: str
 ) -> Embedding:
     """Embed `length` samples of sounds (B, 4, samples) that are read piece by piece."""
     azimuth, elevation = checks.direction(how.azimuth, how.elevation, degrees=how.degrees)
@@ -75,7 +75,7 @@ def embed_sound(
     for number in np.unique(block):
         some = starts[block == number]
         first, last = int(some[0]), int(some[-1]) + window
-        x = continued(read(first, min(last, length)), 0, max(0, last - length))
+        x = pad_mirrored(read(first, min(last, length)), 0, max(0, last - length))
         parts.append(_embed_windows(model, x, some - first, window, directions, batch))
     y = np.concatenate(parts, 1)
     frames = np.moveaxis(y, 1, 2).reshape(len(y), *azimuth.shape, len(starts), y.shape[-1])

@@ -10,10 +10,10 @@ import numpy.typing as npt
 import torch
 
 from ambikit import InputError, checks, info, read
-from ambikit_learn._files import replacing
+from ambikit_learn._files import atomic_write
 from ambikit_learn.inference import hub
 from ambikit_learn.inference.card import model_card
-from ambikit_learn.inference.embed import Embedding, Listening, embed_sound
+from ambikit_learn.inference.embed import Embedding, EmbedOptions, embed_sound
 from ambikit_learn.inference.onnx import Part, export_onnx
 from ambikit_learn.inference.windows import FloatArray, resampled, sound_field
 from ambikit_learn.models.alignment import AlignmentModel
@@ -50,7 +50,7 @@ class AmbiEncoder:
     >>> import tempfile
     >>> import numpy as np
     >>> from ambikit_learn.networks.front_end import FrontEnd
-    >>> from ambikit_learn.models import AlignmentModel, build_model
+    >>> from ambikit_learn.models.alignment import AlignmentModel, build_model
     >>> model = AlignmentModel(FrontEnd("foa_iv", preset="tiny"), build_model("tiny", 7))
     >>> folder = tempfile.mkdtemp()
     >>> AmbiEncoder(model).save_pretrained(folder)
@@ -373,7 +373,7 @@ class AmbiEncoder:
             )
         save_run(self.model, folder)
         self.record.write(folder)
-        with replacing(folder / "README.md") as temporary:
+        with atomic_write(folder / "README.md") as temporary:
             card = model_card(self.model, self.record, name, license)
             temporary.write_text(card, encoding="utf-8")
 
@@ -385,7 +385,7 @@ class AmbiEncoder:
         window: float | None,
         hop: float | None,
         batch_size: int,
-    ) -> Listening:
+    ) -> EmbedOptions:
         """Complete what is asked for by what the training did."""
         seconds = self.window if window is None else window
-        return Listening(azimuth, elevation, degrees, seconds, hop, batch_size)
+        return EmbedOptions(azimuth, elevation, degrees, seconds, hop, batch_size)

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.export import Dim
 
 from ambikit import InputError, checks
-from ambikit_learn._files import replacing
+from ambikit_learn._files import atomic_write
 from ambikit_learn.models.alignment import AlignmentModel
 from ambikit_learn.networks.front_end import FrontEnd
 
@@ -46,7 +46,7 @@ def export_onnx(model: AlignmentModel, path: Path, part: Part) -> None:
         )
     assert program is not None
     program.model.metadata_props["ambikit"] = json.dumps(model.front_end.settings)
-    with replacing(path) as temporary:
+    with atomic_write(path) as temporary:
         program.save(str(temporary))
 
 

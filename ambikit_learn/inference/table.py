@@ -22,8 +22,8 @@ import pyarrow.parquet as pq
 import torch
 
 from ambikit import InputError, checks
-from ambikit_learn._files import replacing
-from ambikit_learn._progress import tracked
+from ambikit_learn._files import atomic_write
+from ambikit_learn._progress import progress
 from ambikit_learn._threads import cores
 from ambikit_learn.inference.embed import Embedding
 from ambikit_learn.inference.encoder import AmbiEncoder
@@ -111,12 +111,12 @@ def embed_files(
             found = encoder.embed_file(name, azimuth, elevation, **options)
         except (InputError, OSError) as error:
             return name, " ".join(str(error).split())
-        with replacing(_part(parts, name)) as temporary:
+        with atomic_write(_part(parts, name)) as temporary:
             pq.write_table(_rows(name, found, azimuth, elevation), temporary)
         return name, None
 
     with _pool(threads) as pool:
-        results = tracked(pool.map(embed, todo), len(todo), "embed")
+        results = progress(pool.map(embed, todo), len(todo), "embed")
         failed = {name: reason for name, reason in results if reason is not None}
     done = [_part(parts, name) for name in names if name not in known and name not in failed]
     if done:
@@ -159,7 +159,7 @@ def _begin_parts(table: Path, settings: dict[str, Any]) -> Path:
     about = parts / "settings.json"
     if about.exists():
         _refuse_other(parts, json.loads(about.read_text(encoding="utf-8")), settings)
-    with replacing(about) as temporary:
+    with atomic_write(about) as temporary:
         temporary.write_text(json.dumps(settings), encoding="utf-8")
     return parts
 
@@ -182,7 +182,7 @@ def _part(parts: Path, name: str) -> Path:
 def _merge(table: Path, parts: Sequence[Path], settings: dict[str, Any]) -> None:
     """Add parts to a table, in one step for whoever reads it."""
     schema = pq.read_schema(parts[0]).with_metadata({_KEY: json.dumps(settings).encode()})
-    with replacing(table) as temporary, pq.ParquetWriter(temporary, schema) as writer:
+    with atomic_write(table) as temporary, pq.ParquetWriter(temporary, schema) as writer:
         for chunk in _chunks([*([table] if table.exists() else []), *parts]):
             writer.write_table(chunk.cast(schema))
 

@@ -42,14 +42,14 @@ def window_starts(length: int, window: int, hop: float) -> Indices:
     return starts if starts[-1] == last else np.append(starts, last)
 
 
-def continued(x: npt.NDArray[Any], before: int, after: int) -> npt.NDArray[Any]:
+def pad_mirrored(x: npt.NDArray[Any], before: int, after: int) -> npt.NDArray[Any]:
     """Return sounds (..., samples) that go on beyond their ends as their mirror image.
 
     Silence would be a level that the features of the training set never had.
 
     Examples
     --------
-    >>> continued(np.array([1.0, 2.0, 3.0]), 0, 4).tolist()
+    >>> pad_mirrored(np.array([1.0, 2.0, 3.0]), 0, 4).tolist()
     [1.0, 2.0, 3.0, 3.0, 2.0, 1.0, 1.0]
     """
     edges = [(0, 0)] * (x.ndim - 1) + [(before, after)]

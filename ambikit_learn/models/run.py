@@ -1,4 +1,4 @@
-"""A trained model on disk: weights in safetensors, everything else in JSON, nothing pickled."""
+"""The folder of a run: weights in safetensors, all else in JSON and YAML, nothing pickled."""
 
 from __future__ import annotations
 
@@ -13,12 +13,27 @@ import safetensors.torch
 import yaml
 
 from ambikit import InputError
-from ambikit_learn._files import replacing
+from ambikit_learn._files import atomic_write
 from ambikit_learn.models.alignment import AlignmentModel, build_model
 from ambikit_learn.networks.front_end import FrontEnd
 
-FORMAT = "ambikit-model/1"
+FORMAT = "ambikit-model/2"
+_BEFORE = "ambikit-model/1"
+_RENAMED = {"alignment": {"mono": "omni"}, "rotation": {"legacy": "released"}}
+"""Values of the front end's settings in the format before, and what they are called now."""
 CONFIG, WEIGHTS = "config.json", "model.safetensors"
+SETTINGS = "config.yaml"
+EVALUATION = "evaluation"
+WINDOW = 1.0
+
+_PATHS = (("data", "path"), ("model", "initialise_from"))
+_OF_TRAINER = (
+    "max_steps",
+    "max_time",
+    "precision",
+    "accumulate_grad_batches",
+    "gradient_clip_val",
+)
 
 
 def save_run(model: AlignmentModel, run: str | Path) -> None:
@@ -30,9 +45,9 @@ def save_run(model: AlignmentModel, run: str | Path) -> None:
         "model": model.net.settings,
     }
     weights = {name: x.detach().cpu().contiguous() for name, x in model.state_dict().items()}
-    with replacing(folder / WEIGHTS) as path:
+    with atomic_write(folder / WEIGHTS) as path:
         safetensors.torch.save_file(weights, path)
-    with replacing(folder / CONFIG) as path:
+    with atomic_write(folder / CONFIG) as path:
         path.write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
 
 
@@ -89,6 +104,8 @@ def _read_config(path: Path) -> dict[str, Any]:
     except ValueError as error:
         raise InputError(f"{path} is damaged ({error}): copy or download it again") from error
     found = config.get("format") if isinstance(config, dict) else None
+    if found == _BEFORE:
+        return _renewed(config)
     if found != FORMAT:
         raise InputError(
             f"{path} has format {found!r}, this version reads {FORMAT!r}: export the run again "
@@ -97,18 +114,14 @@ def _read_config(path: Path) -> dict[str, Any]:
     return dict(config)
 
 
-SETTINGS = "config.yaml"
-EVALUATION = "evaluation"
-WINDOW = 1.0
-
-_PATHS = (("data", "path"), ("model", "initialise_from"))
-_OF_TRAINER = (
-    "max_steps",
-    "max_time",
-    "precision",
-    "accumulate_grad_batches",
-    "gradient_clip_val",
-)
+def _renewed(config: dict[str, Any]) -> dict[str, Any]:
+    """Return the settings of a model as this version names them."""
+    front_end = config.get("front_end")
+    if isinstance(front_end, dict):
+        for name, values in _RENAMED.items():
+            if front_end.get(name) in values:
+                front_end[name] = values[front_end[name]]
+    return config
 
 
 @dataclass(frozen=True)
@@ -158,7 +171,7 @@ class Record:
             if path not in texts:
                 path.unlink(missing_ok=True)
         for path, text in texts.items():
-            with replacing(path) as temporary:
+            with atomic_write(path) as temporary:
                 temporary.write_text(text, encoding="utf-8")
 
     def public_settings(self) -> dict[str, Any]:

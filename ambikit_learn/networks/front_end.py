@@ -19,9 +19,9 @@ from ambikit import FEATURE_CHANNELS, InputError, checks
 from ambikit.features import PRESETS as AMBIKIT_PRESETS
 
 Kind = Literal["logmel", "foa_iv"]
-Alignment = Literal["rotate", "beamform", "mono"]
+Alignment = Literal["rotate", "beamform", "omni"]
 Pattern = Literal["basic", "cardioid"]
-Rotation = Literal["exact", "legacy"]
+Rotation = Literal["exact", "released"]
 
 PRESETS = {
     "avsa": AMBIKIT_PRESETS["avsa"],
@@ -42,7 +42,7 @@ def look_at_rows(azimuth: Tensor, elevation: Tensor, rotation: Rotation = "exact
     ----------
     azimuth, elevation : Tensor, shape (...,)
         Direction in radians.
-    rotation : "exact" or "legacy"
+    rotation : "exact" or "released"
         ``Ry(elevation) Rz(-azimuth)``, or its factors in the other order, as in the released code
         of Morgado et al.: that misses the front by 15 degrees on average, by none at the horizon.
 
@@ -87,14 +87,14 @@ class FrontEnd(nn.Module):
     kind : "logmel" or "foa_iv"
         ``"logmel"``: 10 log10 of the mel bands of each aligned channel. ``"foa_iv"``: followed by
         the normalised active intensity along x, y, z, pooled per band and averaged over frames.
-    alignment : "rotate", "beamform" or "mono"
+    alignment : "rotate", "beamform" or "omni"
         Turn the field so that the crop is at the front (4 channels), point a beam at the crop
         (1 channel), or keep W, which knows no direction (1 channel).
     preset : str
         A name in `PRESETS`: ``"avsa"`` or ``"tiny"``.
     pattern : "basic" or "cardioid"
         Beam pattern of ``"beamform"``.
-    rotation : "exact" or "legacy"
+    rotation : "exact" or "released"
         How ``"rotate"`` turns the field, see `look_at_rows`.
     source_rate : int, optional
         Rate of the sound that will be given, in Hz; resampled where it differs from the preset's.
@@ -145,9 +145,9 @@ class FrontEnd(nn.Module):
     ) -> None:
         super().__init__()
         _choice(kind, ("logmel", "foa_iv"), "kind")
-        _choice(alignment, ("rotate", "beamform", "mono"), "alignment")
+        _choice(alignment, ("rotate", "beamform", "omni"), "alignment")
         _choice(pattern, ("basic", "cardioid"), "pattern")
-        _choice(rotation, ("exact", "legacy"), "rotation")
+        _choice(rotation, ("exact", "released"), "rotation")
         _choice(preset, tuple(PRESETS), "front end preset")
         if kind == "foa_iv" and alignment != "rotate":
             raise InputError(

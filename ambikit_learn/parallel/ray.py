@@ -80,11 +80,11 @@ def map_on_ray(
     given = 0
     with _cluster(address) as ray:
         size, share = _shares(ray.cluster_resources(), len(todo), workers, gpus)
-        with closing(_Crew(ray, size, share, (work, lost, limit))) as crew:
+        with closing(_Pool(ray, size, share, (work, lost, limit))) as pool:
             while given < len(todo):
-                while crew.idle and left and left[0] < given + IN_HAND * size:
-                    crew.give(number := heapq.heappop(left), todo[number])
-                done, result, error = crew.wait()
+                while pool.idle and left and left[0] < given + IN_HAND * size:
+                    pool.give(number := heapq.heappop(left), todo[number])
+                done, result, error = pool.wait()
                 losses[done] = 0 if error is None else losses[done] + 1
                 if done is None:
                     if losses[None] == LOSSES:
@@ -100,7 +100,7 @@ def map_on_ray(
                     given += 1
 
 
-class _Crew:
+class _Pool:
     """Actors that are idle, or busy with an item or with getting ready.
 
     Parameters
@@ -121,7 +121,7 @@ class _Crew:
         # By reference: the actor, and the number of its item; None while it gets ready.
         self._busy: dict[Any, tuple[Any, int | None]] = {}
         for _ in range(size):
-            self._hire()
+            self._start_actor()
 
     def give(self, number: int, item: Any) -> None:
         """Give an item to an idle actor."""
@@ -137,7 +137,7 @@ class _Crew:
         except self._ray.exceptions.RayTaskError as error:
             raise error.cause from None
         except self._ray.exceptions.RayError as error:
-            self._hire()
+            self._start_actor()
             return number, None, error
         self.idle.append(actor)
         return number, result, None
@@ -150,7 +150,7 @@ class _Crew:
         if closed:
             self._ray.wait(closed, num_returns=len(closed), timeout=_GRACE)
 
-    def _hire(self) -> None:
+    def _start_actor(self) -> None:
         """Ask for an actor; it is there as soon as a node has room."""
         actor = self._actor.remote(*self._arguments)
         self._busy[actor.prepare.remote()] = actor, None
@@ -181,7 +181,7 @@ def _cluster(address: str | None) -> Iterator[Any]:
         yield ray
         return
     try:
-        _knock(address)
+        _check_reachable(address)
         ray.init(address, include_dashboard=False, logging_level=logging.ERROR, log_to_driver=False)
     except (OSError, ValueError, RuntimeError, ImportError) as error:
         reason = str(error).strip().splitlines()[0]
@@ -195,7 +195,7 @@ def _cluster(address: str | None) -> Iterator[Any]:
         ray.shutdown()
 
 
-def _knock(address: str | None) -> None:
+def _check_reachable(address: str | None) -> None:
     """Raise OSError if nobody is at a host and port; Ray itself takes minutes to say so."""
     host, _, port = (address or "").removeprefix("ray://").rpartition(":")
     if port.isdigit():

@@ -12,13 +12,13 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from ambikit_learn._files import replacing
+from ambikit_learn._files import atomic_write
 from ambikit_learn.data.format import FORMAT, Settings, write_manifest
-from ambikit_learn.prepare.clip import LeftOut, Prepared
-from ambikit_learn.prepare.tar import Begun, GrowingTar, Row, begun
+from ambikit_learn.prepare.clip import Prepared, Rejected
+from ambikit_learn.prepare.tar import GrowingTar, PartialTar, Row, partial_tar
 from ambikit_learn.sources import Clip
 
-Outcome = Prepared | LeftOut
+Outcome = Prepared | Rejected
 
 HANG = "decoder hang"
 """Reason of a clip that took too long; with more patience it is tried again."""
@@ -102,7 +102,9 @@ class Assembly:
         list of dict
             Rows of the manifest.
         """
-        todo = [(shard, self._begun(shard)) for shard in shards if not self._is_finished(shard)]
+        todo = [
+            (shard, self._partial_tar(shard)) for shard in shards if not self._is_finished(shard)
+        ]
         if todo:
             # Its byte offsets would no longer fit the shards.
             (self.root / "manifest.parquet").unlink(missing_ok=True)
@@ -112,7 +114,9 @@ class Assembly:
                 self._make(shard, part, outcomes)
         return self._finish(shards)
 
-    def _make(self, shard: Shard, part: Begun, outcomes: Generator[Outcome, None, None]) -> None:
+    def _make(
+        self, shard: Shard, part: PartialTar, outcomes: Generator[Outcome, None, None]
+    ) -> None:
         """Write the rest of a shard, then the journal that declares it finished."""
         self._tar(shard).unlink(missing_ok=True)
         clips = shard.clips[len(part.rows) :]
@@ -123,10 +127,10 @@ class Assembly:
             keep = any(row["status"] == "ok" for row in tar.rows)
             size = tar.finish()
             # First the journal: killed in between, the next run finds a tar that it need only move.
-            with replacing(self._journal(shard)) as temporary:
+            with atomic_write(self._journal(shard)) as temporary:
                 journal = {**head, "bytes": size if keep else 0, "rows": tar.rows}
                 temporary.write_text(json.dumps(journal), encoding="utf-8")
-            tar.settle(keep=keep)
+            tar.commit(keep=keep)
 
     def _add(self, tar: GrowingTar, shard: Shard, clip: Clip, outcome: Outcome) -> None:
         """Add a clip to its shard."""
@@ -170,10 +174,10 @@ class Assembly:
         whole = journal["bytes"] == size_of(self._tar(shard))
         return whole and self._holds(journal, journal["rows"], shard)
 
-    def _begun(self, shard: Shard) -> Begun:
+    def _partial_tar(self, shard: Shard) -> PartialTar:
         """Find what an earlier run left of a shard."""
-        found = begun(self._tar(shard))
-        return found if self._holds(found.header, found.rows, shard) else Begun()
+        found = partial_tar(self._tar(shard))
+        return found if self._holds(found.header, found.rows, shard) else PartialTar()
 
     def _holds(self, head: Mapping[str, Any], rows: Sequence[Row], shard: Shard) -> bool:
         """Tell whether rows were made of these very clips, with patience enough for each."""
@@ -189,7 +193,7 @@ def row_of(clip: Clip, outcome: Outcome, source: Path) -> Row:
     Parameters
     ----------
     clip : Clip
-    outcome : Prepared or LeftOut
+    outcome : Prepared or Rejected
     source : Path
         Folder of the clips.
 

@@ -21,7 +21,7 @@ from ambikit_learn.data.format import Settings
 from ambikit_learn.data.record import RECORD_FORMAT
 from ambikit_learn.data.sound import encode_sound
 from ambikit_learn.detection import Detector, load_detector, read_boxes
-from ambikit_learn.detection.tracking import follow, regular
+from ambikit_learn.detection.tracking import link, regular
 from ambikit_learn.sources import Clip
 from ambikit_learn.sphere.boxes import Boxes
 from ambikit_learn.sphere.projection import FrameLayout
@@ -71,7 +71,7 @@ class Prepared:
 
 
 @dataclass(frozen=True)
-class LeftOut:
+class Rejected:
     """A clip that cannot be used.
 
     Parameters
@@ -102,7 +102,7 @@ class _UnusableError(Exception):
         self.reason = reason
 
 
-def prepare_clip(clip: Clip, settings: Settings) -> Prepared | LeftOut:
+def prepare_clip(clip: Clip, settings: Settings) -> Prepared | Rejected:
     """Check, detect, resample and encode a clip.
 
     Parameters
@@ -112,7 +112,7 @@ def prepare_clip(clip: Clip, settings: Settings) -> Prepared | LeftOut:
 
     Returns
     -------
-    Prepared or LeftOut
+    Prepared or Rejected
         The same for the same files and settings, in whatever process.
 
     Raises
@@ -129,16 +129,16 @@ def prepare_clip(clip: Clip, settings: Settings) -> Prepared | LeftOut:
         name, objects = _detect(clip, settings, duration, material.picture.layout)
         return _packed(clip, settings, material, name, objects)
     except _UnusableError as error:
-        return LeftOut(error.reason, str(error))
+        return Rejected(error.reason, str(error))
     except (InputError, ImportError):
         # The detector cannot work at all: that concerns every clip, and whoever set it.
         raise
     except Exception as error:
         # Whatever else a stranger's file or detector provokes costs this clip, not the run.
-        return LeftOut("failed", f"{type(error).__name__}: {error}")
+        return Rejected("failed", f"{type(error).__name__}: {error}")
 
 
-def check_clip(clip: Clip, settings: Settings) -> Prepared | LeftOut:
+def check_clip(clip: Clip, settings: Settings) -> Prepared | Rejected:
     """Do what `prepare_clip` does without looking for objects, and keep no members."""
     outcome = prepare_clip(clip, replace(settings, detector="none"))
     return replace(outcome, members={}) if isinstance(outcome, Prepared) else outcome
@@ -241,7 +241,7 @@ def _picture(clip: Clip, settings: Settings, seconds: float) -> Picture:
             rate=settings.frame_rate,
             size=settings.frame_size,
             layout=read_layout(clip.video),
-            mode=settings.video,
+            mode=settings.video_mode,
         )
 
 
@@ -295,7 +295,7 @@ def _detect(
         if batch is None:
             break
         boxes.extend(detector.detect(batch))
-    return detector.name, Objects(rate, len(times), tuple(follow(boxes, rate)))
+    return detector.name, Objects(rate, len(times), tuple(link(boxes, rate)))
 
 
 def _batches(frames: Iterator[Frames]) -> Iterator[Frames]:
@@ -310,7 +310,7 @@ def _packed(
 ) -> Prepared:
     """Put together what was found."""
     sound, gain = encode_sound(
-        material.sound, settings.sample_rate, settings.sound, settings.bitrate
+        material.sound, settings.sample_rate, settings.sound_codec, settings.bitrate
     )
     facts = {
         "start": clip.start,

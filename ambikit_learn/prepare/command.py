@@ -13,21 +13,28 @@ from typing import Any
 
 from ambikit import InputError, checks
 from ambikit_learn._files import locked, writing_to
-from ambikit_learn._progress import tracked
+from ambikit_learn._progress import progress
 from ambikit_learn.data.format import Settings
 from ambikit_learn.data.sound import BITRATE, BITRATES, CODECS, OPUS_RATES
 from ambikit_learn.detection import load_detector
 from ambikit_learn.parallel.processes import Loss, map_in_order
 from ambikit_learn.parallel.ray import map_on_ray
 from ambikit_learn.prepare.assembly import HANG, Assembly, Outcome, row_of, size_of
-from ambikit_learn.prepare.clip import NOTES, SHORTEST, LeftOut, check_clip, length_of, prepare_clip
+from ambikit_learn.prepare.clip import (
+    NOTES,
+    SHORTEST,
+    Rejected,
+    check_clip,
+    length_of,
+    prepare_clip,
+)
 from ambikit_learn.sources import Clip, distinct, open_source, segments
 from ambikit_learn.video.transcode import MODES
 
 ENGINES = ("local", "ray")
 """Where clips can be worked."""
 
-PATIENCE = 30.0
+SECONDS_PER_SECOND = 30.0
 """Seconds of work that a second of a clip may take: detection in full on one busy core."""
 PACE = 20_000.0
 """Bytes of video to a second of work, where the length is not known."""
@@ -80,17 +87,17 @@ class Summary:
 
 
 def prepare(
-    source: str | Path,
+    clips: str | Path,
     out: str | Path,
     *,
-    adapter: str = "yt360",
+    source: str = "yt360",
     detector: str = "none",
     detection_rate: float = 2.0,
     frame_rate: float = 8.0,
     frame_size: tuple[int, int] = (160, 320),
-    video: str = "auto",
+    video_mode: str = "auto",
     sample_rate: int = 24000,
-    sound: str = "flac",
+    sound_codec: str = "flac",
     bitrate: int = BITRATE,
     segment: float = 10.0,
     clips_per_shard: int = 128,
@@ -105,13 +112,13 @@ def prepare(
 
     Parameters
     ----------
-    source : path
+    clips : path
         Folder of clips.
     out : path
         Folder to write: a new one, or that of the same preparation which did not end. What is
         finished is kept.
-    adapter : str
-        Layout of `source`, a name of `ambikit_learn.sources`.
+    source : str
+        Layout of `clips`, a name of `ambikit_learn.sources`.
     detector : str
         ``"none"``, ``"file"`` (the source's own boxes), ``"yolo:PATH"`` or
         ``"package.module:factory"``.
@@ -121,13 +128,13 @@ def prepare(
         Frames per second to keep.
     frame_size : (height, width)
         Size of the equirectangular frames to keep, even numbers.
-    video : {"auto", "encode", "copy"}
+    video_mode : {"auto", "encode", "copy"}
         Copy the source's stream where it already is what would be coded, never, or wherever it
         can be (`ambikit_learn.video.transcode.transcode`). Copying is quicker; reading a copy is
         slow if its key frames are far apart, and its frames keep their own size and rate.
     sample_rate : int
         Of the sound to keep, in Hz.
-    sound : {"flac", "opus"}
+    sound_codec : {"flac", "opus"}
         Codec of the sound: 16-bit FLAC, or Opus at a fifth of its size.
     bitrate : int
         Of Opus, in kb/s for the four channels together.
@@ -142,7 +149,7 @@ def prepare(
         ``"equi-angular cubemap"``, ``"two eyes"``.
     engine : {"local", "ray"}
         Where clips are worked: in processes on this machine, or on the nodes of a Ray cluster.
-        These must see `source`, a detector's weights and its module by the same paths; only this
+        These must see `clips`, a detector's weights and its module by the same paths; only this
         process writes to `out`.
     address : str, optional
         Of the Ray cluster that this machine is a node of, ``"HOST:PORT"`` or ``"auto"``;
@@ -164,10 +171,10 @@ def prepare(
     Raises
     ------
     InputError
-        A setting is wrong, `out` holds something else or cannot be written to, `source` has no
+        A setting is wrong, `out` holds something else or cannot be written to, there are no
         clips, or there is no such Ray cluster.
     FileNotFoundError
-        There is no such `source`.
+        There is no such folder of clips.
 
     Notes
     -----
@@ -181,10 +188,10 @@ def prepare(
     A clip whose worker dies is tried once more in another process. One that kills that too is left
     out as a decoder crash, one that takes too long as a decoder hang.
     """
-    root, folder = Path(out), Path(source)
+    root, folder = Path(out), Path(clips)
     settings = Settings(
-        source=folder.resolve().name,
-        adapter=adapter,
+        clips=folder.resolve().name,
+        source=source,
         detector=detector,
         detection_rate=checks.positive(detection_rate, "detection_rate", "Hz"),
         frame_rate=checks.positive(frame_rate, "frame_rate", "Hz"),
@@ -192,35 +199,35 @@ def prepare(
         sample_rate=checks.positive_int(sample_rate, "sample_rate"),
         clips_per_shard=checks.positive_int(clips_per_shard, "clips_per_shard"),
         leave_out=tuple(checks.choice(note, NOTES, "leave_out") for note in leave_out),
-        video=checks.choice(video, MODES, "video"),
-        sound=checks.choice(sound, CODECS, "sound"),
-        bitrate=_bitrate(sound, sample_rate, bitrate),
+        video_mode=checks.choice(video_mode, MODES, "video_mode"),
+        sound_codec=checks.choice(sound_codec, CODECS, "sound_codec"),
+        bitrate=_bitrate(sound_codec, sample_rate, bitrate),
         segment=checks.within(segment, SHORTEST, math.inf, "segment"),
     )
-    crew = _Crew(
+    pool = _Pool(
         _engine(engine, workers, address, detector),
         checks.positive(clip_timeout, "clip_timeout", "seconds"),
     )
-    clips = list(open_source(adapter, folder).clips())
+    whole = list(open_source(source, folder).clips())
     load_detector(detector)  # a wrong name or path is told before hours of work
-    clips = _cut(clips, settings.segment, workers)
+    parts = _cut(whole, settings.segment, workers)
     if check:
-        outcomes = crew.work(partial(check_clip, settings=settings), clips)
-        return Summary.of([row_of(*pair, folder) for pair in zip(clips, outcomes, strict=True)])
+        outcomes = pool.work(partial(check_clip, settings=settings), parts)
+        return Summary.of([row_of(*pair, folder) for pair in zip(parts, outcomes, strict=True)])
     if folder.resolve() in (root.resolve(), *root.resolve().parents):
         raise InputError(f"{root} lies in the folder of the clips: choose one outside {folder}")
-    assembly = Assembly(root, folder, settings, crew.clip_timeout)
-    shards = assembly.plan(clips)
+    assembly = Assembly(root, folder, settings, pool.clip_timeout)
+    shards = assembly.plan(parts)
     with writing_to(root):
         _claim(root, settings)
         with locked(root / "dataset.json"):
-            work = partial(crew.work, partial(prepare_clip, settings=settings))
+            work = partial(pool.work, partial(prepare_clip, settings=settings))
             return Summary.of(assembly.make(shards, work))
 
 
-def _bitrate(sound: str, sample_rate: int, bitrate: int) -> int:
+def _bitrate(codec: str, sample_rate: int, bitrate: int) -> int:
     """Return the bit rate of a codec, 0 if it has none."""
-    if sound != "opus":
+    if codec != "opus":
         return 0
     if sample_rate not in OPUS_RATES:
         rates = ", ".join(map(str, OPUS_RATES))
@@ -259,7 +266,7 @@ def _engine(
 
 
 @dataclass(frozen=True)
-class _Crew:
+class _Pool:
     """Who works the clips, and the patience with each."""
 
     engine: Callable[..., Generator[Outcome, None, None]]
@@ -271,19 +278,19 @@ class _Crew:
         """Work clips, in order, showing progress."""
         if clips:
             with closing(self.engine(work, clips, lost=self.lost, limit=self.limit)) as outcomes:
-                yield from tracked(outcomes, len(clips), "prepare")
+                yield from progress(outcomes, len(clips), "prepare")
 
     def limit(self, clip: Clip) -> float:
         """Seconds that a clip may take."""
         if clip.duration is not None:
-            return self.clip_timeout + PATIENCE * clip.duration
+            return self.clip_timeout + SECONDS_PER_SECOND * clip.duration
         return self.clip_timeout + size_of(clip.video) / PACE
 
     def lost(self, clip: Clip, how: Loss) -> Outcome:
         """Make the outcome of a clip whose worker gave none."""
         if how == "hang":
-            return LeftOut(HANG, f"no end after {self.limit(clip):.0f} s (see clip_timeout)")
-        return LeftOut("decoder crash", "the worker process died, and another died on this clip")
+            return Rejected(HANG, f"no end after {self.limit(clip):.0f} s (see clip_timeout)")
+        return Rejected("decoder crash", "the worker process died, and another died on this clip")
 
 
 def _claim(root: Path, settings: Settings) -> None:

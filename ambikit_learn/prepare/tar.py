@@ -13,7 +13,7 @@ Row = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class Begun:
+class PartialTar:
     """What is whole of a tar that was begun.
 
     Parameters
@@ -32,7 +32,7 @@ class Begun:
     log_bytes: int = 0
 
 
-def begun(target: Path) -> Begun:
+def partial_tar(target: Path) -> PartialTar:
     """Find what is whole of a tar that was begun.
 
     Parameters
@@ -42,13 +42,13 @@ def begun(target: Path) -> Begun:
 
     Returns
     -------
-    Begun
+    PartialTar
     """
     tar, log = _parts(target)
     if not (tar.is_file() and log.is_file()):
-        return Begun()
+        return PartialTar()
     size = tar.stat().st_size
-    whole = Begun()
+    whole = PartialTar()
     for line in log.read_bytes().splitlines(keepends=True):
         header, rows, end = whole.header, whole.rows, whole.tar_bytes
         try:
@@ -61,7 +61,7 @@ def begun(target: Path) -> Begun:
                 break
         except (ValueError, TypeError):
             break
-        whole = Begun(header, rows, end, whole.log_bytes + len(line))
+        whole = PartialTar(header, rows, end, whole.log_bytes + len(line))
     return whole
 
 
@@ -76,11 +76,11 @@ class GrowingTar:
         The tar that it is to become.
     header : dict
         What to know of it before it is taken up again.
-    known : Begun
+    known : PartialTar
         What to keep of what is there.
     """
 
-    def __init__(self, target: Path, header: Mapping[str, Any], known: Begun) -> None:
+    def __init__(self, target: Path, header: Mapping[str, Any], known: PartialTar) -> None:
         self._target = target
         self.rows = list(known.rows)
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -135,7 +135,7 @@ class GrowingTar:
         self._tar.flush()
         return self._tar.tell()
 
-    def settle(self, *, keep: bool) -> None:
+    def commit(self, *, keep: bool) -> None:
         """Give the tar its place.
 
         Parameters

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from ambikit_learn.pretext.contrast import HEAD_DIM, RULES, Agreement, Rules, found
+from ambikit_learn.pretext.contrast import (
+    CONTRASTIVE,
+    HEAD_DIM,
+    Agreement,
+    ContrastiveSettings,
+    found,
+)
 
 
 class CorrespondenceHeads(nn.Module):
@@ -21,14 +27,14 @@ class CorrespondenceHeads(nn.Module):
         return Agreement(vision=v, vision_from_sound=a, sound=a, sound_from_vision=v)
 
 
-def avc(agreement: Agreement, rules: Rules = RULES) -> Tensor:
+def avc(agreement: Agreement, rules: ContrastiveSettings = CONTRASTIVE) -> Tensor:
     """Audio-visual correspondence: each crop must find its sound, and each sound its crop.
 
     Parameters
     ----------
     agreement : Agreement
         Of N clips with K viewpoints; `vision` and `sound` are looked at.
-    rules : Rules
+    rules : ContrastiveSettings
         How they are compared.
 
     Returns

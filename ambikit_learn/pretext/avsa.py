@@ -5,7 +5,13 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from ambikit_learn.networks.translator import Translator
-from ambikit_learn.pretext.contrast import HEAD_DIM, RULES, Agreement, Rules, found
+from ambikit_learn.pretext.contrast import (
+    CONTRASTIVE,
+    HEAD_DIM,
+    Agreement,
+    ContrastiveSettings,
+    found,
+)
 
 
 class AlignmentHeads(nn.Module):
@@ -30,14 +36,14 @@ class AlignmentHeads(nn.Module):
         )
 
 
-def avsa(agreement: Agreement, rules: Rules = RULES) -> Tensor:
+def avsa(agreement: Agreement, rules: ContrastiveSettings = CONTRASTIVE) -> Tensor:
     """Audio-visual spatial alignment: each prediction must find its target at its viewpoint.
 
     Parameters
     ----------
     agreement : Agreement
         Of N clips with K viewpoints.
-    rules : Rules
+    rules : ContrastiveSettings
         How they are compared.
 
     Returns

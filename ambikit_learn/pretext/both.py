@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from ambikit_learn.networks.translator import Translator
 from ambikit_learn.pretext.avc import CorrespondenceHeads, avc
 from ambikit_learn.pretext.avsa import AlignmentHeads, avsa
-from ambikit_learn.pretext.contrast import RULES, Agreement, Rules
+from ambikit_learn.pretext.contrast import CONTRASTIVE, Agreement, ContrastiveSettings
 
 
 class Agreements(NamedTuple):
@@ -42,22 +42,22 @@ class BothHeads(nn.Module):
         return Agreements(self.correspondence(vision, sound), self.alignment(vision, sound))
 
 
-def both(agreements: Agreements, rules: Rules = RULES) -> Tensor:
+def both(agreements: Agreements, rules: ContrastiveSettings = CONTRASTIVE) -> Tensor:
     """Correspondence and alignment together: ``w avc + (1 - w) avsa``, w the rules' `avc_weight`.
 
     Parameters
     ----------
     agreements : Agreements
         What the heads of both say.
-    rules : Rules
-        How they are compared. The correspondence has other clips as candidates whatever the rules
+    rules : ContrastiveSettings
+        How they are compared. The correspondence has other clips as negatives whatever the rules
         say: to tell the viewpoints of a clip apart is left to the alignment.
 
     Returns
     -------
     Tensor, scalar
     """
-    apart = replace(rules, candidates="other_clips")
+    apart = replace(rules, negatives="other_clips")
     correspondence = avc(agreements.correspondence, apart)
     alignment = avsa(agreements.alignment, rules)
     return rules.avc_weight * correspondence + (1.0 - rules.avc_weight) * alignment

@@ -44,10 +44,10 @@ class Agreement(NamedTuple):
 
 
 TEMPERATURE = 0.07
-Candidates = Literal["all", "other_clips", "same_clip", "legacy"]
+Negatives = Literal["all", "other_clips", "same_clip", "released"]
 
 
-class Contrast(Protocol):
+class PairLoss(Protocol):
     """A loss of pairs: see `info_nce` and `sigmoid`."""
 
     def __call__(
@@ -162,34 +162,34 @@ class LearnedSigmoid(nn.Module):
         return sigmoid(queries, keys, candidates=candidates, scale=scale, bias=self.bias)
 
 
-CONTRASTS: dict[str, Callable[[float], Contrast]] = {
+CONTRASTS: dict[str, Callable[[float], PairLoss]] = {
     "info_nce": lambda temperature: partial(info_nce, temperature=temperature),
     "sigmoid": LearnedSigmoid,
 }
 """Temperature -> loss of pairs, by name."""
 
 
-def candidate_mask(clips: int, views: int, candidates: Candidates) -> Tensor:
+def candidate_mask(clips: int, views: int, negatives: Negatives) -> Tensor:
     """Return which of the ``clips * views`` targets compete for each query, (N K, N K) bool.
 
     Parameters
     ----------
     clips, views : int
         N and K.
-    candidates : {"all", "other_clips", "same_clip", "legacy"}
+    negatives : {"all", "other_clips", "same_clip", "released"}
         ``"all"``: the targets of all clips and viewpoints, as in the paper of Morgado et al.
         ``"other_clips"``: its own and those of other clips, which are told by what is there.
-        ``"same_clip"``: the K of its clip, which are told by where it is. ``"legacy"``: those of
-        its clip and those of its viewpoint, as in the paper's released code.
+        ``"same_clip"``: the K of its clip, which are told by where it is. ``"released"``: those
+        of its clip and those of its viewpoint, as in the paper's released code.
 
     Raises
     ------
     InputError
-        Other candidates.
+        Other negatives.
 
     Examples
     --------
-    >>> candidate_mask(28, 4, "legacy").sum(1).unique().tolist()
+    >>> candidate_mask(28, 4, "released").sum(1).unique().tolist()
     [31]
     """
     clip = torch.arange(clips).repeat_interleave(views)
@@ -199,34 +199,34 @@ def candidate_mask(clips: int, views: int, candidates: Candidates) -> Tensor:
         "all": torch.ones_like(same_clip),
         "other_clips": ~same_clip | same_view,
         "same_clip": same_clip,
-        "legacy": same_clip | same_view,
+        "released": same_clip | same_view,
     }
-    if candidates not in masks:
-        raise InputError(f"unknown candidates {candidates!r}: choose one of {', '.join(masks)}")
-    return masks[candidates]
+    if negatives not in masks:
+        raise InputError(f"unknown negatives {negatives!r}: choose one of {', '.join(masks)}")
+    return masks[negatives]
 
 
 @dataclass(frozen=True)
-class Rules:
+class ContrastiveSettings:
     """How contrastive objectives compare.
 
     Attributes
     ----------
     contrast : callable
         Loss of pairs: `info_nce`, or another of `CONTRASTS`.
-    candidates : str
+    negatives : str
         What competes, see `candidate_mask`.
     avc_weight : float
         Of the correspondence in `both`, from 0 to 1.
     """
 
-    contrast: Contrast = info_nce
-    candidates: Candidates = "all"
+    contrast: PairLoss = info_nce
+    negatives: Negatives = "all"
     avc_weight: float = 0.5
 
 
-RULES = Rules()
-"""Those of the paper."""
+CONTRASTIVE = ContrastiveSettings()
+"""How the paper compares."""
 
 
 def _cosines(queries: Tensor, keys: Tensor) -> Tensor:
@@ -237,10 +237,10 @@ def _cosines(queries: Tensor, keys: Tensor) -> Tensor:
         return q @ k.mT
 
 
-def found(queries: Tensor, keys: Tensor, rules: Rules) -> Tensor:
+def found(queries: Tensor, keys: Tensor, rules: ContrastiveSettings) -> Tensor:
     """Return the loss of finding the keys (N, K, dim) of queries (N, K, dim)."""
     mask = None
-    if rules.candidates != "all":
+    if rules.negatives != "all":
         clips, views = queries.shape[:2]
-        mask = candidate_mask(clips, views, rules.candidates).to(queries.device)
+        mask = candidate_mask(clips, views, rules.negatives).to(queries.device)
     return rules.contrast(queries.flatten(0, 1), keys.flatten(0, 1), candidates=mask)

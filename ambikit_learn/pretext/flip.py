@@ -11,7 +11,7 @@ from ambikit_learn.networks.blocks import at_least_float32
 from ambikit_learn.pretext.contrast import HEAD_DIM
 
 
-class Order(NamedTuple):
+class FlipLogits(NamedTuple):
     """How much sound j of a clip sounds right way round at crop i: log-odds (B, K, K)."""
 
     logits: Tensor
@@ -21,7 +21,7 @@ class Order(NamedTuple):
         return self.logits
 
 
-class OrderHeads(nn.Module):
+class FlipHeads(nn.Module):
     """Left-right order: a classifier of pairs of crop and sound, with one hidden layer."""
 
     def __init__(self, dim: int) -> None:
@@ -31,18 +31,18 @@ class OrderHeads(nn.Module):
         self.sound = nn.Linear(dim, HEAD_DIM, bias=False)
         self.decide = nn.Linear(HEAD_DIM, 1)
 
-    def forward(self, vision: Tensor, sound: Tensor) -> Order:
+    def forward(self, vision: Tensor, sound: Tensor) -> FlipLogits:
         """Return the log-odds of all pairs of a clip from encodings (B, K, dim)."""
         pairs = self.vision(vision)[:, :, None] + self.sound(sound)[:, None]
-        return Order(self.decide(functional.relu(pairs)).squeeze(-1))
+        return FlipLogits(self.decide(functional.relu(pairs)).squeeze(-1))
 
 
-def flip(order: Order, flipped: Tensor) -> Tensor:
+def flip(order: FlipLogits, flipped: Tensor) -> Tensor:
     """Left-right order: whether the sound of a clip has had its left and right swapped.
 
     Parameters
     ----------
-    order : Order
+    order : FlipLogits
         Of N clips with K viewpoints.
     flipped : Tensor, shape (N,), bool
         Whose sound field was mirrored (Y to −Y) before it was turned to the crops.
@@ -60,7 +60,7 @@ def flip(order: Order, flipped: Tensor) -> Tensor:
     Examples
     --------
     >>> import torch
-    >>> order = Order(torch.full((1, 4, 4), 9.0))  # certain that nothing was swapped
+    >>> order = FlipLogits(torch.full((1, 4, 4), 9.0))  # certain that nothing was swapped
     >>> round(flip(order, torch.tensor([False])).item(), 4)
     0.0001
     """

@@ -11,22 +11,22 @@ from ambikit_learn._distributed import gather
 from ambikit_learn.pretext.avc import CorrespondenceHeads, avc
 from ambikit_learn.pretext.avsa import AlignmentHeads, avsa
 from ambikit_learn.pretext.both import Agreements, BothHeads, both
-from ambikit_learn.pretext.contrast import Agreement, Rules
-from ambikit_learn.pretext.flip import Order, OrderHeads, flip
+from ambikit_learn.pretext.contrast import Agreement, ContrastiveSettings
+from ambikit_learn.pretext.flip import FlipHeads, FlipLogits, flip
 
-Output = Agreement | Agreements | Order
+Output = Agreement | Agreements | FlipLogits
 
 
 HEADS: dict[str, Callable[[int, int, float], nn.Module]] = {
     "avc": lambda dim, hidden, dropout: CorrespondenceHeads(dim),
     "avsa": AlignmentHeads,
     "both": BothHeads,
-    "flip": lambda dim, hidden, dropout: OrderHeads(dim),
+    "flip": lambda dim, hidden, dropout: FlipHeads(dim),
 }
 """Width of encodings, feed-forward width and dropout of translators -> heads, by objective."""
 
 
-OBJECTIVES: dict[str, Callable[[Any, Any, Rules], Tensor]] = {
+OBJECTIVES: dict[str, Callable[[Any, Any, ContrastiveSettings], Tensor]] = {
     "avc": lambda output, flipped, rules: avc(output, rules),
     "avsa": lambda output, flipped, rules: avsa(output, rules),
     "both": lambda output, flipped, rules: both(output, rules),

@@ -6,7 +6,7 @@ import html
 from collections.abc import Iterable
 from pathlib import Path
 
-from ambikit_learn._files import replacing
+from ambikit_learn._files import atomic_write
 from ambikit_learn.evaluation.results import Results
 
 
@@ -30,7 +30,7 @@ def write_page(
         "<style>body{font:16px sans-serif;max-width:70em;margin:2em auto}img{max-width:100%}"
         "td,th{padding:.2em 1em;text-align:left}figure{margin:2em 0}</style>"
         f"<h1>{html.escape(title)}</h1><table><tr><th>task<th>measure<th>accuracy, % [95% interval]"
-        f"<th>guessing<th>clips</tr>{rows}</table>{figures}"
+        f"<th>chance<th>clips</tr>{rows}</table>{figures}"
     )
-    with replacing(path) as temporary:
+    with atomic_write(path) as temporary:
         temporary.write_text(page, encoding="utf-8")

@@ -15,7 +15,7 @@ from torch import Tensor
 
 import ambikit
 import ambikit.plot
-from ambikit_learn._files import replacing
+from ambikit_learn._files import atomic_write
 from ambikit_learn.evaluation.results import Results
 from ambikit_learn.sphere.boxes import Boxes
 
@@ -106,7 +106,7 @@ def curves_picture(path: Path, runs: dict[str, Path]) -> None:
             for axes, column in ((left, "train/loss"), (right, "val/ret4")):
                 points = [(int(r["step"]), float(r[column])) for r in rows if r.get(column)]
                 axes.plot(*np.array(points).reshape(-1, 2).T, marker=".", label=name)
-        right.axhline(0.25, color="grey", linestyle=":", label="guessing")
+        right.axhline(0.25, color="grey", linestyle=":", label="chance")
         left.set_ylabel("training loss, nats")
         right.set_ylabel("own sound among four views")
         for axes in (left, right):
@@ -115,7 +115,7 @@ def curves_picture(path: Path, runs: dict[str, Path]) -> None:
 
 
 def results_picture(path: Path, results: Sequence[Results]) -> None:
-    """Draw accuracies with their intervals beside what guessing gives."""
+    """Draw accuracies with their intervals beside chance."""
     bars = [
         (r.task.upper(), name, e, r.chance[name]) for r in results for name, e in r.rows.items()
     ]
@@ -128,7 +128,7 @@ def results_picture(path: Path, results: Sequence[Results]) -> None:
         axes.set_yticks(range(len(bars)), [f"{task}: {name}" for task, name, *_ in bars])
         axes.invert_yaxis()
         axes.set_xlim(0, 1)
-        axes.set_xlabel("accuracy (dotted: guessing)")
+        axes.set_xlabel("accuracy (dotted: chance)")
 
 
 @contextmanager
@@ -136,7 +136,7 @@ def _figure(path: Path, size: tuple[float, float]) -> Iterator[Figure]:
     """Give a figure to draw on, and write it when drawn; no display is needed."""
     figure = Figure(figsize=size, layout="constrained")
     yield figure
-    with replacing(path) as temporary:
+    with atomic_write(path) as temporary:
         figure.savefig(temporary, dpi=120)
 
 

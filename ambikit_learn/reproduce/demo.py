@@ -86,7 +86,7 @@ def run_demo(
         _say("1/5 your clips", str(data))
     shards = out / "shards"
     _say("2/5 prepare", "check, find objects, write shards")
-    print(prepare(data, shards, adapter=source, detector=detector, detection_rate=DETECTION_RATE))
+    print(prepare(data, shards, source=source, detector=detector, detection_rate=DETECTION_RATE))
     split = _held_out(shards)
     strategy = "random" if detector == "none" else "mixed"
     common = [f"--seed_everything={seed}", "--data", str(shards), "--data.strategy", strategy]

@@ -71,7 +71,7 @@ _FACES = {
 }
 
 
-def one_eye(frames: Frames, stereo: str) -> Frames:
+def first_eye(frames: Frames, stereo: str) -> Frames:
     """Cut frames to the picture of one eye, the upper or the left one.
 
     Parameters
@@ -86,7 +86,7 @@ def one_eye(frames: Frames, stereo: str) -> Frames:
 
     Examples
     --------
-    >>> one_eye(np.zeros((5, 64, 64, 3), np.uint8), "top-bottom").shape
+    >>> first_eye(np.zeros((5, 64, 64, 3), np.uint8), "top-bottom").shape
     (5, 32, 64, 3)
     """
     height, width = frames.shape[-3:-1]
@@ -248,7 +248,7 @@ def cubemap_places(
     return held(a, left, wide), held(b, top, high)
 
 
-def recognise(frames: Frames) -> FrameLayout:
+def detect_layout(frames: Frames) -> FrameLayout:
     """Tell an equi-angular cubemap from an equirectangular picture by what continues where.
 
     Parameters

@@ -18,11 +18,11 @@ _NUMBERS = ("azimuth", "elevation", "width", "height", "score")
 
 @dataclass(frozen=True, eq=False)
 class Track:
-    """An object at the moments at which it was found.
+    """An object at the steps at which it was found.
 
     Parameters
     ----------
-    moments : (n,) int array
+    steps : (n,) int array
         Their numbers, rising.
     boxes : Boxes
         Where it was then, all of one label.
@@ -34,32 +34,32 @@ class Track:
     [180.0, -150.0]
     """
 
-    moments: Indices
+    steps: Indices
     boxes: Boxes
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "moments", np.asarray(self.moments, dtype=np.intp))
+        object.__setattr__(self, "steps", np.asarray(self.steps, dtype=np.intp))
 
-    def at(self, moments: npt.ArrayLike) -> Boxes:
-        """Return its boxes at any moments (T,), whole or not.
+    def at(self, steps: npt.ArrayLike) -> Boxes:
+        """Return its boxes at any steps (T,), whole or not.
 
-        Between two finds it goes along the great circle. Beyond the first and the last it goes on
-        for one moment, and rests.
+        Between two detections it goes along the great circle. Beyond the first and the last it
+        goes on for one step, and rests.
         """
-        first, last = self.moments[[0, -1]]
-        wanted = np.clip(np.atleast_1d(moments), first - 1, last + 1)
-        after = np.searchsorted(self.moments[1:-1], wanted) + min(1, len(self.moments) - 1)
+        first, last = self.steps[[0, -1]]
+        wanted = np.clip(np.atleast_1d(steps), first - 1, last + 1)
+        after = np.searchsorted(self.steps[1:-1], wanted) + min(1, len(self.steps) - 1)
         before = np.maximum(after - 1, 0)
-        interval = np.maximum(self.moments[after] - self.moments[before], 1)
+        interval = np.maximum(self.steps[after] - self.steps[before], 1)
         azimuth, elevation = between(
             self.boxes.azimuth[before],
             self.boxes.elevation[before],
             self.boxes.azimuth[after],
             self.boxes.elevation[after],
-            (wanted - self.moments[before]) / interval,
+            (wanted - self.steps[before]) / interval,
         )
         width, height, score = (
-            np.interp(wanted, self.moments, values)
+            np.interp(wanted, self.steps, values)
             for values in (self.boxes.width, self.boxes.height, self.boxes.score)
         )
         return Boxes(azimuth, elevation, width, height, score, self.boxes.label[:1] * len(wanted))
@@ -67,15 +67,16 @@ class Track:
     def to_record(self) -> dict[str, Any]:
         """Return lists of plain numbers (as for JSON), angles to a thousandth of a degree."""
         numbers = {name: getattr(self.boxes, name).round(3).tolist() for name in _NUMBERS}
-        return {"label": self.boxes.label[0], "moments": self.moments.tolist(), **numbers}
+        # The format says moments.
+        return {"label": self.boxes.label[0], "moments": self.steps.tolist(), **numbers}
 
     @classmethod
     def from_record(cls, record: Mapping[str, Any]) -> Self:
         """Return the track that `to_record` wrote."""
-        moments = record["moments"]
+        steps = record["moments"]
         azimuth, elevation, width, height, score = (np.asarray(record[name]) for name in _NUMBERS)
-        labels = (str(record["label"]),) * len(moments)
-        return cls(moments, Boxes(azimuth, elevation, width, height, score, labels))
+        labels = (str(record["label"]),) * len(steps)
+        return cls(steps, Boxes(azimuth, elevation, width, height, score, labels))
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,9 +86,9 @@ class Objects:
     Parameters
     ----------
     rate : float
-        Moments a second at which objects were looked for, the first at the clip's beginning.
+        Steps a second at which objects were looked for, the first at the clip's beginning.
     count : int
-        How many moments there were.
+        How many steps there were.
     tracks : tuple of Track
         The objects.
     """
@@ -97,9 +98,9 @@ class Objects:
     tracks: tuple[Track, ...]
 
     def present(self, time: float) -> list[Track]:
-        """Return the objects found at the moment nearest to a time, or both before and after it."""
+        """Return the objects found at the step nearest to a time, or both before and after it."""
         nearest = min(round(time * self.rate), self.count - 1)
-        return [t for t in self.tracks if t.moments[0] <= nearest <= t.moments[-1]]
+        return [t for t in self.tracks if t.steps[0] <= nearest <= t.steps[-1]]
 
     def boxes(self, time: float) -> Boxes:
         """Return the boxes of the objects that are present, at a time in seconds."""

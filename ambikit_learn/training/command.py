@@ -20,7 +20,7 @@ from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 from lightning.pytorch.loggers import Logger, TensorBoardLogger, WandbLogger
 
 from ambikit import InputError
-from ambikit_learn._files import replacing
+from ambikit_learn._files import atomic_write
 from ambikit_learn._threads import leave_cores
 from ambikit_learn.models.run import save_run
 from ambikit_learn.training import checkpoints
@@ -198,7 +198,7 @@ class _Command(LightningCLI):
     def save_config(self) -> None:
         """Write the settings into the run folder."""
         if self.trainer.is_global_zero:
-            with replacing(Path(self.trainer.default_root_dir) / "config.yaml") as path:
+            with atomic_write(Path(self.trainer.default_root_dir) / "config.yaml") as path:
                 path.write_text(self.parser.dump(self.config))
 
 

@@ -15,7 +15,7 @@ from ambikit import InputError
 from ambikit_learn.data import rendered
 from ambikit_learn.data.dataset import AlignmentDataset
 from ambikit_learn.data.format import Settings
-from ambikit_learn.data.items import Change, blind, flip_sound
+from ambikit_learn.data.items import Change, direction_blind, flip_sound
 from ambikit_learn.sphere.crops import SPACING
 from ambikit_learn.training.batches import Items, StreamBatches, StreamDataset, TimedLoader
 
@@ -54,7 +54,7 @@ class AlignmentData(LightningDataModule):
     follow, spacing, sampling, picture_rate, colour_jitter, gain_jitter
         How prepared clips are read in training, see `ambikit_learn.data.dataset.AlignmentDataset`;
         validation follows, spaces and times its pictures alike. Rendered scenes know none of it.
-    blind : bool
+    direction_blind : bool
         Train on sound that is turned to random azimuths instead of to the crops: a control that
         can learn what sounds and not where.
     workers : int
@@ -83,7 +83,7 @@ class AlignmentData(LightningDataModule):
         picture_rate: float | None = None,
         colour_jitter: float = 0.0,
         gain_jitter: float = 0.0,
-        blind: bool = False,
+        direction_blind: bool = False,
         workers: int = 2,
         seed: int = 0,
         validation_clips: int = 256,
@@ -93,7 +93,7 @@ class AlignmentData(LightningDataModule):
         self.path, self.strategy, self.views = path, strategy, views
         self.batch_size, self.workers, self.seed = batch_size, workers, seed
         self.span, self.frames, self.size = span, frames, size
-        self.mirror, self.blind, self.flip_sound = mirror, blind, flip_sound
+        self.mirror, self.direction_blind, self.flip_sound = mirror, direction_blind, flip_sound
         self.reading = {"follow": follow, "spacing": spacing, "picture_rate": picture_rate}
         self.varying = {
             "sampling": sampling,
@@ -116,8 +116,8 @@ class AlignmentData(LightningDataModule):
     def training_set(self) -> StreamDataset:
         """The training split, as a stream."""
         changes: list[Change] = []
-        if self.blind:
-            changes.append(blind)
+        if self.direction_blind:
+            changes.append(direction_blind)
         if self.flip_sound:
             changes.append(flip_sound)
         sides = {"mirror": self.mirror == "both", "flip": self.mirror == "video"}

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 
-from ambikit_learn._files import replacing
+from ambikit_learn._files import atomic_write
 
 _SECONDS_BETWEEN_WRITES = 5.0
 
@@ -142,7 +142,7 @@ class MetricsTable(Callback):
         names = sorted({name for row in self._rows.values() for name in row} - {"step"})
         if not names:
             return
-        with replacing(self.path) as path, path.open("w", newline="") as file:
+        with atomic_write(self.path) as path, path.open("w", newline="") as file:
             writer = csv.DictWriter(file, ["step", *names])
             writer.writeheader()
             writer.writerows(self._rows.values())

@@ -16,7 +16,7 @@ from ambikit_learn.models.alignment import AlignmentModel, build_model
 from ambikit_learn.models.run import load_run
 from ambikit_learn.networks.front_end import Alignment, FrontEnd, Kind, Pattern, Rotation
 from ambikit_learn.networks.presets import PRESETS
-from ambikit_learn.pretext.contrast import CONTRASTS, TEMPERATURE, Candidates, Rules
+from ambikit_learn.pretext.contrast import CONTRASTS, TEMPERATURE, ContrastiveSettings, Negatives
 from ambikit_learn.pretext.tasks import OBJECTIVES, Objective, Output, gathered
 
 Batch = dict[str, Any]
@@ -38,16 +38,16 @@ class AlignmentModule(LightningModule):
         Networks and, with them, the mel bands.
     kind : "logmel" or "foa_iv"
         Features, see `ambikit_learn.networks.front_end.FrontEnd`.
-    alignment : "rotate", "beamform" or "mono"
-        How the sound is aligned with a crop. Features of "mono" know no direction at all.
+    alignment : "rotate", "beamform" or "omni"
+        How the sound is aligned with a crop. Features of "omni" know no direction at all.
     pattern : "basic" or "cardioid"
         Beam of ``alignment="beamform"``.
-    rotation : "exact" or "legacy"
+    rotation : "exact" or "released"
         How ``alignment="rotate"`` turns the field: so that the crop is at the front, or as the
         released code of the paper does, whose order of the two turns is the other one.
     loss : "info_nce" or "sigmoid"
-        Of pairs: a choice among candidates, or each pair by itself.
-    candidates : "all", "other_clips", "same_clip" or "legacy"
+        Of pairs: a choice among negatives, or each pair by itself.
+    negatives : "all", "other_clips", "same_clip" or "released"
         What competes, see `ambikit_learn.pretext.contrast.candidate_mask`.
     temperature : float
         Of the loss of pairs; with "sigmoid" where it begins.
@@ -82,7 +82,7 @@ class AlignmentModule(LightningModule):
         pattern: Pattern = "basic",
         rotation: Rotation = "exact",
         loss: Literal["info_nce", "sigmoid"] = "info_nce",
-        candidates: Candidates = "all",
+        negatives: Negatives = "all",
         temperature: float = TEMPERATURE,
         avc_weight: float = 0.5,
         optimizer: Literal["adamw", "adam"] = "adamw",
@@ -110,7 +110,7 @@ class AlignmentModule(LightningModule):
         self.objective = objective
         # A loss with parameters is a submodule, so that these are trained and kept
         self.contrast = CONTRASTS[loss](temperature)
-        self.rules = Rules(self.contrast, candidates, avc_weight)
+        self.rules = ContrastiveSettings(self.contrast, negatives, avc_weight)
         self.optimizer = optimizer
         self.learning_rate, self.weight_decay = learning_rate, weight_decay
         self.warmup_steps, self.schedule = warmup_steps, schedule

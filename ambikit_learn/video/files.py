@@ -14,13 +14,13 @@ import numpy as np
 import numpy.typing as npt
 
 from ambikit import InputError, checks
-from ambikit_learn._files import replacing
+from ambikit_learn._files import atomic_write
 from ambikit_learn._typing import Frames
 from ambikit_learn.sphere.projection import (
     FrameLayout,
     cubemap_to_equirectangular,
     equirectangular_size,
-    one_eye,
+    first_eye,
 )
 from ambikit_learn.video.decode import (
     UNPROBED,
@@ -297,7 +297,7 @@ def write_video(
         raise InputError(f"no frames to write to {path}: a video holds at least one")
     first = checks.frames(head, "each frame")
     height, width = checks.frame_size(first.shape[:-1], "size of the frames")
-    with replacing(path) as temporary:
+    with atomic_write(path) as temporary:
         try:
             # Matroska would number each file at random
             container = av.open(str(temporary), "w", options={"fflags": "+bitexact"})
@@ -353,7 +353,7 @@ def _equirectangular(frame: Any, layout: FrameLayout, size: tuple[int, int]) -> 
     """Pixels of a frame of some layout as an equirectangular one."""
     if layout == FrameLayout():
         return scaled(frame, *size)
-    eye = one_eye(scaled(frame, frame.height, frame.width), layout.stereo)
+    eye = first_eye(scaled(frame, frame.height, frame.width), layout.stereo)
     if layout.projection == "equirectangular":
         return resize(eye, size)
     return cubemap_to_equirectangular(eye, layout, size)

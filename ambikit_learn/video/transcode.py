@@ -13,7 +13,7 @@ import numpy as np
 
 from ambikit import InputError
 from ambikit_learn._typing import Frames
-from ambikit_learn.sphere.projection import FrameLayout, recognise
+from ambikit_learn.sphere.projection import FrameLayout, detect_layout
 from ambikit_learn.video.coding import encode_frames
 from ambikit_learn.video.decode import (
     HELD,
@@ -150,7 +150,7 @@ def encode_span(
     data = encode_frames(_noting(frames, _spread(count), some), rate)
     looks = np.stack(some)
     # Metadata seldom outlives a download: most cubemaps show only once they are seen.
-    if layout is None and (found := recognise(looks)) != shown:
+    if layout is None and (found := detect_layout(looks)) != shown:
         return encode_span(path, start, seconds, rate=rate, size=size, layout=found)
     return Picture(data, count / rate, shown, is_still(looks), copied=False)
 
@@ -213,7 +213,7 @@ def copy_span(
             return None
         data = _remuxed(stream, packets, zero)
     looks = _looks(data, seconds, size)
-    if layout is None and recognise(looks) != FrameLayout():
+    if layout is None and detect_layout(looks) != FrameLayout():
         return None
     # Stamps of whole milliseconds must not cost the last frame.
     lasting = min(seconds, lasting + 2 * STAMP)

@@ -13,7 +13,7 @@ from scipy import fft
 import ambikit
 from ambikit_learn._typing import Floats, Integers
 from ambikit_learn.world.places import BANDS, PLACES, Peak
-from ambikit_learn.world.scene import FIELD, Path, Room, Scene, along
+from ambikit_learn.world.scene import FIELD, Room, Scene, Trajectory, along
 from ambikit_learn.world.sounds import Performance, Signal
 
 SPEED_OF_SOUND = 343.0
@@ -269,7 +269,7 @@ def diffuse_noise(
 
 def _add_paths(
     scene: Scene,
-    sounding: Sequence[tuple[Path, Signal]],
+    sounding: Sequence[tuple[Trajectory, Signal]],
     sample_rate: float,
     order: int,
     out: Signal,

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ambikit_learn._progress import tracked
+from ambikit_learn._progress import progress
 from ambikit_learn._typing import Frames
 from ambikit_learn.detection import Detector, load_detector
 from ambikit_learn.detection.metrics import average_precision
@@ -170,7 +170,7 @@ def train_detector(
     seed : int
         Of scenes and training.
     """
-    pictures = tracked(training_pictures(scenes, seed), 2 * scenes, "pictures")
+    pictures = progress(training_pictures(scenes, seed), 2 * scenes, "pictures")
     train_yolo(ARCHITECTURE, pictures, CLASSES, out, size=SIZE, epochs=epochs, seed=seed)
     precision = measure(load_detector(f"yolo:{out}"), seed=seed + 1)
     for label, value in precision.items():

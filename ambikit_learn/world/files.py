@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 
 from ambikit import InputError, checks
-from ambikit_learn._files import replacing
-from ambikit_learn._progress import tracked
+from ambikit_learn._files import atomic_write
+from ambikit_learn._progress import progress
 from ambikit_learn._threads import cores
 from ambikit_learn.detection.box_file import write_boxes
 from ambikit_learn.parallel.processes import Loss, map_in_order
@@ -171,14 +171,14 @@ def _render(folder: Path, settings: Settings, count: int, processes: int) -> Non
     if kind.lists is not None:
         for split in ("train", "test"):
             names = [settings.name(i) for i in range(count) if settings.split(i) == split]
-            with replacing(folder / f"{split}.txt") as temporary:
+            with atomic_write(folder / f"{split}.txt") as temporary:
                 lines = "".join(f"{kind.lists(name)}\n" for name in names)
                 temporary.write_text(lines, encoding="utf-8")
     todo = [i for i in range(count) if not (folder / settings.files(i).boxes).exists()]
     work = partial(_attempt, folder, settings)
     results = map_in_order(work, todo, workers=processes, lost=_lost)
     with closing(results):
-        for failure in tracked(results, len(todo), "world"):
+        for failure in progress(results, len(todo), "world"):
             if failure is not None:
                 raise failure
 
@@ -277,7 +277,7 @@ def _claim(folder: Path, settings: Settings) -> None:
                 "render to another folder, or with the same settings"
             )
         return
-    with replacing(path) as temporary:
+    with atomic_write(path) as temporary:
         temporary.write_text(json.dumps(asked, indent=2) + "\n", encoding="utf-8")
 
 

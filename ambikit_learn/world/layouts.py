@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 import ambikit
-from ambikit_learn._files import replacing
+from ambikit_learn._files import atomic_write
 from ambikit_learn.world.scene import CLASSES, LABEL_RATE, Scene
 from ambikit_learn.world.sounds import ACTIVITY_RATE, Performance, Signal
 
@@ -77,7 +77,7 @@ def write_events(path: Path, scene: Scene, performances: Sequence[Performance]) 
         kind = CLASSES.index(thing.instance.label)
         heard = np.flatnonzero(loud & thing.sounding)
         rows += [(int(k), kind, i, *track[:, k].tolist()) for k in heard]
-    with replacing(path) as temporary:
+    with atomic_write(path) as temporary:
         temporary.write_text("".join(",".join(map(str, row)) + "\n" for row in sorted(rows)))
 
 

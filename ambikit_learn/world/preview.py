@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 import ambikit
 from ambikit import checks
-from ambikit_learn._files import replacing
+from ambikit_learn._files import atomic_write
 from ambikit_learn._typing import Frames
 from ambikit_learn.sphere.boxes import Boxes
 from ambikit_learn.sphere.equirect import local_axes
@@ -86,7 +86,7 @@ def draw_clip(path: Path, settings: Settings, index: int, moments: int) -> None:
         moment = min(round(time * LABEL_RATE), len(truth[0]["azimuth"]) - 1)
         for one in truth:
             _draw_object(axes, one, moment)
-    with replacing(path) as temporary:
+    with atomic_write(path) as temporary:
         figure.savefig(temporary, dpi=100)
 
 

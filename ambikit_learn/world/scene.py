@@ -67,7 +67,7 @@ class Instance:
 
 
 @dataclass(frozen=True)
-class Path:
+class Trajectory:
     """Way of an object: a straight line that turns about the camera.
 
     ``p(t) = Rz(spin·t) (position + velocity·t)``, with `t` from the middle of the clip, metres,
@@ -104,7 +104,7 @@ class Object:
     """
 
     instance: Instance
-    path: Path
+    path: Trajectory
     size: float
     sounding: bool
     pulsing: bool
@@ -245,11 +245,11 @@ def sample_scene(preset: Preset, *, seed: int, index: int, split: str, duration:
             f"{preset.objects[1]} objects in a scene are too many: there are {len(CLASSES)} classes"
         )
     rng = np.random.default_rng([seed, _SCENE, index])
-    labels, sounding = _cast(preset, rng)
+    labels, sounding = _draw_objects(preset, rng)
     instances = _individuals(labels, seed, split, rng)
     times = _moments(duration)
     for _ in range(ATTEMPTS):
-        paths, sizes, places = _wander(preset, times, rng)
+        paths, sizes, places = _draw_paths(preset, times, rng)
         chosen = _apart(preset, sizes, places, len(labels))
         if len(chosen) == len(labels):
             break
@@ -290,7 +290,7 @@ def _moments(duration: float) -> Floats:
     return times
 
 
-def _cast(preset: Preset, rng: np.random.Generator) -> tuple[list[str], list[bool]]:
+def _draw_objects(preset: Preset, rng: np.random.Generator) -> tuple[list[str], list[bool]]:
     """Draw the classes in the scene, and which objects sound."""
     count = int(rng.integers(preset.objects[0], preset.objects[1] + 1))
     low, high = (min(n, count) for n in preset.sounding)
@@ -312,9 +312,9 @@ def _individuals(
     return [Instance(seed, name, int(i)) for name, i in zip(labels, indices, strict=True)]
 
 
-def _wander(
+def _draw_paths(
     preset: Preset, times: Floats, rng: np.random.Generator
-) -> tuple[Callable[[int], Path], Floats, Floats]:
+) -> tuple[Callable[[int], Trajectory], Floats, Floats]:
     """Draw paths, still, orbiting or passing by, with the preset's odds.
 
     Returns each path by its number, and size (C,) and places (C, T, 3) of what is on them.
@@ -334,10 +334,10 @@ def _wander(
     turn = rng.uniform(4, 12, count) * (2 * rng.integers(0, 2, count) - 1)
     spin = np.deg2rad(turn) * (kind == 1)
 
-    def path(number: int) -> Path:
+    def path(number: int) -> Trajectory:
         x, y, z = position[number].tolist()
         u, v, w = velocity[number].tolist()
-        return Path((x, y, z), (u, v, w), float(spin[number]))
+        return Trajectory((x, y, z), (u, v, w), float(spin[number]))
 
     return path, sizes, along(position, velocity, spin, times)
 

@@ -16,12 +16,12 @@ from ambikit_learn._distributed import gather
 from ambikit_learn.networks.blocks import BatchNorm, Dropout
 from ambikit_learn.pretext.avc import avc
 from ambikit_learn.pretext.avsa import avsa
-from ambikit_learn.pretext.contrast import Agreement, Rules
+from ambikit_learn.pretext.contrast import Agreement, ContrastiveSettings
 from ambikit_learn.pretext.tasks import gathered
 
 RANKS = 2
 CLIPS = 4
-LOSSES = {"avc": avc, "avsa": lambda x: avsa(x, Rules(candidates="legacy"))}
+LOSSES = {"avc": avc, "avsa": lambda x: avsa(x, ContrastiveSettings(negatives="released"))}
 
 
 def free_port() -> int:

@@ -19,8 +19,8 @@ from ambikit_learn.world import render_world
 SPEED = 40.0
 DETECTOR = """
 import numpy as np
-from ambikit_learn.boxes import Boxes
-from ambikit_learn.equirect import pixel_to_direction
+from ambikit_learn.sphere.boxes import Boxes
+from ambikit_learn.sphere.equirect import pixel_to_direction
 
 
 class Bright:

@@ -123,7 +123,7 @@ class TestPrepared:
         source.add("left-1", azimuth=90.0, elevation=0.0)
         source.add("up-1", azimuth=0.0, elevation=60.0)
         out = source.root.parent / "out"
-        prepare(source.root, out, sound="opus", bitrate=320, frame_size=(40, 80), workers=0)
+        prepare(source.root, out, sound_codec="opus", bitrate=320, frame_size=(40, 80), workers=0)
         return out
 
     def test_is_read_as_flac_is(self, out):
@@ -138,19 +138,22 @@ class TestPrepared:
 
     def test_the_settings_say_so(self, out):
         settings = Settings.load(out)
-        assert (settings.sound, settings.bitrate) == ("opus", 320)
+        assert (settings.sound_codec, settings.bitrate) == ("opus", 320)
         document = json.loads((out / "dataset.json").read_text())
-        assert (document["sound"], document["bitrate"]) == ("opus", 320)
+        assert (document["sound_codec"], document["bitrate"]) == ("opus", 320)
         assert all(0.2 < row["gain"] <= 1.0 for row in read_manifest(out).to_pylist())
 
     @pytest.mark.parametrize(
         ("options", "message"),
         [
-            ({}, "sound 'opus', not 'flac'; bitrate 320, not 0"),
-            ({"sound": "opus", "bitrate": 64}, "bitrate 320, not 64"),
-            ({"sound": "mp3"}, "unknown sound 'mp3': choose one of flac, opus"),
-            ({"sound": "opus", "sample_rate": 44100}, "no sample_rate of 44100 Hz: choose one of"),
-            ({"sound": "opus", "bitrate": 7}, "bitrate must lie between 24 and 2048, got 7"),
+            ({}, "sound_codec 'opus', not 'flac'; bitrate 320, not 0"),
+            ({"sound_codec": "opus", "bitrate": 64}, "bitrate 320, not 64"),
+            ({"sound_codec": "mp3"}, "unknown sound_codec 'mp3': choose one of flac, opus"),
+            (
+                {"sound_codec": "opus", "sample_rate": 44100},
+                "no sample_rate of 44100 Hz: choose one of",
+            ),
+            ({"sound_codec": "opus", "bitrate": 7}, "bitrate must lie between 24 and 2048, got 7"),
         ],
     )
     def test_refuses(self, out, options, message):

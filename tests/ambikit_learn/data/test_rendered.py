@@ -157,7 +157,7 @@ def test_unknown_worlds_are_refused(arguments: tuple[str, ...], message: str) ->
 WORKER = """
 import sys
 from torch.utils.data import DataLoader
-from ambikit_learn.world.stream import WorldDataset
+from ambikit_learn.data.rendered import WorldDataset
 
 class Watched(WorldDataset):
     def __getitem__(self, index):

@@ -16,6 +16,7 @@ from torch.utils.data import DataLoader
 import ambikit
 from ambikit import InputError
 from ambikit_learn.data.dataset import AlignmentDataset, SpanDataset
+from ambikit_learn.data.format import Settings
 from ambikit_learn.data.sound import decode_sound, encode_sound
 from ambikit_learn.prepare.command import prepare
 from ambikit_learn.video.coding import decode_frames, encode_frames
@@ -215,6 +216,15 @@ class TestMessages:
         (damaged / "dataset.json").write_text(json.dumps(document | {"format": "other/2"}))
         with pytest.raises(InputError, match=r"'other/2'.*prepare the data again"):
             AlignmentDataset(damaged)
+
+    def test_the_format_before_is_read(self, prepared, damaged):
+        document = json.loads((damaged / "dataset.json").read_text())
+        renamed = {"clips": "source", "source": "adapter"}
+        renamed |= {"video_mode": "video", "sound_codec": "sound"}
+        before = {renamed.get(name, name): value for name, value in document.items()}
+        before["format"] = "ambikit-shards/2"
+        (damaged / "dataset.json").write_text(json.dumps(before))
+        assert Settings.load(damaged) == Settings.load(prepared)
 
     def test_no_manifest(self, damaged):
         (damaged / "manifest.parquet").unlink()

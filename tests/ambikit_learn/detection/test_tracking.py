@@ -1,4 +1,4 @@
-"""Objects followed from moment to moment."""
+"""Objects followed from step to step."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import json
 import numpy as np
 import pytest
 
-from ambikit_learn.detection.tracking import follow, regular
+from ambikit_learn.detection.tracking import link, regular
 from ambikit_learn.sphere.boxes import Boxes
 from ambikit_learn.sphere.tracks import Objects, Track
 
@@ -22,8 +22,8 @@ def boxes(*rows):
 
 
 def paths(tracks):
-    """Moments and azimuths of tracks, to compare."""
-    return [(t.moments.tolist(), t.boxes.azimuth.round(6).tolist()) for t in tracks]
+    """Steps and azimuths of tracks, to compare."""
+    return [(t.steps.tolist(), t.boxes.azimuth.round(6).tolist()) for t in tracks]
 
 
 def test_a_crowd_is_told_apart():
@@ -41,7 +41,7 @@ def test_a_crowd_is_told_apart():
         ]
     )
     labels = ["person"] * 5 + ["dog"]
-    moments, names = [], []
+    steps, names = [], []
     for k in range(20):
         order = rng.permutation(6)
         missed = rng.random(6) < 0.15
@@ -49,14 +49,14 @@ def test_a_crowd_is_told_apart():
         order = order[~missed[order]]
         jitter = rng.normal(0, 1.0, (2, len(order)))
         azimuth, elevation = truth[:, :, k][order].T + jitter
-        moments.append(
+        steps.append(
             boxes(*[(a, e, labels[i]) for a, e, i in zip(azimuth, elevation, order, strict=True)])
         )
         names.append(order)
-    tracks = follow(moments, RATE)
+    tracks = link(steps, RATE)
     assert len(tracks) == 6
     names = np.concatenate(names)
-    found = np.concatenate([m.azimuth for m in moments])
+    found = np.concatenate([m.azimuth for m in steps])
     for track in tracks:
         who = {int(names[found == a][0]) for a in track.boxes.azimuth}
         assert len(who) == 1
@@ -64,24 +64,26 @@ def test_a_crowd_is_told_apart():
 
 def test_each_find_belongs_to_one_track():
     rng = np.random.default_rng(1)
-    moments = [
+    steps = [
         boxes(*[(a, e, "x") for a, e in rng.uniform((-180, -90), (180, 90), (rng.integers(6), 2))])
         for _ in range(12)
     ]
-    tracks = follow(moments, RATE)
-    finds = sorted((m, a) for t in tracks for m, a in zip(t.moments, t.boxes.azimuth, strict=True))
-    assert finds == sorted((k, a) for k, m in enumerate(moments) for a in m.azimuth)
-    assert all((np.diff(t.moments) > 0).all() for t in tracks)
+    tracks = link(steps, RATE)
+    detections = sorted(
+        (m, a) for t in tracks for m, a in zip(t.steps, t.boxes.azimuth, strict=True)
+    )
+    assert detections == sorted((k, a) for k, m in enumerate(steps) for a in m.azimuth)
+    assert all((np.diff(t.steps) > 0).all() for t in tracks)
 
 
 def test_how_long_an_object_may_be_unseen():
     there, nothing = boxes((10, 0, "cat")), boxes()
     gap = [nothing] * 3
-    assert paths(follow([there, *gap, there], RATE)) == [([0, 4], [10, 10])]
-    assert len(follow([there, *gap, nothing, there], RATE)) == 2
-    assert len(follow([there, *gap, nothing, there], 2.5)) == 1
-    assert len(follow([there, there], 0.2)) == 1  # moments farther apart than that: the next one
-    assert len(follow([there, nothing, there], 0.2)) == 2
+    assert paths(link([there, *gap, there], RATE)) == [([0, 4], [10, 10])]
+    assert len(link([there, *gap, nothing, there], RATE)) == 2
+    assert len(link([there, *gap, nothing, there], 2.5)) == 1
+    assert len(link([there, there], 0.2)) == 1  # steps farther apart than that: the next one
+    assert len(link([there, nothing, there], 0.2)) == 2
 
 
 def test_how_far_an_object_may_jump():
@@ -92,30 +94,30 @@ def test_how_far_an_object_may_jump():
         (2.0, 31, 2),
         (0.5, 31, 2),
     ):
-        moments = [boxes((0, 0, "cat", 4)), boxes((step, 0, "cat", 4))]
-        assert len(follow(moments, rate)) == tracks, (rate, step)
+        steps = [boxes((0, 0, "cat", 4)), boxes((step, 0, "cat", 4))]
+        assert len(link(steps, rate)) == tracks, (rate, step)
 
 
 def test_what_moves_is_expected_ahead():
     """Two cars that pass each other are each found where the other was."""
-    moments = [boxes((a, 0, "car", 8), (-a, 0, "car", 8)) for a in (-30, -10, 10, 30)]
-    first, second = follow(moments, RATE)
+    steps = [boxes((a, 0, "car", 8), (-a, 0, "car", 8)) for a in (-30, -10, 10, 30)]
+    first, second = link(steps, RATE)
     assert first.boxes.azimuth.tolist() == [-30, -10, 10, 30]
     assert second.boxes.azimuth.tolist() == [30, 10, -10, -30]
 
 
 def test_labels():
     sofa, chair = (10, 0, "sofa", 40, 0.5), (11, 0, "chair", 40, 0.9)
-    (track,) = follow([boxes(sofa), boxes(chair), boxes(sofa)], RATE)
+    (track,) = link([boxes(sofa), boxes(chair), boxes(sofa)], RATE)
     assert track.boxes.label == ("sofa",) * 3  # 1.0 against 0.9
-    (track,) = follow([boxes(sofa), boxes(chair)], RATE)
+    (track,) = link([boxes(sofa), boxes(chair)], RATE)
     assert track.boxes.label == ("chair",) * 2
     beside = [boxes((10, 0, "cat")), boxes((30, 0, "dog"))]
-    assert len(follow(beside, RATE)) == 2
-    # With both names at hand, each finds its own.
+    assert len(link(beside, RATE)) == 2
+    # With both names at hand, each detections its own.
     two = boxes((10, 0, "cat"), (14, 0, "dog"))
     swapped = boxes((13, 0, "cat"), (9, 0, "dog"))
-    assert [t.boxes.label for t in follow([two, swapped], RATE)] == [("cat",) * 2, ("dog",) * 2]
+    assert [t.boxes.label for t in link([two, swapped], RATE)] == [("cat",) * 2, ("dog",) * 2]
 
 
 def test_between_finds_and_beyond_them():
@@ -150,7 +152,7 @@ def test_who_is_present():
         1.6: ("early",),
         2.0: (),
         2.4: ("late",),
-        9.0: ("late",),  # the last moment stands for the rest of the clip
+        9.0: ("late",),  # the last step stands for the rest of the clip
     }
     assert objects.boxes(0.75).azimuth[0] == pytest.approx(15)
     assert len(Objects(2.0, 0, ()).boxes(1.0)) == 0
@@ -168,6 +170,6 @@ def test_records():
 
 
 def test_known_objects_keep_their_order():
-    moments = [boxes((a, 0, "x"), (a + 90, 0, "y")) for a in (0, 50, 100)]
-    assert paths(regular(moments)) == [([0, 1, 2], [0, 50, 100]), ([0, 1, 2], [90, 140, 190])]
+    steps = [boxes((a, 0, "x"), (a + 90, 0, "y")) for a in (0, 50, 100)]
+    assert paths(regular(steps)) == [([0, 1, 2], [0, 50, 100]), ([0, 1, 2], [90, 140, 190])]
     assert regular([]) == regular([boxes(), boxes()]) == []

@@ -86,7 +86,7 @@ def prepared(tmp_path_factory, new_clip_folder):
 
 def test_a_model_that_hears_direction_tells_turned_sound(monkeypatch, tmp_path, prepared):
     results = evaluate_with(monkeypatch, tmp_path, prepared, Disc(), "avsa")
-    # The head learns from 256 spans only; guessing is 0.5 exactly, see below.
+    # The head learns from 256 spans only; chance is 0.5 exactly, see below.
     assert results.rows["4 crops"].low > 0.55
     assert results.rows["4 crops"].clips == 16
     written = json.loads((tmp_path / "evaluation" / "avsa.json").read_text())

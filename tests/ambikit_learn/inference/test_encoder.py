@@ -13,7 +13,7 @@ import torch
 import ambikit
 from ambikit import InputError
 from ambikit_learn.inference import embed
-from ambikit_learn.inference.windows import continued, window_starts
+from ambikit_learn.inference.windows import pad_mirrored, window_starts
 
 RATE = 24000
 TINY = {"n_fft": 1024, "window_length": 1024, "hop": 480, "n_mels": 32, "power": 2}
@@ -95,7 +95,7 @@ def test_short_sound_goes_on_as_its_mirror_image(encoder, scene):
     heard = encoder.embed(part, RATE)
     assert heard.frames.shape == (1, 128)
     np.testing.assert_allclose(heard.clip, encoder.embed(mirrored, RATE).clip, **CLOSE)
-    assert continued(np.arange(3.0), 2, 1).tolist() == [1, 0, 0, 1, 2, 2]
+    assert pad_mirrored(np.arange(3.0), 2, 1).tolist() == [1, 0, 0, 1, 2, 2]
 
 
 def test_batches_of_sounds_and_directions_broadcast(encoder, scene):
@@ -113,7 +113,7 @@ def test_higher_orders_are_cut_to_the_first(encoder, scene):
     np.testing.assert_array_equal(encoder.embed(third, RATE).clip, encoder.embed(scene, RATE).clip)
 
 
-@pytest.mark.parametrize("alignment", ["beamform", "mono"])
+@pytest.mark.parametrize("alignment", ["beamform", "omni"])
 def test_beams_point_and_mono_does_not(new_encoder, scene, alignment):
     one = new_encoder("logmel", alignment=alignment)
     clip = one.embed(scene, RATE, [0, 90], degrees=True).clip

@@ -174,6 +174,24 @@ def test_unusable_runs_are_refused(run):
         load_run(folder)
 
 
+@pytest.mark.parametrize(
+    ("now", "before"),
+    [
+        ({"alignment": "omni"}, {"alignment": "mono"}),
+        ({"rotation": "released"}, {"rotation": "legacy"}),
+    ],
+)
+def test_runs_of_the_format_before_are_read(tmp_path, now, before):
+    front_end = FrontEnd(preset="tiny", **now)
+    model = AlignmentModel(front_end, build_model("tiny", front_end.channels))
+    save_run(model, tmp_path)
+    config = json.loads((tmp_path / "config.json").read_text())
+    config["format"] = "ambikit-model/1"
+    config["front_end"] |= before
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    assert load_run(tmp_path).front_end.settings == front_end.settings
+
+
 @pytest.mark.parametrize("duration", [1, 2, 3, 4])
 @pytest.mark.parametrize(
     ("kernel", "stride"),

@@ -96,7 +96,7 @@ def test_beam_rows_match_the_published_gains():
 
 
 def test_mono_knows_no_direction(scene):
-    seen = FrontEnd(alignment="mono", preset="tiny")(torch.from_numpy(scene), *viewpoints(2))
+    seen = FrontEnd(alignment="omni", preset="tiny")(torch.from_numpy(scene), *viewpoints(2))
     assert seen.shape[2] == 1
     assert (seen == seen[:, :1]).all()
 
@@ -152,7 +152,7 @@ def test_sound_gets_gradients_and_autocast_leaves_precision(scene):
     [
         ({"kind": "foa_iv", "alignment": "beamform"}, "four channels"),
         ({"kind": "mfcc"}, "unknown kind 'mfcc'"),
-        ({"alignment": "stereo"}, "rotate, beamform, mono"),
+        ({"alignment": "stereo"}, "rotate, beamform, omni"),
         ({"preset": "huge"}, "avsa, tiny"),
         ({"n_mel": 3}, "n_mel"),
         ({"intensity": "dcase"}, "bounded"),
@@ -190,7 +190,7 @@ def test_the_legacy_rotation_misses_the_front_as_published():
     azimuth = torch.from_numpy(rng.uniform(-np.pi, np.pi, 40_000))
     elevation = torch.from_numpy(np.pi * (0.5 - rng.uniform(0.33, 0.66, 40_000)))
     source = beam_row(azimuth, elevation).mT  # its encoding
-    for rotation, mean, median, most in (("exact", 0, 0, 0), ("legacy", 14.8, 9.7, 61)):
+    for rotation, mean, median, most in (("exact", 0, 0, 0), ("released", 14.8, 9.7, 61)):
         seen = look_at_rows(azimuth, elevation, rotation) @ source
         missed = torch.rad2deg(torch.acos(seen[:, 3, 0].clamp(-1, 1)))
         assert missed.mean() == pytest.approx(mean, abs=0.2)
@@ -198,7 +198,7 @@ def test_the_legacy_rotation_misses_the_front_as_published():
         assert missed.max() == pytest.approx(most, abs=1)
     level = torch.zeros_like(elevation)
     torch.testing.assert_close(
-        look_at_rows(azimuth, level, "legacy"), look_at_rows(azimuth, level), rtol=0, atol=1e-12
+        look_at_rows(azimuth, level, "released"), look_at_rows(azimuth, level), rtol=0, atol=1e-12
     )
 
 
@@ -207,8 +207,8 @@ def test_the_legacy_rotation_turns_power_and_intensity_alike(scene):
     sound = torch.from_numpy(scene)
     views = viewpoints(2)
     same = {"n_fft": 1024, "window_length": 1024, "hop": 480, "n_mels": 32, "power": 2}
-    front_end = FrontEnd("foa_iv", rotation="legacy", **same)
-    turned = torch.einsum("bkij,bjt->bkit", look_at_rows(*views, "legacy"), sound)
+    front_end = FrontEnd("foa_iv", rotation="released", **same)
+    turned = torch.einsum("bkij,bjt->bkit", look_at_rows(*views, "released"), sound)
     expected = FrontEnd("foa_iv", **same).raw(
         turned.flatten(0, 1), *torch.zeros(2, turned.shape[0] * turned.shape[1], 1)
     )

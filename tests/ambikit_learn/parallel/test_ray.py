@@ -23,7 +23,7 @@ DARK[::2, :10, :10] = 60
 
 DETECTORS = """
 import os, signal, time
-from ambikit_learn.boxes import Boxes
+from ambikit_learn.sphere.boxes import Boxes
 
 class Brightness:
     name = "brightness"

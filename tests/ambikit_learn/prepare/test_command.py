@@ -189,7 +189,7 @@ DARK[::2, :10, :10] = 60
 DETECTORS = """
 import os, signal, time
 from ambikit import InputError
-from ambikit_learn.boxes import Boxes
+from ambikit_learn.sphere.boxes import Boxes
 
 class Brightness:
     name = "brightness"
@@ -290,7 +290,7 @@ class TestReproducible:
         assert contents(out) == contents(tmp_path / "calm")
         assert finished.stat().st_mtime_ns == made
 
-    @pytest.mark.parametrize("step", ["finish", "settle"])
+    @pytest.mark.parametrize("step", ["finish", "commit"])
     def test_goes_on_after_any_step_of_finishing_a_shard(
         self, source, tmp_path, detectors, monkeypatch, step
     ):
@@ -517,7 +517,7 @@ class TestArguments:
             ({"frame_size": (41, 80)}, "even"),
             ({"frame_rate": 0.0}, "frame_rate must be positive"),
             ({"leave_out": ("boring",)}, "leave_out"),
-            ({"adapter": "nowhere"}, "source"),
+            ({"source": "nowhere"}, "source"),
         ],
     )
     def test_wrong_settings(self, clip_folder, tmp_path, option, message):

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from ambikit_learn.data.format import read_manifest
-from ambikit_learn.prepare.tar import begun
+from ambikit_learn.prepare.tar import partial_tar
 from ambikit_learn.world import render_world
 
 COMMAND = "import sys; from ambikit_learn.cli import main; sys.exit(main(sys.argv[1:]))"
@@ -36,7 +36,7 @@ def kept(out: Path) -> int:
     """Count the clips that another run need not do again."""
     journals = [json.loads(path.read_text()) for path in (out / "journal").glob("[!.]*.json")]
     shards = {path.name.split(".")[1] for path in (out / "shards").glob(".*.log")}
-    growing = [begun(out / "shards" / f"{shard}.tar").rows for shard in shards]
+    growing = [partial_tar(out / "shards" / f"{shard}.tar").rows for shard in shards]
     return sum(len(journal["rows"]) for journal in journals) + sum(map(len, growing))
 
 

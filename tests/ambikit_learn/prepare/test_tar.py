@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ambikit_learn.prepare.tar import Begun, GrowingTar, begun
+from ambikit_learn.prepare.tar import GrowingTar, PartialTar, partial_tar
 
 HEADER = {"digest": "abc"}
 CLIPS = [
@@ -30,11 +30,11 @@ def fill(target, clips, known):
 
 def finish(target):
     """Take up what is there and finish it."""
-    known = begun(target)
+    known = partial_tar(target)
     rows = fill(target, CLIPS[len(known.rows) :], known)
-    with closing(GrowingTar(target, HEADER, begun(target))) as tar:
+    with closing(GrowingTar(target, HEADER, partial_tar(target))) as tar:
         size = tar.finish()
-        tar.settle(keep=True)
+        tar.commit(keep=True)
     assert target.stat().st_size == size
     return rows
 
@@ -43,7 +43,7 @@ def finish(target):
 def whole(tmp_path_factory):
     """Bytes of the tar and of its log before the end is written, the rows, and the finished tar."""
     target = tmp_path_factory.mktemp("whole") / "s.tar"
-    fill(target, CLIPS, Begun())
+    fill(target, CLIPS, PartialTar())
     tar, log = target.with_name(".s.part.tar").read_bytes(), target.with_name(".s.log").read_bytes()
     rows = finish(target)
     return tar, log, rows, target.read_bytes()
@@ -69,7 +69,7 @@ def test_what_is_left_of_it_does_not_show(tmp_path_factory, whole, tar_share, lo
     tar_left, log_left = tar[: round(len(tar) * tar_share)], log[: round(len(log) * log_share)]
     target.with_name(".s.part.tar").write_bytes(tar_left)
     target.with_name(".s.log").write_bytes(log_left)
-    known = begun(target)
+    known = partial_tar(target)
     assert known.rows == rows[: len(known.rows)]
     assert known.tar_bytes <= len(tar_left)
     if tar_share == 1.0 and log_left:
@@ -90,4 +90,4 @@ def test_a_log_of_something_else_is_not_believed(tmp_path):
     ):
         target.with_name(".s.part.tar").write_bytes(bytes(4096))
         target.with_name(".s.log").write_bytes(log)
-        assert begun(target).rows == []
+        assert partial_tar(target).rows == []

@@ -16,12 +16,12 @@ from ambikit_learn.pretext.both import Agreements, both
 from ambikit_learn.pretext.contrast import (
     CONTRASTS,
     Agreement,
-    Rules,
+    ContrastiveSettings,
     candidate_mask,
     info_nce,
     sigmoid,
 )
-from ambikit_learn.pretext.flip import Order, flip
+from ambikit_learn.pretext.flip import FlipLogits, flip
 
 
 def naive_info_nce(queries, keys, temperature, candidates) -> float:
@@ -42,7 +42,7 @@ ALLOWED = {
     "all": lambda n, k, m, j: True,
     "other_clips": lambda n, k, m, j: n != m or k == j,
     "same_clip": lambda n, k, m, j: n == m,
-    "legacy": lambda n, k, m, j: n == m or k == j,
+    "released": lambda n, k, m, j: n == m or k == j,
 }
 
 
@@ -99,34 +99,38 @@ def test_learned_sigmoid_begins_as_published_and_learns_both():
     assert all(p.grad.abs() > 0 for p in contrast.parameters())
 
 
-@pytest.mark.parametrize("candidates", list(ALLOWED))
-def test_avsa_equals_a_loop(candidates):
+@pytest.mark.parametrize("negatives", list(ALLOWED))
+def test_avsa_equals_a_loop(negatives):
     agreement = random_agreement()
     vision, vision_from_sound, sound, sound_from_vision = (x.flatten(0, 1) for x in agreement)
-    allowed = naive_candidates(3, 4, candidates)
+    allowed = naive_candidates(3, 4, negatives)
     expected = 0.5 * (
         naive_info_nce(vision_from_sound, vision, 0.07, allowed)
         + naive_info_nce(sound_from_vision, sound, 0.07, allowed)
     )
-    assert avsa(agreement, Rules(candidates=candidates)).item() == pytest.approx(expected, rel=1e-5)
+    assert avsa(agreement, ContrastiveSettings(negatives=negatives)).item() == pytest.approx(
+        expected, rel=1e-5
+    )
 
 
-@pytest.mark.parametrize("candidates", list(ALLOWED))
-def test_avc_equals_a_loop(candidates):
+@pytest.mark.parametrize("negatives", list(ALLOWED))
+def test_avc_equals_a_loop(negatives):
     agreement = random_agreement(clips=5, views=2)
     vision, sound = agreement.vision.flatten(0, 1), agreement.sound.flatten(0, 1)
-    allowed = naive_candidates(5, 2, candidates)
+    allowed = naive_candidates(5, 2, negatives)
     expected = 0.5 * (
         naive_info_nce(vision, sound, 0.1, allowed) + naive_info_nce(sound, vision, 0.1, allowed)
     )
-    rules = Rules(CONTRASTS["info_nce"](0.1), candidates)
+    rules = ContrastiveSettings(CONTRASTS["info_nce"](0.1), negatives)
     assert avc(agreement, rules).item() == pytest.approx(expected, rel=1e-5)
 
 
 def test_both_are_the_weighted_sum_of_their_losses():
     first, second = random_agreement(), Agreement(*torch.randn(4, 3, 4, 6))
-    rules = Rules(candidates="same_clip", avc_weight=0.2)
-    expected = 0.2 * avc(first, Rules(candidates="other_clips")) + 0.8 * avsa(second, rules)
+    rules = ContrastiveSettings(negatives="same_clip", avc_weight=0.2)
+    expected = 0.2 * avc(first, ContrastiveSettings(negatives="other_clips")) + 0.8 * avsa(
+        second, rules
+    )
     torch.testing.assert_close(both(Agreements(first, second), rules), expected)
 
 
@@ -138,15 +142,17 @@ def test_flip_is_the_cross_entropy_of_each_crop_with_its_own_sound():
         for k in range(4):
             right = 1 / (1 + math.exp(-logits[n, k, k]))
             total -= math.log(1 - right if flipped[n] else right)
-    assert flip(Order(logits), torch.tensor(flipped)).item() == pytest.approx(total / 12, rel=1e-5)
+    assert flip(FlipLogits(logits), torch.tensor(flipped)).item() == pytest.approx(
+        total / 12, rel=1e-5
+    )
 
 
 def test_candidates_of_the_released_code_are_31():
     sums = {name: candidate_mask(28, 4, name).sum(1).unique().tolist() for name in ALLOWED}
-    assert sums == {"all": [112], "other_clips": [109], "same_clip": [4], "legacy": [31]}
+    assert sums == {"all": [112], "other_clips": [109], "same_clip": [4], "released": [31]}
     for name in ALLOWED:
         assert candidate_mask(5, 3, name).tolist() == naive_candidates(5, 3, name)
-    with pytest.raises(InputError, match="all, other_clips, same_clip, legacy"):
+    with pytest.raises(InputError, match="all, other_clips, same_clip, released"):
         candidate_mask(2, 2, "some")
 
 
@@ -163,7 +169,7 @@ def test_aligned_is_less_than_shuffled_and_both_sides_learn(objective, contrast)
     shuffled = aligned._replace(
         vision_from_sound=aligned.vision_from_sound.roll(1, 1), sound=aligned.sound.roll(1, 1)
     )
-    rules = Rules(CONTRASTS[contrast](0.07))
+    rules = ContrastiveSettings(CONTRASTS[contrast](0.07))
     loss = objective(aligned, rules)
     assert loss < objective(shuffled, rules) - 1
     loss.backward()

@@ -21,9 +21,9 @@ from ambikit_learn.sphere.projection import (
     EAC_PADDING,
     FrameLayout,
     cubemap_to_equirectangular,
+    detect_layout,
     equirectangular_size,
-    one_eye,
-    recognise,
+    first_eye,
 )
 from ambikit_learn.video.coding import decode_frames
 from ambikit_learn.video.files import read_frames, read_layout, resize, write_video
@@ -222,17 +222,17 @@ class TestRecognise:
     def test_real_clips(self, test_data, name, size):
         frames = read_frames(test_data / f"yt360/video/{name}.mp4", duration=3.0, rate=1.0)
         cubemaps = np.stack([v360(frame, "e:eac:w=960:h=540") for frame in frames])
-        assert recognise(resize(frames, size)) == FrameLayout()
-        assert recognise(resize(cubemaps, size)) == EAC
+        assert detect_layout(resize(frames, size)) == FrameLayout()
+        assert detect_layout(resize(cubemaps, size)) == EAC
 
     def test_rendered_scene(self):
-        assert recognise(scene(directions(80, 160))[None]) == FrameLayout()
-        assert recognise(render(scene, "eac", 50, EAC_PADDING)[None]) == EAC
+        assert detect_layout(scene(directions(80, 160))[None]) == FrameLayout()
+        assert detect_layout(render(scene, "eac", 50, EAC_PADDING)[None]) == EAC
 
     def test_in_doubt_it_is_equirectangular(self):
         noise = np.random.default_rng(0).integers(0, 256, (4, 80, 160, 3), dtype=np.uint8)
         for frames in (noise, np.zeros_like(noise), np.full_like(noise, 90)):
-            assert recognise(frames) == FrameLayout()
+            assert detect_layout(frames) == FrameLayout()
 
 
 def box(name, payload):
@@ -444,7 +444,7 @@ class TestFrames:
         left, right = scene(directions(96, 192)), np.zeros((96, 192, 3), np.uint8)
         for axis, stereo in enumerate(("top-bottom", "left-right")):
             frame = np.concatenate([left, right], axis=axis)
-            assert (one_eye(frame, stereo) == left).all()
+            assert (first_eye(frame, stereo) == left).all()
             path = self.written(tmp_path / f"{stereo}.mp4", frame)
             found = read_frames(path, size=(48, 96), layout=FrameLayout(stereo=stereo))
             assert found.shape == (4, 48, 96, 3)
@@ -463,8 +463,8 @@ class TestFrames:
 
 BRIGHTEST = """
 import numpy as np
-from ambikit_learn.boxes import Boxes
-from ambikit_learn.equirect import pixel_to_direction
+from ambikit_learn.sphere.boxes import Boxes
+from ambikit_learn.sphere.equirect import pixel_to_direction
 
 class Brightest:
     name = "brightest"
@@ -512,7 +512,7 @@ def test_prepare_stores_equirectangular_frames_and_says_so(tmp_path, monkeypatch
         spherical_boxes((b"equi", struct.pack(">4I", 0, 0, 2**30, 2**30))),
     )
 
-    options = {"adapter": "folder", "frame_size": (80, 160), "workers": 0}
+    options = {"source": "folder", "frame_size": (80, 160), "workers": 0}
     summary = prepare(source, tmp_path / "out", **options, detector="brightest_disc:Brightest")
     rows = {row["key"]: row for row in read_manifest(tmp_path / "out").to_pylist()}
     assert {key: row["notes"] for key, row in rows.items() if row["status"] == "ok"} == {

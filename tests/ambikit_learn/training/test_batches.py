@@ -7,7 +7,7 @@ import pytest
 import torch
 
 import ambikit
-from ambikit_learn.data.items import blind, flip_sound, mirrored
+from ambikit_learn.data.items import direction_blind, flip_sound, mirrored
 from ambikit_learn.training.batches import StreamBatches, StreamDataset
 
 
@@ -46,7 +46,7 @@ class Numbers:
 
 def test_changes_depend_on_seed_and_position_alone():
     """And not on what was read before: as workers read, and as runs go on."""
-    first, again, other = (StreamDataset(Numbers(), [blind], seed) for seed in (5, 5, 6))
+    first, again, other = (StreamDataset(Numbers(), [direction_blind], seed) for seed in (5, 5, 6))
     assert first[37]["place"].tolist() == [3, 7]
     order = [first[p]["azimuth"] for p in (3, 13, 4)]
     back = [again[p]["azimuth"] for p in (4, 13, 3)][::-1]
@@ -56,7 +56,7 @@ def test_changes_depend_on_seed_and_position_alone():
 
 
 def test_blind_sound_knows_nothing_of_the_crops():
-    angles = [StreamDataset(Numbers(), [blind])[p] for p in range(400)]
+    angles = [StreamDataset(Numbers(), [direction_blind])[p] for p in range(400)]
     azimuth = torch.cat([item["azimuth"] for item in angles])
     assert azimuth.dtype == torch.float32
     assert torch.cat([item["elevation"] for item in angles]).abs().max() == 0

@@ -159,7 +159,7 @@ def test_print_config_shows_every_setting(capsys):
 
 
 @pytest.mark.parametrize(
-    "name", sorted({path.name for path in CONFIGS.glob("*.yaml")} - {"legacy.yaml"})
+    "name", sorted({path.name for path in CONFIGS.glob("*.yaml")} - {"released.yaml"})
 )
 def test_every_packaged_variant_fits(name, prepared, tmp_path):
     once = ["--trainer.max_steps=1", "--data.validation_clips=0", "--trainer.logger=false"]
@@ -205,7 +205,7 @@ def test_paper_variants_are_those_of_tiny_with_the_published_settings(path, caps
 
 
 def test_every_variant_is_there_at_both_sizes():
-    tiny = {path.name for path in CONFIGS.glob("*.yaml")} - {"legacy.yaml"}
+    tiny = {path.name for path in CONFIGS.glob("*.yaml")} - {"released.yaml"}
     assert tiny == {path.name for path in PAPER}
     assert len(tiny) == 12
 
@@ -224,20 +224,23 @@ def test_a_paper_variant_fits(prepared, tmp_path):
 
 def test_later_configurations_change_earlier_ones(prepared, tmp_path):
     """The switch to what the released code does."""
-    files = ["--config=avsa_baseline", "--config=legacy"]
+    files = ["--config=avsa_baseline", "--config=released"]
     run_fit(prepared, tmp_path, *files, "--trainer.max_steps=1", "--data.validation_clips=0")
-    assert load_run(tmp_path).front_end.rotation == "legacy"
+    assert load_run(tmp_path).front_end.rotation == "released"
     config = yaml.safe_load((tmp_path / "config.yaml").read_text())
-    assert config["model"]["candidates"] == "legacy"
+    assert config["model"]["negatives"] == "released"
     assert (config["data"]["spacing"], config["data"]["mirror"]) == (0.0, "video")
 
 
 @pytest.mark.parametrize(
     ("settings", "metric"),
     [
-        (["--model.objective=both", "--model.candidates=same_clip"], "val/ret4"),
+        (["--model.objective=both", "--model.negatives=same_clip"], "val/ret4"),
         (["--model.objective=flip"], "val/order"),
-        (["--model.objective=avc", "--data.blind=true", "--model.loss=sigmoid"], "val/ret4"),
+        (
+            ["--model.objective=avc", "--data.direction_blind=true", "--model.loss=sigmoid"],
+            "val/ret4",
+        ),
         (["--model.optimizer=adam", "--trainer.gradient_clip_val=1"], "val/ret4"),
         (["--trainer.precision=bf16-mixed", "--trainer.gradient_clip_val=1"], "val/ret4"),
     ],

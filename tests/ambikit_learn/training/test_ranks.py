@@ -21,7 +21,7 @@ STEPS = 50
 PROGRAM = """
 import dataclasses, sys
 from ambikit_learn.cli import main
-from ambikit_learn.models import PRESETS
+from ambikit_learn.networks.presets import PRESETS
 PRESETS["tiny"] = dataclasses.replace(PRESETS["tiny"], dropout=0.1)
 sys.exit(main(sys.argv[1:]))
 """

@@ -188,7 +188,7 @@ def test_yt360_as_published(tmp_path, video):
     (source / "train.txt").write_text("abcdefghij1\nabcdefghij2\n")
     (source / "test.txt").write_text("zzzzzzzzzzz\n")
     (source / "segments.txt").write_text("abcdefghij1 3,20\nabcdefghij2 1,11,40\nzzzzzzzzzzz 0\n")
-    summary = prepare(source, tmp_path / "out", video=video, frame_size=SIZE, workers=0)
+    summary = prepare(source, tmp_path / "out", video_mode=video, frame_size=SIZE, workers=0)
     rows = {row["key"]: row for row in read_manifest(tmp_path / "out").to_pylist()}
     assert {key: row["duration"] for key, row in rows.items()} == {
         "abcdefghij1-3": 10.0,
@@ -210,7 +210,7 @@ def test_a_long_file_is_cut(tmp_path):
     source = tmp_path / "clips"
     write_ramps(source / "long.mp4", source / "long.flac", 25.5)
     write_ramps(source / "short.mp4", source / "short.flac", 11.0)
-    prepare(source, tmp_path / "out", adapter="folder", segment=6.0, frame_size=SIZE, workers=1)
+    prepare(source, tmp_path / "out", source="folder", segment=6.0, frame_size=SIZE, workers=1)
     rows = read_manifest(tmp_path / "out").to_pylist()
     assert [(row["key"], row["start"], row["duration"]) for row in rows] == [
         ("long-000", 0.0, 6.0),
@@ -221,24 +221,24 @@ def test_a_long_file_is_cut(tmp_path):
     ]
     check_times(tmp_path / "out", "long-018", 18.0, 7.5, of=25.5)
     with pytest.raises(InputError, match=r"segment 6\.0, not 10\.0"):
-        prepare(source, tmp_path / "out", adapter="folder", frame_size=SIZE, workers=0)
+        prepare(source, tmp_path / "out", source="folder", frame_size=SIZE, workers=0)
 
 
 def test_two_files_whose_clips_would_have_one_name(tmp_path):
     for name, seconds in (("a", 20.0), ("a-010", 2.0)):
         write_ramps(tmp_path / "in" / f"{name}.mp4", tmp_path / "in" / f"{name}.flac", seconds)
     with pytest.raises(InputError, match="would both be clip 'a-010'"):
-        prepare(tmp_path / "in", tmp_path / "out", adapter="folder", segment=10.0, workers=0)
+        prepare(tmp_path / "in", tmp_path / "out", source="folder", segment=10.0, workers=0)
 
 
 MEASURE = """
 import json, sys
-from ambikit_learn.prepare import prepare
+from ambikit_learn.prepare.command import prepare
 def held():  # not by getrusage, which counts the process that started this one
     return int(open("/proc/self/status").read().split("VmHWM:")[1].split()[0]) / 1e3
-prepare(sys.argv[1], sys.argv[2], adapter="folder", frame_size=(48, 96), workers=0)
+prepare(sys.argv[1], sys.argv[2], source="folder", frame_size=(48, 96), workers=0)
 short = held()
-prepare(sys.argv[3], sys.argv[4], adapter="folder", frame_size=(48, 96), workers=0)
+prepare(sys.argv[3], sys.argv[4], source="folder", frame_size=(48, 96), workers=0)
 print(json.dumps([short, held()]))
 """
 

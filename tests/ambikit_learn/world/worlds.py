@@ -8,8 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ambikit_learn.world import PRESETS, Scene, sample_scene
-from ambikit_learn.world.scene import Instance, Object, Room
-from ambikit_learn.world.scene import Path as Way
+from ambikit_learn.world.scene import Instance, Object, Room, Trajectory
 from ambikit_learn.world.sounds import Performance, perform
 
 RATE = 24000
@@ -42,7 +41,7 @@ def one_object(label: str, azimuth: float, elevation: float, **changes: object) 
     """An object at a direction in an ordinary room, seen by a camera that looks elsewhere."""
     heading = 0.7
     place = 2.0 * vector(azimuth + np.rad2deg(heading), elevation)
-    thing = Object(Instance(0, label, 0), Way(tuple(place)), 0.42, True, True, 0.0)
+    thing = Object(Instance(0, label, 0), Trajectory(tuple(place)), 0.42, True, True, 0.0)
     room = Room((4.0, 5.0, 3.5, 4.5, 2.6, 2.4), 0.4, 6.0, "hall")
     scene = Scene(0, 0, 1.0, heading, room, (thing,), "office", 10.0)
     return replace(scene, **changes)  # type: ignore[arg-type]
