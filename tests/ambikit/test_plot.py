@@ -63,6 +63,6 @@ def test_what_cannot_be_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
         ambikit.plot.heat_map(np.ones(5))
     with pytest.raises(TypeError, match="uint8"):
         ambikit.plot.heat_map(np.ones((5, 10)), frame=np.ones((5, 10, 3)))
-    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    monkeypatch.setitem(sys.modules, "matplotlib.pyplot", None)
     with pytest.raises(InputError, match=r"ambikit\[plot\]"):
         ambikit.plot.heat_map(np.ones((5, 10)))
