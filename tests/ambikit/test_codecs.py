@@ -56,7 +56,8 @@ for channels, layout in ((4, "4.0"), (6, "5.1"), (8, "7.1")):
 """,
     "lossy": """
 for channels, layout in ((4, "4.0"), (6, "5.1"), (7, "6.1"), (8, "7.1")):
-    for name in ("a.mkv", "a.mp4", "a.mov", "a.ts", "a.nut"):
+    # FFmpeg 9 refuses the transport streams of eight AAC channels that it writes itself.
+    for name in ("a.mkv", "a.mp4", "a.mov", "a.nut", *(["a.ts"] if channels < 8 else [])):
         if layout != "6.1":
             check(name, chord(channels), "aac", layout, exact=False)
     layout = {"4.0": "quad"}.get(layout, layout)
