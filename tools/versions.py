@@ -22,7 +22,7 @@ FOLDER = ROOT / ".versions"
 PYTHONS = ("3.11", "3.12", "3.13")
 AMBIKIT = ("--doctest-modules", "ambikit", "tests/ambikit")
 ALL = ("--doctest-modules", "ambikit", "ambikit_learn", "tests")
-OPTIONAL = "test,media,plot"
+OPTIONAL = "test,media,plot,sofa"
 
 
 @dataclass(frozen=True)

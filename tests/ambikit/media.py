@@ -6,8 +6,10 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-import av
 import numpy as np
+import pytest
+
+av = pytest.importorskip("av")
 
 RATE = 48000
 _INTEGERS = {"u8": 8, "s16": 16, "s32": 32}

@@ -119,6 +119,7 @@ def test_features_resample_to_their_preset(left: Path) -> None:
 
 
 def test_doa_draws(left: Path) -> None:
+    pytest.importorskip("matplotlib")
     picture = left.with_name("map.png")
     assert main(["doa", str(left), "--plot", str(picture)]) == 0
     assert picture.read_bytes().startswith(b"\x89PNG")

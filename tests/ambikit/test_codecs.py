@@ -77,6 +77,7 @@ for channels in (8, 9, 16):
 @pytest.mark.parametrize("codec", CODECS)
 def test_many_channels(tmp_path: Path, codec: str) -> None:
     """The samples, or the pitch of each channel, are those that were encoded."""
+    pytest.importorskip("av")
     paths = os.pathsep.join(map(str, [REPOSITORY, REPOSITORY / "tests" / "ambikit"]))
     run = subprocess.run(
         [sys.executable, "-X", "faulthandler", "-c", SCRIPT + CODECS[codec]],

@@ -6,12 +6,11 @@ import doctest
 import inspect
 import re
 
-import matplotlib
 import pytest
 
 import ambikit
 
-matplotlib.use("agg")
+pytest.importorskip("matplotlib").use("agg")
 
 
 def members(module):

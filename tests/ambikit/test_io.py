@@ -9,7 +9,6 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-import av
 import numpy as np
 import pytest
 import soundfile
@@ -17,6 +16,7 @@ import soundfile
 import ambikit
 from ambikit import InputError
 
+av = pytest.importorskip("av")
 RATE = 48000
 LOSSLESS = [
     ("a.wav", {}),
