@@ -20,6 +20,10 @@ CACHES = 1 << 22
 
 _TILE = 16384
 _KERNEL_TILE = 512
+_ROWS = 8
+"""Rows that are computed before they are written, so that they stay in the innermost cache."""
+_FOUR = 4
+"""Channels that a kernel reads at a time; of so few, a shorter tile is better."""
 _LINE = 64
 _SPAN = 1 << 20
 """Values of a span that is made contiguous for a kernel, where the whole is not."""
@@ -71,7 +75,11 @@ def _mix_compiled(x: FloatArray, matrix: FloatArray, blocks: Blocks, out: FloatA
     """Do the same in a kernel."""
     from ambikit._kernels import mixing as kernels
 
-    scratch = _scratch(len(matrix), _KERNEL_TILE, x.dtype)
+    height = int((blocks[:, 1] - blocks[:, 0]).max())
+    # in place, a block is read to its end before it is written
+    chunk = height if np.may_share_memory(x, out) else min(height, _ROWS)
+    tile = _KERNEL_TILE if x.shape[-2] > _FOUR else _KERNEL_TILE // 2
+    scratch = _scratch(1 + chunk, tile, x.dtype)
     tiles = np.append(np.arange(0, x.shape[-1], _TILE), x.shape[-1])
     for _, piece, target in _contiguous(x, tiles, out):
         kernels.still(piece, matrix, blocks, scratch, target)

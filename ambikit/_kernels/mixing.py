@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 from llvmlite import ir  # type: ignore[import-untyped]
 from numba import extending, njit, types
 from numba.core import cgutils
@@ -94,32 +95,72 @@ def _write_past_caches(source: Any, first: Any, target: Any, begin: Any, count: 
 
 @njit(cache=True, nogil=True, fastmath={"contract"})
 def still(x: Any, matrix: Any, blocks: Any, scratch: Any, out: Any) -> None:
-    """Fill out (B, R, n) with matrix (R, C) times x (B, C, n); out may be x itself.
+    """Fill out (B, R, n) with matrix (R, C) times x (B, C, n).
 
     Outside of blocks (any, 4), of first and last row, first and last column, the matrix is 0.
-    scratch (R, tile).
+    scratch (1 + rows at once, tile); out may be x itself if no block has more rows than that.
+
+    Four columns are read at a time, and kept for two rows. The first time it may be fewer: then one
+    is read again, with a gain of 0. A row beyond the last lands in the spare row of scratch.
+    Indices into flat arrays are unsigned: nothing need look whether they count from the end.
     """
     rows, samples = out.shape[1:]
-    tile = scratch.shape[1]
-    results, target = scratch.reshape(-1), out.reshape(-1)
+    columns = x.shape[1]
+    chunk, tile = scratch.shape[0] - 1, scratch.shape[1]
+    results, target, source = scratch.reshape(-1), out.reshape(-1), x.reshape(-1)
+    zero = scratch.dtype.type(0)
     for b in range(x.shape[0]):
         begin, end = 0, min(to_line(target, b * rows * samples), samples)
         while begin < samples:
+            count = np.uint64(end - begin)
             for k in range(blocks.shape[0]):
-                for row in range(blocks[k, 0], blocks[k, 1]):
-                    total = scratch[row, : end - begin]
-                    for column in range(blocks[k, 2], blocks[k, 3]):
-                        gain = matrix[row, column]
-                        source = x[b, column, begin:end]
-                        if column == blocks[k, 2]:
-                            for i in range(end - begin):
-                                total[i] = gain * source[i]
-                        else:
-                            for i in range(end - begin):
-                                total[i] += gain * source[i]
-            for row in range(rows):
-                place = (b * rows + row) * samples + begin
-                write_past_caches(results, row * tile, target, place, end - begin)
+                top, bottom, left, right = blocks[k, 0], blocks[k, 1], blocks[k, 2], blocks[k, 3]
+                for first in range(top, bottom, chunk):
+                    last = min(first + chunk, bottom)
+                    c, width = left, (right - left - 1) % 4 + 1
+                    p = np.uint64((b * columns + c) * samples + begin)
+                    q = p + np.uint64(samples * min(1, width - 1))
+                    r = p + np.uint64(samples * min(2, width - 1))
+                    s = p + np.uint64(samples * min(3, width - 1))
+                    for row in range(first, last, 2):
+                        below = min(row + 1, last - 1)
+                        g0, h0 = matrix[row, c], matrix[below, c]
+                        g1 = g2 = g3 = h1 = h2 = h3 = zero
+                        if width > 1:
+                            g1, h1 = matrix[row, c + 1], matrix[below, c + 1]
+                        if width > 2:
+                            g2, h2 = matrix[row, c + 2], matrix[below, c + 2]
+                        if width > 3:
+                            g3, h3 = matrix[row, c + 3], matrix[below, c + 3]
+                        t = np.uint64((row - first) * tile)
+                        u = t + np.uint64(tile)
+                        for i in range(count):
+                            v, w, y, z = source[p + i], source[q + i], source[r + i], source[s + i]
+                            results[t + i] = g0 * v + g1 * w + g2 * y + g3 * z
+                            results[u + i] = h0 * v + h1 * w + h2 * y + h3 * z
+                    for c in range(left + width, right, 4):
+                        p = np.uint64((b * columns + c) * samples + begin)
+                        q = p + np.uint64(samples)
+                        r = q + np.uint64(samples)
+                        s = r + np.uint64(samples)
+                        # a range of rows would keep LLVM from vectorising the loop inside
+                        row = first - 2
+                        while row + 2 < last:
+                            row += 2
+                            below = min(row + 1, last - 1)
+                            g0, g1, g2 = matrix[row, c], matrix[row, c + 1], matrix[row, c + 2]
+                            h0, h1, h2 = matrix[below, c], matrix[below, c + 1], matrix[below, c + 2]
+                            g3, h3 = matrix[row, c + 3], matrix[below, c + 3]
+                            t = np.uint64((row - first) * tile)
+                            u = t + np.uint64(tile)
+                            for i in range(count):
+                                v, w = source[p + i], source[q + i]
+                                y, z = source[r + i], source[s + i]
+                                results[t + i] += g0 * v + g1 * w + g2 * y + g3 * z
+                                results[u + i] += h0 * v + h1 * w + h2 * y + h3 * z
+                    for row in range(first, last):
+                        place = (b * rows + row) * samples + begin
+                        write_past_caches(results, (row - first) * tile, target, place, end - begin)
             begin, end = end, min(end + tile, samples)
 
 
