@@ -9,7 +9,9 @@ import numpy as np
 from ambikit import _motion, checks
 from ambikit._typing import ArrayLike, FloatArray
 
-_TILE = 256
+TILE = 256
+"""Samples whose averages a kernel keeps at once."""
+
 _XYZ = (3, 1, 2)
 """ACN channels of the axes x, y, z."""
 
@@ -124,7 +126,7 @@ def normalized_intensity(
             foa.reshape(-1, *foa.shape[-2:]),
             newest,
             state,
-            np.empty((4, _TILE)),
+            np.empty((4, TILE)),
             out.reshape(-1, *out.shape[-2:]),
         )
         checks.stayed_finite(state)
@@ -186,16 +188,7 @@ def diffuseness(x: ArrayLike, sample_rate: float, *, time_constant: float = 0.05
     1.0
     """
     foa, newest = _arguments(x, sample_rate, time_constant)
-    return diffuseness_after(at_rest(foa), foa, newest)
-
-
-def at_rest(foa: FloatArray) -> FloatArray:
-    """Return the averages before the first sample of signals (..., 4, n): zeros (B, 4)."""
-    return np.zeros((math.prod(foa.shape[:-2]), 4))
-
-
-def diffuseness_after(state: FloatArray, foa: FloatArray, newest: float) -> FloatArray:
-    """Return the diffuseness (..., n) of signals (..., 4, n), and leave their averages in state."""
+    state = at_rest(foa)
     out = np.empty((*foa.shape[:-2], foa.shape[-1]), foa.dtype)
     if foa.size > _motion.KERNEL_PAYS:
         from ambikit._kernels import intensity as kernels
@@ -204,7 +197,7 @@ def diffuseness_after(state: FloatArray, foa: FloatArray, newest: float) -> Floa
             foa.reshape(-1, *foa.shape[-2:]),
             newest,
             state,
-            np.empty((4, _TILE)),
+            np.empty((4, TILE)),
             out.reshape(-1, out.shape[-1]),
         )
         checks.stayed_finite(state)
@@ -214,6 +207,11 @@ def diffuseness_after(state: FloatArray, foa: FloatArray, newest: float) -> Floa
         bound = bound[..., 0, :]
         out[...] = np.where(bound > 0, 1.0 - size / np.where(bound > 0, bound, 1.0), 1.0)
     return out
+
+
+def at_rest(foa: FloatArray) -> FloatArray:
+    """Return the averages before the first sample of signals (..., 4, n): zeros (B, 4)."""
+    return np.zeros((math.prod(foa.shape[:-2]), 4))
 
 
 def _arguments(x: ArrayLike, sample_rate: float, time_constant: float) -> tuple[FloatArray, float]:

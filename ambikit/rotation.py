@@ -273,12 +273,6 @@ def key_matrices(
     return checks.keys_of_matrices(matrices)
 
 
-def rotation_between(here: FloatArray, there: FloatArray, share: float) -> FloatArray:
-    """Return the rotation (3, 3) after a share of the short way from one to another."""
-    ends = _quaternions(np.stack([here, there]))
-    return _from_quaternions(_motion.between(ends[:1], ends[1:], share)).reshape(3, 3)
-
-
 def _block_matrices(r: FloatArray, order: int, dtype: npt.DTypeLike = np.float64) -> FloatArray:
     """Return the matrices (..., C, C) of rotations (..., 3, 3)."""
     out = np.zeros((*r.shape[:-2], (order + 1) ** 2, (order + 1) ** 2), dtype)
@@ -307,13 +301,13 @@ def _rotate_moving(
     samples = x.shape[-1]
     # a quaternion turns by half the angle of its rotation
     chord = _motion.CHORD / (2 * max(order, 1))
-    points, position = _motion.control_points(_quaternions(keys), position, samples, chord)
-    matrices = _block_matrices(_from_quaternions(points), order, x.dtype)
+    points, position = _motion.control_points(quaternions(keys), position, samples, chord)
+    matrices = _block_matrices(matrices_of_quaternions(points), order, x.dtype)
     lines = _motion.lines_between(position, samples)
     _mixing.mix_moving(x, lines, matrices, _mixing.degree_blocks(order), out)
 
 
-def _quaternions(matrices: FloatArray) -> FloatArray:
+def quaternions(matrices: FloatArray) -> FloatArray:
     """Return unit quaternions (K, 4), scalar last, each in the half-sphere of the one before."""
     m = np.moveaxis(matrices, 0, -1)
     # four times the outer product of the quaternion with itself
@@ -333,7 +327,7 @@ def _quaternions(matrices: FloatArray) -> FloatArray:
     return q.T
 
 
-def _from_quaternions(q: FloatArray) -> FloatArray:
+def matrices_of_quaternions(q: FloatArray) -> FloatArray:
     """Return the rotation matrices (K, 3, 3) of unit quaternions (K, 4), scalar last."""
     x, y, z, w = q.T
     rows = [

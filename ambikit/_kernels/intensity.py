@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -52,8 +53,11 @@ def _average(
 
 
 @njit(cache=True, nogil=True, fastmath={"contract"}, error_model="numpy")
-def diffuseness(x: Any, newest: float, state: Any, averages: Any, out: Any) -> None:
-    """Fill out (B, n) from x (B, 4, n), ACN/SN3D, with state (B, 4) and scratch averages (4, m)."""
+def diffuseness(x: Any, newest: float, state: Any, averages: Any, out: Any) -> bool:
+    """Fill out (B, n) from x (B, 4, n), ACN/SN3D, with state (B, 4) and scratch averages (4, m).
+
+    Returns whether the state, which carries along any NaN and infinity, stayed finite.
+    """
     samples = x.shape[2]
     tile = averages.shape[1]
     number = out.dtype.type
@@ -69,6 +73,11 @@ def diffuseness(x: Any, newest: float, state: Any, averages: Any, out: Any) -> N
                 ix, iy, iz = along_x[i] * scale, along_y[i] * scale, along_z[i] * scale
                 directed = number(min(ix * ix + iy * iy + iz * iz, 1.0))
                 target[i] = one - np.sqrt(directed)
+    finite = True
+    for b in range(x.shape[0]):
+        for k in range(4):
+            finite = finite and math.isfinite(state[b, k])
+    return finite
 
 
 @njit(cache=True, nogil=True, fastmath={"contract"}, error_model="numpy")

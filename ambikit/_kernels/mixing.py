@@ -149,7 +149,11 @@ def still(x: Any, matrix: Any, blocks: Any, scratch: Any, out: Any) -> None:
                             row += 2
                             below = min(row + 1, last - 1)
                             g0, g1, g2 = matrix[row, c], matrix[row, c + 1], matrix[row, c + 2]
-                            h0, h1, h2 = matrix[below, c], matrix[below, c + 1], matrix[below, c + 2]
+                            h0, h1, h2 = (
+                                matrix[below, c],
+                                matrix[below, c + 1],
+                                matrix[below, c + 2],
+                            )
                             g3, h3 = matrix[row, c + 3], matrix[below, c + 3]
                             t = np.uint64((row - first) * tile)
                             u = t + np.uint64(tile)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from functools import lru_cache
+from typing import TypedDict
 
 import numpy as np
 
@@ -21,6 +22,16 @@ CUTOFF = 1500.0
 """Hz, above which MagLS gives up the phase."""
 
 _ITERATIONS = 2
+
+
+class FilterOptions(TypedDict, total=False):
+    """Keywords of `binaural_filters` besides the head."""
+
+    method: str
+    cutoff: float
+    weighting: str | None
+    equalization: str | None
+    taps: int | None
 
 
 def binaural_filters(

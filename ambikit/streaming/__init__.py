@@ -8,7 +8,17 @@ many samples as are asked for, and takes the course of keys at these times: it d
 
 from __future__ import annotations
 
+from ambikit.streaming.listening import Binauralizer, Decoder
 from ambikit.streaming.measuring import Diffuseness, Features
-from ambikit.streaming.moving import Beamformer, Encoder, Rotator
+from ambikit.streaming.moving import Beamformer, Encoder
+from ambikit.streaming.rotating import Rotator
 
-__all__ = ["Beamformer", "Diffuseness", "Encoder", "Features", "Rotator"]
+__all__ = [
+    "Beamformer",
+    "Binauralizer",
+    "Decoder",
+    "Diffuseness",
+    "Encoder",
+    "Features",
+    "Rotator",
+]

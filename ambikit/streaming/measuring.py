@@ -11,7 +11,8 @@ from ambikit import checks
 from ambikit._typing import ArrayLike, FloatArray
 from ambikit.features._pooling import Overrides, feature_settings, pool
 from ambikit.features.foa import FEATURE_CHANNELS, from_pooled
-from ambikit.intensity import at_rest, diffuseness_after
+from ambikit.intensity import TILE, at_rest
+from ambikit.streaming._blocks import Known, output, plain
 
 
 class Diffuseness:
@@ -41,13 +42,14 @@ class Diffuseness:
     """
 
     _batch: tuple[int, ...] | None
-    _state: FloatArray | None
+    _state: FloatArray
 
     def __init__(self, sample_rate: float, *, time_constant: float = 0.05) -> None:
         self._newest = checks.one_pole(time_constant, sample_rate)
+        self._averages = np.empty((4, TILE))
         self.reset()
 
-    def process(self, block: ArrayLike) -> FloatArray:
+    def process(self, block: ArrayLike, *, out: FloatArray | None = None) -> FloatArray:
         """Return the diffuseness of the next block.
 
         Parameters
@@ -55,6 +57,8 @@ class Diffuseness:
         block : array_like, shape (..., channels, samples)
             AmbiX signals (ACN, SN3D) of order 1 or more, float32 or float64, with the leading
             dimensions of the block before.
+        out : ndarray, shape (..., samples), optional
+            Array to write to, of the dtype of `block`.
 
         Returns
         -------
@@ -64,23 +68,45 @@ class Diffuseness:
         Raises
         ------
         InputError
-            If the shape does not fit, or `block` holds NaN or infinity; the state is then as
+            If a shape does not fit, or `block` holds NaN or infinity; the state is then as
             before.
         TypeError
             If `block` is not real floating point.
         """
-        x, _ = checks.ambisonic(block, min_order=1, name="block")
-        foa = np.require(x[..., :4, :], requirements=["C", "A"])
-        batch = checks.same_batch(foa.shape[:-2], self._batch)
-        state = at_rest(foa) if self._state is None else self._state.copy()
-        out = diffuseness_after(state, foa, self._newest)
-        self._batch, self._state = batch, state
-        return out
+        from ambikit._kernels import intensity as kernels
+
+        if block in self._known:
+            x: FloatArray = block  # type: ignore[assignment]
+        else:
+            x, _ = checks.ambisonic(block, min_order=1, name="block")
+            batch = checks.same_batch(x.shape[:-2], self._batch)
+            if self._batch is None:
+                self._batch, self._state = batch, at_rest(x)
+                self._spare = self._state.copy()
+            self._known.add(x)
+        whole = x.shape[-2] == 4 and plain(x)
+        foa = x if whole else np.require(x[..., :4, :], requirements=["C", "A"])
+        target = output(out, (*x.shape[:-2], x.shape[-1]), x)
+        flat = target if plain(target) else np.empty(target.shape, target.dtype)
+        np.copyto(self._spare, self._state)
+        if not kernels.diffuseness(
+            foa.reshape(len(self._state), 4, x.shape[-1]),
+            self._newest,
+            self._spare,
+            self._averages,
+            flat.reshape(len(self._state), x.shape[-1]),
+        ):
+            checks.stayed_finite(self._spare)
+        self._state, self._spare = self._spare, self._state
+        if flat is not target:
+            target[...] = flat
+        return target
 
     def reset(self) -> None:
         """Forget the sound so far."""
         self._batch = None
-        self._state = None
+        self._known = Known()
+        self._state = self._spare = np.zeros((0, 4))
 
 
 class Features:

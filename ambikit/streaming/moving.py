@@ -1,126 +1,17 @@
-"""Rotations, sources and beams that move from target to target."""
+"""Sources and beams that move from target to target."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING
-
 import numpy as np
 
-from ambikit import _motion, checks
+from ambikit import _mixing, _motion, checks
 from ambikit._typing import ArrayLike, FloatArray
-from ambikit.beamforming import beamform, degree_gains
+from ambikit.beamforming import beam_weights, degree_gains
 from ambikit.conventions import degrees_and_indices
 from ambikit.directions import angles_to_vector, vector_to_angles
 from ambikit.encoding import encode
-from ambikit.rotation import key_matrices, rotate, rotation_between
-
-if TYPE_CHECKING:
-    from scipy.spatial.transform import Rotation
-
-
-class Rotator:
-    """Rotate a sound field: `rotate`, block by block.
-
-    Parameters
-    ----------
-    yaw, pitch, roll : float, optional
-        Angles in radians to begin with, as for `rotate`.
-    rotation : array_like, shape (3, 3), or scipy Rotation, optional
-        The rotation of (x, y, z) to begin with, instead of angles.
-    degrees : bool, optional
-        Take the angles in degrees.
-    inverse : bool, optional
-        Undo the rotations: what a listener hears who turns by them (head tracking).
-
-    Raises
-    ------
-    InputError
-        If there is more than one rotation, an angle is not finite, or `rotation` is no rotation.
-
-    Examples
-    --------
-    A listener turns to the left during the second block, and stays there:
-
-    >>> import numpy as np
-    >>> import ambikit
-    >>> front = ambikit.encode(np.ones(4), 0.0)
-    >>> head = ambikit.streaming.Rotator(inverse=True)
-    >>> blocks = [head.process(front)]
-    >>> head.turn_to(90, degrees=True)
-    >>> blocks += [head.process(front), head.process(front)]
-    >>> np.concatenate(blocks, axis=-1)[1].round(2) + 0.0  # Y: the source comes to the right
-    array([ 0.  ,  0.  ,  0.  ,  0.  ,  0.  , -0.38, -0.71, -0.92, -1.  ,
-           -1.  , -1.  , -1.  ])
-    """
-
-    def __init__(
-        self,
-        yaw: float = 0.0,
-        pitch: float = 0.0,
-        roll: float = 0.0,
-        *,
-        rotation: ArrayLike | Rotation | None = None,
-        degrees: bool = False,
-        inverse: bool = False,
-    ) -> None:
-        self._inverse = inverse
-        self._course = _Course(_matrix(yaw, pitch, roll, rotation, degrees), rotation_between)
-
-    def turn_to(
-        self,
-        yaw: float = 0.0,
-        pitch: float = 0.0,
-        roll: float = 0.0,
-        *,
-        rotation: ArrayLike | Rotation | None = None,
-        degrees: bool = False,
-        over: int | None = None,
-    ) -> None:
-        """Turn to another rotation, the short way at constant speed, from the next block on.
-
-        Parameters
-        ----------
-        yaw, pitch, roll, rotation, degrees
-            The rotation, as for `Rotator`.
-        over : int, optional
-            Samples that the way takes; by default the next block. A way that has not ended is
-            left where it is.
-
-        Raises
-        ------
-        InputError
-            As `Rotator`, or if `over` is not positive.
-        """
-        self._course.turn_to(_matrix(yaw, pitch, roll, rotation, degrees), over)
-
-    def process(self, block: ArrayLike) -> FloatArray:
-        """Return the next block, rotated.
-
-        Parameters
-        ----------
-        block : array_like, shape (..., channels, samples)
-            Ambisonic signals in ACN order, float32 or float64.
-
-        Returns
-        -------
-        ndarray, shape (..., channels, samples)
-            The rotated signals; float32 stays float32.
-
-        Raises
-        ------
-        InputError
-            If `block` is not (..., channels, samples).
-        TypeError
-            If `block` is not real floating point.
-        """
-        x, _ = checks.ambisonic(block, name="block")
-        keys, times = self._course.advance(x.shape[-1])
-        return rotate(x, rotation=keys, inverse=self._inverse, times=times)
-
-    def reset(self) -> None:
-        """Return to the rotation of the beginning."""
-        self._course.reset()
+from ambikit.streaming._blocks import Known, output
+from ambikit.streaming._course import Course
 
 
 class Encoder:
@@ -164,7 +55,9 @@ class Encoder:
     ) -> None:
         self._order = checks.order(order)
         self._spread = checks.spread(spread, degrees=degrees)
-        self._course = _Course(_vector(azimuth, elevation, degrees), _between)
+        self._course = Course(_vector(azimuth, elevation, degrees), _between)
+        self._known = Known()
+        self._gains: FloatArray | None = None
 
     def move_to(
         self,
@@ -190,14 +83,17 @@ class Encoder:
             As `Encoder`, or if `over` is not positive.
         """
         self._course.turn_to(_vector(azimuth, elevation, degrees), over)
+        self._gains = None
 
-    def process(self, block: ArrayLike) -> FloatArray:
+    def process(self, block: ArrayLike, *, out: FloatArray | None = None) -> FloatArray:
         """Return the next block, encoded.
 
         Parameters
         ----------
         block : array_like, shape (..., samples)
             Sound of the source, float32 or float64.
+        out : ndarray, shape (..., (order + 1)**2, samples), optional
+            Array to write to, of the dtype of `block`.
 
         Returns
         -------
@@ -207,18 +103,35 @@ class Encoder:
         Raises
         ------
         InputError
-            If `block` is a single number.
+            If `block` is a single number, or `out` does not fit.
         TypeError
             If `block` is not real floating point.
         """
-        signal = checks.samples(block, "block")
-        keys, times = self._course.advance(signal.shape[-1])
+        if block in self._known:
+            signal: FloatArray = block  # type: ignore[assignment]
+        else:
+            signal = checks.samples(block, "block")
+            self._known.add(signal)
+            self._gains = None
+        shape = (*signal.shape[:-1], (self._order + 1) ** 2, signal.shape[-1])
+        target = output(out, shape, signal)
+        if self._course.resting or not signal.size:
+            if self._gains is None:
+                azimuth, elevation = vector_to_angles(self._course.to)
+                settings = {"order": self._order, "spread": self._spread}
+                one = np.ones(1, signal.dtype)
+                self._gains = encode(one, azimuth, elevation, **settings)  # type: ignore[arg-type]
+            return np.multiply(self._gains, signal[..., None, :], out=target)
+        keys, times = self._course.keys(signal.shape[-1])
         angles = vector_to_angles(keys)
-        return encode(signal, *angles, order=self._order, spread=self._spread, times=times)
+        return encode(
+            signal, *angles, order=self._order, spread=self._spread, times=times, out=target
+        )
 
     def reset(self) -> None:
         """Return to the direction of the beginning."""
         self._course.reset()
+        self._gains = None
 
 
 class Beamformer:
@@ -261,7 +174,10 @@ class Beamformer:
         self._pattern = pattern
         beams = _vectors(azimuth, elevation, degrees)
         self._shape = beams.shape[:-1]
-        self._course = _Course(beams, _between)
+        self._course = Course(beams, _between)
+        self._known = Known()
+        self._order = 0
+        self._weights: FloatArray | None = None
 
     def turn_to(
         self,
@@ -289,14 +205,17 @@ class Beamformer:
         target = _vectors(azimuth, elevation, degrees)
         checks.same_directions(target.shape[:-1], self._shape)
         self._course.turn_to(target, over)
+        self._weights = None
 
-    def process(self, block: ArrayLike) -> FloatArray:
+    def process(self, block: ArrayLike, *, out: FloatArray | None = None) -> FloatArray:
         """Return the next block of the beams.
 
         Parameters
         ----------
         block : array_like, shape (..., channels, samples)
             AmbiX signals (ACN, SN3D), float32 or float64.
+        out : ndarray, optional
+            Array to write to, of the shape of the result and the dtype of `block`.
 
         Returns
         -------
@@ -306,79 +225,56 @@ class Beamformer:
         Raises
         ------
         InputError
-            If `block` is not (..., channels, samples).
+            If `block` is not (..., channels, samples), or `out` does not fit.
         TypeError
             If `block` is not real floating point.
         """
-        x, order = checks.ambisonic(block, name="block")
-        keys, times = self._course.advance(x.shape[-1])
+        if block in self._known:
+            x: FloatArray = block  # type: ignore[assignment]
+        else:
+            x, self._order = checks.ambisonic(block, name="block")
+            self._known.add(x)
+            self._weights = None
+        target = output(out, (*x.shape[:-2], *self._shape, x.shape[-1]), x)
+        if self._course.resting or not x.size:
+            self._rest(x, target if self._shape else target[..., None, :])
+        else:
+            self._turn(x, target)
+        return target
+
+    def _rest(self, x: FloatArray, out: FloatArray) -> None:
+        """Listen by weights that are kept."""
+        if self._weights is None:
+            azimuth, elevation = vector_to_angles(np.atleast_2d(self._course.to))
+            weights = beam_weights(self._pattern, azimuth, elevation, order=self._order)
+            self._weights = weights.astype(x.dtype)
+        if max(x.size, out.size) > _mixing.CACHES:
+            _mixing.mix(x, self._weights, _mixing.one_block(*self._weights.shape), out)
+        else:
+            np.matmul(self._weights, x, out=out)
+
+    def _turn(self, x: FloatArray, out: FloatArray) -> None:
+        """Listen along the way."""
+        keys, times = self._course.keys(x.shape[-1])
         azimuth, elevation = vector_to_angles(keys)
-        if times is None:
-            return beamform(x, azimuth, elevation, pattern=self._pattern)
-        gains = degree_gains(self._pattern, order)[degrees_and_indices(order)[0]].astype(x.dtype)
+        degree, _ = degrees_and_indices(self._order)
+        gains = degree_gains(self._pattern, self._order)[degree].astype(x.dtype)
         even = np.ones(x.shape[-1], x.dtype)
-        out = np.empty((*x.shape[:-2], *azimuth.shape[1:], x.shape[-1]), x.dtype)
-        for beam in np.ndindex(azimuth.shape[1:]):
+        for beam in np.ndindex(self._shape):
             way = azimuth[:, *beam], elevation[:, *beam]
-            waves = encode(even, *way, order=order, times=times)
+            waves = encode(even, *way, order=self._order, times=times)
             out[..., *beam, :] = np.einsum("c,ct,...ct->...t", gains, waves, x)
-        return out
 
     def reset(self) -> None:
         """Return to the directions of the beginning."""
         self._course.reset()
-
-
-class _Course:
-    """The way from where something is to where it is to be, in keys of any kind."""
-
-    def __init__(self, key: FloatArray, between: Callable[..., FloatArray]) -> None:
-        self._origin = key
-        self._between = between
-        self.reset()
-
-    def reset(self) -> None:
-        """Return to the beginning."""
-        self._from = self._to = self._origin
-        self._passed = 0
-        self._length: int | None = 0  # None: as long as the next block
-
-    def turn_to(self, key: FloatArray, over: int | None) -> None:
-        """Leave for another key."""
-        length = None if over is None else checks.positive_int(over, "over")
-        self._from = self._here()
-        self._to, self._passed, self._length = key, 0, length
-
-    def advance(self, samples: int) -> tuple[FloatArray, ArrayLike | None]:
-        """Return the keys of the next samples: one at rest, or two and their times."""
-        if self._length is None and samples:
-            self._length = samples
-        begin, length = self._passed, self._length or 0
-        if begin >= length:
-            return self._to, None
-        self._passed = min(begin + samples, length)
-        return np.stack([self._from, self._to]), (-begin, length - begin)
-
-    def _here(self) -> FloatArray:
-        """Return the key of the next sample."""
-        if self._length is None:
-            return self._from
-        if self._passed >= self._length:
-            return self._to
-        return self._between(self._from, self._to, self._passed / self._length)
+        self._weights = None
 
 
 def _between(here: FloatArray, there: FloatArray, share: float) -> FloatArray:
     """Return unit vectors (..., 3) after a share of the great circles from here to there."""
     ends = here.reshape(-1, 3), there.reshape(-1, 3)
     return _motion.between(*ends, share).reshape(here.shape)
-
-
-def _matrix(
-    yaw: float, pitch: float, roll: float, rotation: ArrayLike | Rotation | None, degrees: bool
-) -> FloatArray:
-    """Return one rotation matrix (3, 3)."""
-    return checks.one_rotation(key_matrices(yaw, pitch, roll, rotation, degrees))
 
 
 def _vector(azimuth: float, elevation: float, degrees: bool) -> FloatArray:

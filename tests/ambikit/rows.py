@@ -96,6 +96,10 @@ ROWS = [
     Row("features_from_covariance", "bands", ambikit.features_from_covariance, None),
     Row("streaming.Rotator", "ambisonic", lambda x: streaming.Rotator(0.5).process(x), 1),
     Row("streaming.Encoder", "sound", lambda s: streaming.Encoder(0.5).process(s), 1),
+    Row("streaming.Decoder", "ambisonic", lambda x: streaming.Decoder("5.1").process(x), 1),
+    Row(
+        "streaming.Binauralizer", "ambisonic", lambda x: streaming.Binauralizer(RATE).process(x), 1
+    ),
     Row("streaming.Beamformer", "ambisonic", lambda x: streaming.Beamformer(0.5).process(x), 1),
     Row(
         "streaming.Diffuseness",

@@ -134,6 +134,7 @@ REFUSE = {
     "diffuseness",
     "power_map",
     "beamform_adaptive",
+    "streaming.Binauralizer",
     "streaming.Diffuseness",
 }
 
