@@ -6,8 +6,12 @@ import argparse
 import dataclasses
 import json
 import sys
+import warnings
 from collections.abc import Callable, Sequence
+from functools import partial
+from io import TextIOWrapper
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 
@@ -17,6 +21,8 @@ from ambikit._errors import InputError
 from ambikit._typing import FloatArray
 
 _SILENT_DB = -80.0
+_LISTS = ("--azimuth", "--elevation")
+"""Options that take one number or more."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -30,7 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        Exit status: 0, or 2 with one line on stderr about what can be mended.
+        Exit status: 0, or 2 with one line on stderr about what can be remedied.
 
     Examples
     --------
@@ -38,12 +44,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
     >>> main(["info", "/no/such/file.wav"])
     2
     """
-    options = _parser().parse_args(arguments)
-    return one_line_errors("ambikit", lambda: options.run(options))
+    given = sys.argv[1:] if arguments is None else list(arguments)
+    options = _parser().parse_args(joined_lists(given, _LISTS))
+    if isinstance(sys.stdout, TextIOWrapper):  # names of files need not be text
+        sys.stdout.reconfigure(errors="backslashreplace")
+    status = 0
+
+    def run() -> None:
+        nonlocal status
+        status = options.run(options) or 0
+
+    with warnings.catch_warnings():
+        warnings.showwarning = _print_warning
+        return one_line_errors("ambikit", run) or status
 
 
 def one_line_errors(program: str, run: Callable[[], None]) -> int:
-    """Run a command; what the user can mend becomes one line on stderr and status 2.
+    """Run a command; what the user can remedy becomes one line on stderr and status 2.
 
     Parameters
     ----------
@@ -55,7 +72,7 @@ def one_line_errors(program: str, run: Callable[[], None]) -> int:
     Returns
     -------
     int
-        Exit status.
+        Exit status: 0, 2, or 130 if it was stopped from the keyboard.
 
     Examples
     --------
@@ -71,30 +88,105 @@ def one_line_errors(program: str, run: Callable[[], None]) -> int:
             raise
         print(f"{program}: {' '.join(str(known or error).split())}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        print(f"{program}: stopped", file=sys.stderr)
+        return 130
     return 0
 
 
-def _info(options: argparse.Namespace) -> None:
-    """Print what files hold."""
-    for path in options.files:
-        about = io.info(path)
+def joined_lists(arguments: Sequence[str], options: Sequence[str]) -> list[str]:
+    """Write the numbers after an option as one argument, so that it takes nothing else.
+
+    Parameters
+    ----------
+    arguments : sequence of str
+        What was typed.
+    options : sequence of str
+        Options that take one number or more.
+
+    Returns
+    -------
+    list of str
+        The same, with ``--azimuth=0,90`` for ``--azimuth 0 90``.
+
+    Examples
+    --------
+    >>> from ambikit.cli import joined_lists
+    >>> joined_lists(["--azimuth", "0", "-90", "in.wav", "out.wav"], ["--azimuth"])
+    ['--azimuth=0,-90', 'in.wav', 'out.wav']
+    """
+    joined: list[str] = []
+    rest = list(arguments)
+    while rest:
+        argument = rest.pop(0)
+        if argument in options:
+            values = []
+            while rest and _is_number(rest[0]):
+                values.append(rest.pop(0))
+            argument = f"{argument}={','.join(values)}" if values else argument
+        joined.append(argument)
+    return joined
+
+
+def _is_number(text: str) -> bool:
+    """Tell whether a word is a number, or several with commas between."""
+    try:
+        _numbers(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _numbers(text: str) -> list[float]:
+    """Return the numbers of a list with commas."""
+    return [float(word) for word in text.split(",")]
+
+
+def _print_warning(message: Warning | str, *_: object, **__: object) -> None:
+    """Print a warning as one line."""
+    print(f"ambikit: note: {message}", file=sys.stderr)
+
+
+def _info(options: argparse.Namespace) -> int:
+    """Print what files hold; one that cannot be read leaves the others their turn."""
+
+    def describe(path: Path) -> None:
+        about = io.info(_named(path), track=options.track)
         if options.json:
             print(json.dumps({"file": str(path), **dataclasses.asdict(about)}))
-            continue
-        convention = about.convention or "not Ambisonic"
-        source = f"stated by: {about.stated_by}" if about.stated_by else "assumed"
-        print(
-            f"{path}: {about.channels} channels{about.layout and f' ({about.layout})'}, "
-            f"{about.codec}, {about.sample_rate} Hz, {about.duration:.3f} s, {convention}"
-            + (f" ({source})" if about.convention else "")
-        )
+            return
+        print(f"{path}: {_described(about)}")
+        if len(about.tracks) > 1:
+            for number, track in enumerate(about.tracks):
+                print(f"  track {number}{'*' * (number == about.track)}: {track}")
+        for note in about.notes:
+            print(f"  note: {note}")
         if options.levels and about.convention:
-            _print_levels(path)
+            _print_levels(path, options.track)
+
+    return max(one_line_errors("ambikit", partial(describe, path)) for path in options.files)
 
 
-def _print_levels(path: Path) -> None:
+def _described(about: io.AudioInfo) -> str:
+    """Return a description in one line."""
+    layout = f" ({about.channel_layout})" if about.channel_layout else ""
+    sizes = (
+        f"{about.channels} channels{layout}, {about.codec}, {about.sample_rate} Hz, "
+        f"{about.duration:.3f} s"
+    )
+    source = {
+        "stated": f"stated by: {about.stated_by}",
+        "assumed": "assumed",
+        "contradicted": f"contradicted by: {about.stated_by}, {about.says}",
+    }[about.evidence]
+    if about.convention is None and about.evidence == "assumed":
+        return f"{sizes}, not Ambisonic"
+    return f"{sizes}, {about.convention or 'not Ambisonic'} ({source})"
+
+
+def _print_levels(path: Path, track: int | None) -> None:
     """Print the level of each channel of first order, and what is silent."""
-    x, _ = io.read(path)
+    x, _ = io.read(path, track=track)
     level = 10 * np.log10(np.maximum((x[:4] ** 2).mean(axis=1), 1e-20))
     print("  " + "  ".join(f"{name} {db:.1f} dB" for name, db in zip("WYZX", level, strict=True)))
     if level[0] < _SILENT_DB:
@@ -125,11 +217,13 @@ def _beamform(options: argparse.Namespace) -> None:
             f"give one --elevation, or one for each of the {len(options.azimuth)} azimuths"
         )
     beams = ambikit.beamform(x, options.azimuth, elevation, pattern=options.pattern, degrees=True)
-    io.write_channels(options.output, beams, rate, subtype=options.subtype)
+    io.write(options.output, beams, rate, convention="none", subtype=options.subtype)
 
 
 def _doa(options: argparse.Namespace) -> None:
     """Print directions of arrival."""
+    if options.plot:
+        _check_picture(options.plot)
     x, rate = _read(options)
     found = ambikit.localize(
         x, rate, n_sources=options.sources, method=options.method, degrees=True
@@ -143,14 +237,27 @@ def _doa(options: argparse.Namespace) -> None:
         for azimuth, elevation, weight in rows:
             print(f"{azimuth:7.1f} {elevation:9.1f} {weight:6.1f}")
     if options.plot:
-        from ambikit import plot
+        _plot(x, rate, found, options.plot)
 
-        grid = plot.equirectangular_grid(90, 180)
-        density = 10 * np.log10(np.maximum(ambikit.intensity_map(x, rate, *grid), 0.1))
-        axes = plot.heat_map(density, sources=found, degrees=True, label="density / dB")
-        figure = axes.get_figure(root=True)
-        assert figure is not None
-        figure.savefig(options.plot)
+
+def _plot(x: FloatArray, rate: int, found: ambikit.Directions, path: Path) -> None:
+    """Draw the directions of a sound over the map they were found in."""
+    from ambikit import plot
+
+    grid = plot.equirectangular_grid(90, 180)
+    density = 10 * np.log10(np.maximum(ambikit.intensity_map(x, rate, *grid), 0.1))
+    axes = plot.heat_map(density, sources=found, degrees=True, label="density / dB")
+    figure = axes.get_figure(root=True)
+    assert figure is not None
+    with io.atomic_write(path) as temporary:
+        figure.savefig(temporary)
+
+
+def _check_picture(path: Path) -> None:
+    """Refuse a kind of picture that cannot be drawn, before anything is computed."""
+    backend = checks.package("matplotlib.backend_bases", "plots need")
+    kinds = tuple(backend.FigureCanvasBase.get_supported_filetypes())
+    checks.choice(path.suffix.lower().lstrip("."), kinds, f"kind of picture of {path}:")
 
 
 def _features(options: argparse.Namespace) -> None:
@@ -158,16 +265,22 @@ def _features(options: argparse.Namespace) -> None:
     options.sample_rate = options.sample_rate or 24000
     x, rate = _read(options)
     features = ambikit.foa_features(x, rate, preset=options.preset, kind=options.kind)
-    with io.replacing(options.output) as temporary, temporary.open("wb") as stream:
+    with io.atomic_write(options.output) as temporary, temporary.open("wb") as stream:
         np.save(stream, features)
+
+
+def _named(path: Path) -> Path | BinaryIO:
+    """Return a file, or what comes through the pipe for ``-``."""
+    return sys.stdin.buffer if str(path) == "-" else path
 
 
 def _read(options: argparse.Namespace) -> tuple[FloatArray, int]:
     """Read the input by the common options."""
     return io.read(
-        options.input,
+        [_named(path) for path in (options.input, *options.parts)],
         sample_rate=options.sample_rate,
-        layout=options.layout,
+        convention=options.input_convention,
+        track=options.track,
         start=options.start,
         duration=options.duration,
     )
@@ -189,7 +302,8 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="command")
 
     info = commands.add_parser("info", help="what sound and video files hold")
-    info.add_argument("files", nargs="+", type=Path)
+    info.add_argument("files", nargs="+", type=Path, help="files; - is a pipe")
+    info.add_argument("--track", type=int, help="track of sound, from 0")
     info.add_argument("--levels", action="store_true", help="decode, and print channel levels")
     info.add_argument("--json", action="store_true", help="a JSON object for each file")
     info.set_defaults(run=_info)
@@ -208,8 +322,8 @@ def _parser() -> argparse.ArgumentParser:
 
     beam = _sound_command(commands, "beamform", "listen in directions, one channel each")
     _output(beam, convention=False)
-    beam.add_argument("--azimuth", type=float, nargs="+", required=True)
-    beam.add_argument("--elevation", type=float, nargs="+", default=[0.0])
+    beam.add_argument("--azimuth", type=_numbers, required=True, metavar="DEGREES")
+    beam.add_argument("--elevation", type=_numbers, default=[0.0], metavar="DEGREES")
     beam.add_argument("--pattern", default="cardioid")
     beam.set_defaults(run=_beamform)
 
@@ -233,9 +347,24 @@ def _sound_command(
 ) -> argparse.ArgumentParser:
     """Add a command that reads a span of sound."""
     parser = commands.add_parser(name, help=what)
-    parser.add_argument("input", type=Path)
-    parser.add_argument("--layout", help="what the planes are, if not what `info` says")
-    parser.add_argument("--sample-rate", type=int, help="Hz; resampled")
+    parser.add_argument("input", type=Path, help="a sound or video file; - is a pipe")
+    parser.add_argument(
+        "--with",
+        dest="parts",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="a file that holds further channels of the same recording",
+    )
+    parser.add_argument(
+        "--input-convention",
+        "--layout",
+        metavar="CONVENTION",
+        help="what the channels of the input are, if not what `info` says: fuma, n3d, none, ...",
+    )
+    parser.add_argument("--track", type=int, help="track of sound, from 0")
+    parser.add_argument("--sample-rate", type=float, help="Hz; resampled")
     parser.add_argument("--start", type=float, default=0.0, help="seconds")
     parser.add_argument("--duration", type=float, help="seconds")
     return parser

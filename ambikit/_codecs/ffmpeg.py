@@ -1,83 +1,103 @@
-"""Sound tracks of mp4, m4a, mov, mkv and webm files, and .opus, through PyAV (FFmpeg).
+"""Sound tracks of mp4, mov, mkv, webm, mpegts, avi and others, and .opus, through PyAV (FFmpeg).
 
-The planes are taken as the decoder gives them. Asking FFmpeg for another layout would mix them:
-from "5.1" to "4.0" it reorders the planes and lowers one by 3 dB.
+The channels are taken as the decoder gives them. Asking FFmpeg for another layout would mix them:
+from "5.1" to "4.0" it reorders the channels and lowers one by 3 dB.
 """
 
 from __future__ import annotations
 
 import itertools
-import math
 from collections.abc import Iterator
 from contextlib import contextmanager
-from fractions import Fraction
-from pathlib import Path
+from dataclasses import replace
 from types import ModuleType
 from typing import Any
 
 import numpy as np
 
 from ambikit import checks
-from ambikit._codecs import Properties, mp4
+from ambikit._codecs import matroska, mp4, ogg, opus
+from ambikit._codecs.source import Source
+from ambikit._codecs.statement import Track
 from ambikit._errors import InputError
 from ambikit._typing import FloatArray
 
-CODECS = {
-    ".m4a": "aac",
-    ".mp4": "aac",
-    ".mov": "aac",
-    ".mkv": "flac",
-    ".mka": "flac",
-    ".webm": "opus",
-    ".opus": "opus",
+# Not playlists and scripts, by which a file leads FFmpeg to other files or to the network
+_ALONE = {
+    "format_whitelist": "aac,ac3,aiff,ape,asf,au,avi,caf,dts,dtshd,eac3,flac,flv,matroska,webm,mov,"
+    "mp3,mpeg,mpegts,mxf,nut,ogg,rm,tak,truehd,tta,w64,wav,wv"
 }
-"""Default codec by file extension."""
-
-_ENCODERS = {"opus": "libopus"}
-# Stereo coding and noise substitution would spoil the phases between planes; the default search
-# for quantisers takes three times as long for the same error.
-_OPTIONS = {"aac": {"aac_coder": "fast", "aac_is": "0", "aac_ms": "0", "aac_pns": "0"}}
-# Ogg and Matroska would number each file at random.
-_CONTAINER = {"fflags": "+bitexact"}
-# 128 kb/s for each plane at 48 kHz
-_BITS_PER_SAMPLE = 8 / 3
-_BLOCK = 1024
 # PyAV looks for planes until it meets a null pointer, and a frame has room for eight pointers: from
 # eight planes on it reads memory that is not the frame's (seen with PyAV 18).
 _PLANES = 7
+_PACKABLE = 64
+"""Planes that FFmpeg's resampler takes."""
 _SAMPLE_TYPES = ("u8", "s16", "s32", "flt", "dbl")
 """What PyAV hands to numpy."""
 # Decoders carry state: Opus needs 80 ms to converge (RFC 7845, 4.6); after 0.5 s nothing is left.
 _PREROLL = 0.5
-# The tag counts padding at both ends.
+_NEAR_END = 0.5
 _SLACK = 0.1
+"""Seconds by which a stated length may exceed the sound: it counts padding at both ends."""
+_GAP = 0.1
+"""Seconds from which a jump of the time stamps is a gap in the sound, and not their rounding."""
+_MILLION = 1_000_000
+# Formats whose header states the length; others estimate it from the rate of bits.
+_STATING = ("wav", "w64", "au", "aiff", "caf", "wv", "tta", "tak", "ape", "nut", "mxf", "avi")
 
 
-def properties(path: Path) -> Properties:
-    """Describe the first sound track."""
-    with _open(path) as (_, stream):
-        codec = stream.codec_context
-        labels, name, rate = codec.layout.name, codec.codec.canonical_name, int(stream.sample_rate)
-        found = Properties(int(stream.channels), rate, 0, name, labels)
-    found = found._replace(frames=_frames(path))
-    box = mp4.read_box(path)
-    if box is not None:
-        convention = "ambix+stereo" if box.head_locked_stereo else "ambix"
-        return found._replace(
-            convention=convention, stated_by="SA3D box", order=box.plane_order(found.channels)
-        )
-    if labels.startswith("ambisonic"):
-        return found._replace(convention="ambix", stated_by="channel layout")
+def tracks(source: Source) -> list[Track]:
+    """List the tracks of sound."""
+    notes = _end_of_file(source)
+    with source.open() as file:
+        boxes = mp4.statements(file)
+    found = []
+    with _open(source) as container:
+        if not container.streams.audio:
+            raise InputError(f"{source} has no sound track")
+        for number, stream in enumerate(container.streams.audio):
+            track = replace(_track(number, stream), notes=notes)
+            if stream.id in boxes:
+                said = mp4.statement(*boxes[stream.id], track.channels)
+                track = replace(track, statement=said or track.statement)
+            found.append(track)
+    if all(not track.channels or not track.sample_rate for track in found):
+        raise InputError(f"{source} has no sound that can be decoded: {found[0].codec}")
     return found
 
 
-def planes(path: Path, start: int, stop: int) -> FloatArray:
-    """Decode the samples start to stop of every plane, in the decoder's order."""
-    x: FloatArray | None = None
+def length(source: Source, track: Track) -> int:
+    """Return where the sound ends, in samples from the beginning of the file."""
+    rate = track.sample_rate
+    with _open(source) as container:
+        stream = container.streams.audio[track.number]
+        origin = _origin(container, rate)
+        ticks = None if stream.duration is None else (stream.start_time or 0) + stream.duration
+        stated = 0 if ticks is None else round(float(ticks * stream.time_base * rate)) - origin
+        tagged = round(_tagged_seconds(stream) * rate) - origin
+        mp4_like = "mp4" in container.format.name
+        firm = mp4_like or container.format.name in _STATING
+        whole = round((container.duration or 0) / _MILLION * rate)
+    guess = stated if firm and stated > 0 else whole
+    # Matroska and Ogg count padding too, Matroska in milliseconds, and fragments of mp4 what is
+    # skipped at the beginning: look at the end itself.
+    end = _last(source, track, max(0, guess - round(_NEAR_END * rate)))
+    if mp4_like and 0 < stated <= end:
+        return stated
+    promised = max(tagged, stated if firm else 0)
+    if promised - end > _SLACK * rate:
+        raise InputError(
+            f"{source} is truncated: it breaks off at {end / rate:.3f} s, before the "
+            f"{promised / rate:g} s that it states; copy or download it again"
+        )
+    return end
+
+
+def channels(source: Source, track: Track, start: int, stop: int) -> FloatArray:
+    """Decode the samples start to stop of every channel, in the decoder's order."""
+    x = np.zeros((track.channels, stop - start), np.float32)
     reached = 0
-    for position, block in _blocks(path, start):
-        if x is None:
-            x = np.zeros((len(block), stop - start), np.float32)
+    for position, block in _blocks(source, track, start):
         reached = position + block.shape[1]
         lower, upper = max(position, start), min(reached, stop)
         if lower < upper:
@@ -85,141 +105,171 @@ def planes(path: Path, start: int, stop: int) -> FloatArray:
         if reached >= stop:
             return x
     raise InputError(
-        f"{path} is truncated: {reached} samples of {stop} can be decoded; copy or download it "
+        f"{source} is truncated: {reached} samples of {stop} can be decoded; copy or download it "
         "again"
     )
 
 
-def save(
-    path: Path,
-    x: FloatArray,
-    sample_rate: int,
-    suffix: str,
-    subtype: str | None,
-    labels: str | None,
-) -> None:
-    """Encode planes; `labels` is the layout that the file names, None for Ambisonic planes."""
-    av = _pyav(path)
-    codec = (subtype or CODECS[suffix]).lower()
-    order = math.isqrt(len(x)) - 1
-    if labels is None:
-        labels = f"ambisonic {order}" if codec == "opus" else "4.0"
-    options = {"mapping_family": "2"} if labels.startswith("ambisonic") else _OPTIONS.get(codec, {})
-    try:
-        with av.open(str(path), "w", options=_CONTAINER) as container:
-            stream = container.add_stream(
-                _ENCODERS.get(codec, codec), rate=sample_rate, options=options
-            )
-            stream.layout = labels
-            if stream.layout.nb_channels != len(x):
-                raise ValueError(f"layout {labels} has {stream.layout.nb_channels} channels")
-            stream.format = _sample_format(stream.codec_context.codec)
-            if codec in ("aac", "opus"):
-                stream.bit_rate = round(_BITS_PER_SAMPLE * sample_rate * len(x))
-            for packet in _packets(av, stream, x, sample_rate):
-                container.mux(packet)
-    except (av.FFmpegError, ValueError) as error:
-        if isinstance(error, OSError):  # a full disk, which no other format mends
-            raise
-        raise InputError(
-            f"a {suffix} file cannot hold {len(x)} channels at {sample_rate} Hz as {codec} "
-            f"({error}): choose another subtype, extension or sample rate"
-        ) from error
-    if suffix in (".mp4", ".m4a", ".mov") and labels == "4.0":
-        mp4.write_box(path, order)
-
-
-def _pyav(path: Path) -> ModuleType:
+def pyav(name: str) -> ModuleType:
     """Import PyAV, an optional dependency."""
-    return checks.package("av", f"{path} is read and written through PyAV: it needs")
+    return checks.package("av", f"{name} is read and written through PyAV: it needs")
+
+
+def _end_of_file(source: Source) -> tuple[str, ...]:
+    """Refuse a file that is cut short by the sizes in it; return what is to be noted."""
+    with source.open() as stream:
+        head = stream.read(4)
+        fault = ogg.fault(stream) if head == b"OggS" else None
+        cut = fault == ogg.TRUNCATED or matroska.is_cut(stream) or mp4.is_cut(stream)
+    if cut:
+        raise InputError(
+            f"{source} is truncated: by the sizes in it, it goes on after its end; copy or "
+            "download it again"
+        )
+    return (fault,) if fault else ()
 
 
 @contextmanager
-def _open(path: Path) -> Iterator[tuple[Any, Any]]:
-    """Open a file at its first sound track; what FFmpeg refuses becomes one line about the file."""
-    av = _pyav(path)
+def _open(source: Source) -> Iterator[Any]:
+    """Open a file; what FFmpeg refuses becomes one line about the file."""
+    av = pyav(source.name)
     try:
-        with av.open(str(path)) as container:
-            if not container.streams.audio:
-                raise InputError(f"{path} has no sound track")
-            stream = container.streams.audio[0]
-            if not stream.channels or not stream.sample_rate:
-                raise InputError(f"{path} is truncated: its sound track has no header")
-            yield container, stream
+        with av.open(source.for_ffmpeg(), options=_ALONE, metadata_errors="replace") as container:
+            yield container
     except av.FFmpegError as error:
+        if isinstance(error, PermissionError | FileNotFoundError | IsADirectoryError):
+            raise
         raise InputError(
-            f"{path} cannot be decoded ({error.strerror}): it is truncated, damaged or not a "
+            f"{source} cannot be decoded ({error.strerror}): it is truncated, damaged or not a "
             "sound or video file"
         ) from error
 
 
-def _frames(path: Path) -> int:
-    """Return where the sound ends, in samples from time zero."""
-    with _open(path) as (container, stream):
-        rate, declared = int(stream.sample_rate), _tagged_seconds(stream)
-        if stream.duration is not None and "mp4" in container.format.name:
-            ticks = (stream.start_time or 0) + stream.duration
-            return round(float(ticks * stream.time_base * rate))
-        near_end = int((container.duration or 0) / 1_000_000 * rate) - rate
-    # Matroska and Ogg count padding too, Matroska in milliseconds: look at the end itself.
-    end = 0
-    for position, block in _blocks(path, max(near_end, 0)):
-        end = position + block.shape[1]
-    if declared - end / rate > _SLACK:
-        raise InputError(
-            f"{path} is truncated: it breaks off before {declared:g} s; copy or download it again"
-        )
-    return end
+def _track(number: int, stream: Any) -> Track:
+    """Describe a track of sound, as far as FFmpeg knows it."""
+    codec = stream.codec_context
+    if codec is None:
+        return Track(number, 0, 0, "unknown codec")
+    name, rate = codec.codec.canonical_name, int(stream.sample_rate or 0)
+    matrix = opus.demixing(bytes(codec.extradata or b"")) if name == "opus" else None
+    if matrix is not None:
+        rows, columns = matrix.shape
+        if columns == 0:
+            return Track(number, 0, rate, "opus of family 3 whose demixing matrix is cut short")
+        said = opus.statement("Opus mapping family 3", rows)
+        return Track(number, rows, rate, name, f"{rows} channels", said)
+    track = Track(number, int(stream.channels or 0), rate, name, codec.layout.name)
+    if track.channel_layout.startswith("ambisonic"):
+        by = "Opus mapping family 2" if name == "opus" else "channel layout"
+        return replace(track, statement=opus.statement(by, track.channels))
+    return track
+
+
+def _origin(container: Any, rate: int) -> int:
+    """Return the time stamp, in samples, at which the file begins: its first stream's.
+
+    A negative one is the lead of a decoder, which does not come out of it.
+    """
+    return round(max(0, container.start_time or 0) / _MILLION * rate)
 
 
 def _tagged_seconds(stream: Any) -> float:
     """Return the length of a Matroska track by its tag, 0 where there is none."""
-    hours, minutes, seconds = stream.metadata.get("DURATION", "0:0:0").split(":")
-    return int(hours) * 3600 + int(minutes) * 60 + float(seconds)
+    parts = stream.metadata.get("DURATION", "").split(":")
+    try:
+        hours, minutes, seconds = (float(part) for part in parts)
+    except ValueError:
+        return 0.0
+    return hours * 3600 + minutes * 60 + seconds
 
 
-def _blocks(path: Path, start: int) -> Iterator[tuple[int, FloatArray]]:
-    """Yield (position of the first sample, planes) of the decoded blocks from about `start` on."""
-    with _open(path) as (container, stream):
-        rate = int(stream.sample_rate)
+def _last(source: Source, track: Track, near_end: int) -> int:
+    """Return the end of the last block."""
+    end = 0
+    for position, block in _blocks(source, track, near_end):
+        end = position + block.shape[1]
+    if end == 0 and near_end > 0:  # an index that leads astray
+        return _last(source, track, 0)
+    return end
+
+
+def _blocks(source: Source, track: Track, start: int) -> Iterator[tuple[int, FloatArray]]:
+    """Yield (position of the first sample, channels) of the decoded blocks from about `start` on.
+
+    Positions count from the beginning of the file.
+    """
+    rate = track.sample_rate
+    with _open(source) as container:
+        stream = container.streams.audio[track.number]
+        unmix = _unmixer(stream)
+        origin = _origin(container, rate)
         tick = float(stream.time_base * rate)
-        seconds = start / rate - _PREROLL
+        seconds = (start + origin) / rate - _PREROLL
         # A clock of milliseconds does not tell the sample. Blocks are equally long in every codec
         # but Vorbis, so the ends of the first two give the grid on which all others end.
         coarse = tick > 1
         grid = (1, 0)
-        seek = seconds > 0 and not (coarse and stream.codec_context.name == "vorbis")
+        seek = start / rate > _PREROLL and not (coarse and stream.codec_context.name == "vorbis")
         if seek:
-            grid = _grid(path) if coarse else grid
+            grid = _grid(source, track) if coarse else grid
             container.seek(int(seconds / stream.time_base), stream=stream)
         end: int | None = None
         for frame in container.decode(stream):
+            if frame.samples == 0:
+                continue
+            begin = 0.0 if frame.pts is None else frame.pts * tick
             if end is None:
-                length, phase = grid
-                end = phase + length * round((frame.pts * tick + frame.samples - phase) / length)
+                size, phase = grid
+                end = phase + size * round((begin + frame.samples - phase) / size)
+            elif frame.pts is not None and begin - end > _GAP * rate:
+                end = round(begin) + frame.samples
             else:
                 end += frame.samples
-            yield end - frame.samples, _samples(frame)
+            x = unmix(_samples(source, frame))
+            if len(x) != track.channels or frame.sample_rate != rate:
+                raise InputError(
+                    f"{source} changes from {track.channels} channels at {rate} Hz to {len(x)} at "
+                    f"{frame.sample_rate} Hz, {(end - frame.samples) / rate:.3f} s in: cut it there"
+                )
+            yield end - frame.samples - origin, x
 
 
-def _grid(path: Path) -> tuple[int, int]:
-    """Return the length of a block and where the first block ends."""
-    with _open(path) as (container, stream):
+def _unmixer(stream: Any) -> Any:
+    """Return what makes the channels of a track out of those that are decoded."""
+    header = bytes(stream.codec_context.extradata or b"")
+    matrix = opus.demixing(header) if stream.codec_context.name == "opus" else None
+    if matrix is None:
+        return lambda x: x
+    stream.codec_context.extradata = opus.as_discrete(header)
+    return lambda x: matrix @ x
+
+
+def _grid(source: Source, track: Track) -> tuple[int, int]:
+    """Return the length of a block and where the first block ends, by the time stamps."""
+    with _open(source) as container:
+        stream = container.streams.audio[track.number]
+        _unmixer(stream)
         blocks = list(itertools.islice(container.decode(stream), 2))
-        if not blocks:
+        if not blocks or blocks[0].pts is None:
             return 1, 0
         start = round(float(blocks[0].pts * stream.time_base * stream.sample_rate))
         return blocks[-1].samples, start + blocks[0].samples
 
 
-def _samples(frame: Any) -> FloatArray:
+def _samples(source: Source, frame: Any) -> FloatArray:
     """Return a decoded frame as (channels, samples) float32; integers are scaled to ±1."""
-    many = frame.format.is_planar and frame.layout.nb_channels > _PLANES
+    count = frame.layout.nb_channels
+    many = frame.format.is_planar and count > _PLANES
     if many or frame.format.packed.name not in _SAMPLE_TYPES:
+        if count > _PACKABLE:
+            raise InputError(
+                f"{source}: {count} channels of a codec that keeps them apart are more than the "
+                f"{_PACKABLE} that can be brought together: convert it to .w64 or .wav"
+            )
         frame = _packed(frame)
     x: FloatArray = frame.to_ndarray()
     if not frame.format.is_planar:
-        x = x.reshape(-1, frame.layout.nb_channels).T
+        x = x.reshape(-1, count).T
     if x.dtype.kind == "u":
         return (x.astype(np.float32) - 128) / 128
     scale = 1.0 if x.dtype.kind == "f" else 2.0 ** (1 - 8 * x.dtype.itemsize)
@@ -233,29 +283,3 @@ def _packed(frame: Any) -> Any:
     name = frame.format.packed.name
     packer = AudioResampler(name if name in _SAMPLE_TYPES else "flt", frame.layout)
     return packer.resample(frame)[0]
-
-
-def _sample_format(codec: Any) -> str:
-    """Choose the finest sample type that the encoder takes."""
-    names = [f.name for f in codec.audio_formats]
-    return next(name for name in ("fltp", "flt", "s32p", "s32", "s16p", "s16") if name in names)
-
-
-def _packets(av: ModuleType, stream: Any, x: FloatArray, sample_rate: int) -> Iterator[Any]:
-    """Encode planes block by block."""
-    form = stream.format
-    for start in range(0, x.shape[1], _BLOCK):
-        block = x[:, start : start + _BLOCK].astype(np.float32)
-        if not form.name.startswith("flt"):
-            bits = 8 * form.bytes
-            full = 2.0 ** (bits - 1)
-            block = np.clip(np.rint(block * full), -full, full - 2 ** max(bits - 24, 0))
-            block = block.astype(f"i{form.bytes}")
-        if not form.is_planar:
-            block = block.T.reshape(1, -1)
-        frame = av.AudioFrame.from_ndarray(
-            np.ascontiguousarray(block), format=form.name, layout=stream.layout.name
-        )
-        frame.sample_rate, frame.pts, frame.time_base = sample_rate, start, Fraction(1, sample_rate)
-        yield from stream.encode(frame)
-    yield from stream.encode(None)

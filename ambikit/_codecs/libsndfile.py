@@ -1,4 +1,4 @@
-"""WAV, RF64, W64, CAF, FLAC and Ogg Vorbis, through libsndfile.
+"""WAV, RF64, BW64, W64, AIFF, CAF, FLAC and Ogg Vorbis, through libsndfile.
 
 It reads Ogg Opus too, but calls sound files of FFmpeg malformed: those go to FFmpeg.
 """
@@ -6,25 +6,36 @@ It reads Ogg Opus too, but calls sound files of FFmpeg malformed: those go to FF
 from __future__ import annotations
 
 import errno
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import soundfile
 
-from ambikit._codecs import Properties
+from ambikit._codecs import caf, ogg, riff
+from ambikit._codecs.source import Source, Window, native_name
+from ambikit._codecs.statement import Statement, Track, from_letters
 from ambikit._errors import InputError
 from ambikit._typing import FloatArray
 
-_MAGIC = (b"RIFF", b"RIFX", b"RF64", b"riff", b"caff", b"fLaC", b"OggS", b"FORM")
-# The sub-format of an extensible WAVE file is a GUID whose first word is the sample type; the
-# other three words say "plain" or "B-format" (Richard Dobson's AMB file format, FuMa order).
-_PLAIN_GUID = bytes.fromhex("00001000800000aa00389b71")
-_B_FORMAT_GUID = bytes.fromhex("2107d3118644c8c1ca000000")
-# Floating-point WAVE files note the second at which their peaks were found.
-_PEAK = b"PEAK"
-_PEAK_TIME = 12
-_HEADER = 4096
+_MAGIC = (b"RIFF", b"RIFX", b"RF64", b"BW64", b"riff", b"caff", b"fLaC", b"OggS", b"FORM")
 _SYSTEM_ERROR = 2  # SF_ERR_SYSTEM: the fault is not the format's
+_ENDLESS = 1 << 60
+"""Frames that no file has: libsndfile's answer for a FLAC stream of unknown length."""
+_STEP = 1 << 16
+_RAW = {
+    (1, 8): "PCM_U8",
+    (1, 16): "PCM_16",
+    (1, 24): "PCM_24",
+    (1, 32): "PCM_32",
+    (3, 32): "FLOAT",
+    (3, 64): "DOUBLE",
+    (6, 8): "ALAW",
+    (7, 8): "ULAW",
+}
+"""Sample types of WAVE files by format tag and bits."""
 
 FORMATS = {
     ".wav": ("WAV", "FLOAT"),
@@ -36,6 +47,12 @@ FORMATS = {
     ".ogg": ("OGG", "VORBIS"),
 }
 """Container and default sample type by file extension."""
+_UNCLIPPED = ("FLOAT", "DOUBLE", "VORBIS", "OPUS")
+_LIMITED = {".wav": "WAV", ".amb": ".amb"}
+"""Containers whose sizes have 32 bits."""
+_BYTES = {"DOUBLE": 8, "FLOAT": 4, "PCM_32": 4, "PCM_24": 3, "PCM_16": 2}
+_ROOM = (1 << 32) - 4096
+"""Bytes of sound that a container with sizes of 32 bits holds."""
 
 
 def recognises(head: bytes) -> bool:
@@ -44,61 +61,177 @@ def recognises(head: bytes) -> bool:
     return head.startswith(_MAGIC) and not video
 
 
-def properties(path: Path) -> Properties:
-    """Describe a sound file."""
-    try:
-        with soundfile.SoundFile(path) as file:
-            found = Properties(
-                file.channels, file.samplerate, file.frames, file.subtype.lower(), ""
-            )
-    except soundfile.LibsndfileError as error:
-        raise InputError(f"{path} cannot be read: {error.error_string}") from error
-    with path.open("rb") as stream:
-        stated = _B_FORMAT_GUID in stream.read(_HEADER) or path.suffix.lower() == ".amb"
-    return found._replace(convention="fuma", stated_by="B-format WAVE") if stated else found
+def tracks(source: Source) -> list[Track]:
+    """Describe the one track of a sound file."""
+    with source.open() as stream:
+        head = stream.read(4)
+        chunks = caf.read_chunks(stream)
+        wave = riff.read_headers(stream)
+        fault = ogg.fault(stream) if head == b"OggS" else None
+        missing = wave.missing if wave else caf.missing(stream, chunks)
+        per_sample = wave.block if wave else 1
+    if fault == ogg.TRUNCATED or missing >= max(1, per_sample):
+        counted = f", {missing} bytes of its sound are missing" if missing else ""
+        raise InputError(
+            f"{source} is truncated{counted}: copy or download it again, or save what is there "
+            "with a program that repairs headers"
+        )
+    with _open(source, wave) as file:
+        track = Track(0, file.channels, file.samplerate, file.subtype.lower())
+    said: Statement | None
+    with source.open() as stream:
+        if wave is not None:
+            said = riff.statement(stream, wave)
+        else:
+            said = caf.statement(stream, chunks, track.channels)
+    if source.suffix == ".amb" and (said is None or not said.firm):
+        said = from_letters("extension .amb", track.channels)
+    notes = wave.notes if wave else (fault,) if fault else ()
+    return [replace(track, statement=said, notes=notes)]
 
 
-def planes(path: Path, start: int, stop: int) -> FloatArray:
+def length(source: Source, track: Track) -> int:
+    """Return the number of samples."""
+    with _opened(source) as file:
+        if file.frames < _ENDLESS:
+            return int(file.frames)
+        return sum(len(block) for block in _sequential(source, file))
+
+
+def channels(source: Source, track: Track, start: int, stop: int) -> FloatArray:
     """Decode the samples start to stop of every channel."""
-    try:
-        with soundfile.SoundFile(path) as file:
-            wanted = stop - start
-            file.seek(start)
-            x = file.read(wanted, dtype="float32", always_2d=True).T
-    except soundfile.LibsndfileError as error:
-        raise InputError(f"{path} breaks off or is damaged: {error.error_string}") from error
+    wanted = stop - start
+    with _opened(source) as file:
+        if file.frames < _ENDLESS:
+            try:
+                file.seek(start)
+                x = file.read(wanted, dtype="float32", always_2d=True).T
+            except soundfile.LibsndfileError as error:
+                raise _damaged(source, error) from error
+        else:
+            x = _skimmed(source, file, start, stop)
     if x.shape[1] < wanted:
         raise InputError(
-            f"{path} is truncated: {start + x.shape[1]} samples of {stop} can be decoded; copy "
+            f"{source} is truncated: {start + x.shape[1]} samples of {stop} can be decoded; copy "
             "or download it again"
         )
     return np.ascontiguousarray(x)
 
 
+def clips(suffix: str, subtype: str | None) -> bool:
+    """Tell whether a sample type holds nothing beyond ±1."""
+    return (subtype or FORMATS[suffix][1]).upper() not in _UNCLIPPED
+
+
+def room(suffix: str, shape: tuple[int, int], subtype: str | None) -> None:
+    """Refuse (channels, samples) of which a container cannot count the bytes."""
+    kind = (subtype or FORMATS[suffix][1]).upper()
+    size = shape[0] * shape[1] * _BYTES.get(kind, 1)
+    if suffix in _LIMITED and size > _ROOM:
+        raise InputError(
+            f"{size / 1e9:.2f} GB of sound are more than the 4.29 GB that a {_LIMITED[suffix]} "
+            "file can count: name it .rf64 or .w64"
+        )
+
+
 def save(
-    path: Path, x: FloatArray, sample_rate: int, suffix: str, subtype: str | None, b_format: bool
-) -> None:
-    """Write planes in the container that `suffix` names."""
+    path: Path, x: FloatArray, sample_rate: int, suffix: str, subtype: str | None, convention: str
+) -> bool:
+    """Write channels in the container that `suffix` names; return whether it says the convention.
+
+    ``"none"`` for channels of which nothing is to be said.
+    """
     container, default = FORMATS[suffix]
-    if b_format and container == "WAV":
+    if convention == "fuma" and container == "WAV":
         container = "WAVEX"
+    kind = (subtype or default).upper()
     try:
-        soundfile.write(path, x.T, sample_rate, (subtype or default).upper(), format=container)
+        soundfile.write(native_name(path), x.T, sample_rate, kind, format=container)
     except (soundfile.LibsndfileError, ValueError) as error:
         if getattr(error, "code", None) == _SYSTEM_ERROR:
             text = f"{path} cannot be written: is the disk full or read-only?"
             raise OSError(errno.EIO, text) from error
         raise InputError(
-            f"a {suffix} file cannot hold {x.shape[0]} channels at {sample_rate} Hz as "
-            f"{subtype or default} ({error}): choose another subtype or extension"
+            f"a {suffix} file cannot hold {x.shape[0]} channels at {sample_rate} Hz as {kind} "
+            f"({error}): choose another subtype or extension"
         ) from error
-    if container in ("WAV", "WAVEX"):
-        with path.open("r+b") as stream:
-            header = stream.read(_HEADER)
-            if b_format:
-                stream.seek(header.index(_PLAIN_GUID))
-                stream.write(_B_FORMAT_GUID)
-            peak = header.find(_PEAK, 0, header.index(b"data"))
-            if peak >= 0:
-                stream.seek(peak + _PEAK_TIME)
-                stream.write(bytes(4))
+    with path.open("r+b") as stream:
+        riff.clear_time(stream)
+        if container == "CAF":
+            return caf.state(stream, convention, x.shape[0])
+        if container in ("WAVEX", "RF64"):
+            if convention == "fuma":
+                return riff.state_b_format(stream)
+            riff.clear_mask(stream)
+    return False
+
+
+@contextmanager
+def _opened(source: Source) -> Iterator[soundfile.SoundFile]:
+    """Open a file whose headers were not read yet."""
+    with source.open() as stream:
+        wave = riff.read_headers(stream)
+    with _open(source, wave) as file:
+        yield file
+
+
+@contextmanager
+def _open(source: Source, wave: riff.Wave | None) -> Iterator[soundfile.SoundFile]:
+    """Open a file, past a header whose sizes are not those of the sound."""
+    if wave is not None and wave.irregular:
+        with source.open() as stream:
+            yield _raw(source, wave, stream)
+        return
+    try:
+        file = soundfile.SoundFile(source.for_libsndfile())
+    except soundfile.LibsndfileError as error:
+        raise InputError(f"{source} cannot be read: {error.error_string}") from error
+    with file:
+        yield file
+
+
+def _raw(source: Source, wave: riff.Wave, stream: object) -> soundfile.SoundFile:
+    """Open the sound of a WAVE file as samples without a header."""
+    kind = _RAW.get((wave.sample_type, wave.bits))
+    if kind is None or wave.block != wave.channels * wave.bits // 8:
+        raise InputError(
+            f"{source} has a header that does not fit its size, and samples of a type that cannot "
+            f"be read without one (format {wave.sample_type}, {wave.bits} bits): convert it to .w64"
+        )
+    whole = wave.data.size // wave.block * wave.block
+    return soundfile.SoundFile(
+        Window(stream, wave.data.start, whole),  # type: ignore[arg-type]
+        samplerate=wave.sample_rate,
+        channels=wave.channels,
+        subtype=kind,
+        endian="BIG" if wave.form == "RIFX" else "LITTLE",
+        format="RAW",
+    )
+
+
+def _sequential(source: Source, file: soundfile.SoundFile) -> Iterator[FloatArray]:
+    """Yield blocks (samples, channels) up to the end of a file that does not state it."""
+    while True:
+        try:
+            block = file.read(_STEP, dtype="float32", always_2d=True)
+        except soundfile.LibsndfileError as error:
+            raise _damaged(source, error) from error
+        if len(block) == 0:
+            return
+        yield block
+
+
+def _skimmed(source: Source, file: soundfile.SoundFile, start: int, stop: int) -> FloatArray:
+    """Return the samples start to stop (channels, samples) of such a file, or those there are."""
+    kept, position = [], 0
+    for block in _sequential(source, file):
+        kept.append(block[max(0, start - position) : max(0, stop - position)])
+        position += len(block)
+        if position >= stop:
+            break
+    return np.concatenate(kept).T if kept else np.zeros((file.channels, 0), np.float32)
+
+
+def _damaged(source: Source, error: soundfile.LibsndfileError) -> InputError:
+    """Say that a file breaks off."""
+    return InputError(f"{source} breaks off or is damaged: {error.error_string}")

@@ -1,7 +1,9 @@
-"""The SA3D box: how an mp4 file says that its sound is Ambisonic. FFmpeg does not write it.
+"""Boxes of mp4 and mov files: what they state, and whether their sizes fit the file.
 
-The box sits in the sample entry of the sound track, moov/trak/mdia/minf/stbl/stsd/<entry>/SA3D.
-Reference: Google, Spatial Audio RFC, github.com/google/spatial-media.
+FFmpeg neither reads nor writes the SA3D box, by which an mp4 file says that its sound is Ambisonic.
+It sits in the sample entry of the sound track, moov/trak/mdia/minf/stbl/stsd/<entry>/SA3D; so does
+QuickTime's ``chan``. References: Google, "Spatial Audio RFC", of the project spatial-media; Apple,
+"QuickTime File Format".
 """
 
 from __future__ import annotations
@@ -9,70 +11,72 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import BinaryIO
 
-_PATH = (b"moov", b"trak", b"mdia", b"minf", b"stbl", b"stsd")
+from ambikit._codecs import apple
+from ambikit._codecs.statement import Statement, picked
+
+_PATH = (b"mdia", b"minf", b"stbl", b"stsd")
+_OUTERMOST = (b"ftyp", b"moov", b"wide", b"skip", b"free", b"mdat", b"styp", b"sidx")
 # Bytes before the children: a stsd box counts its entries, a sound entry describes its samples,
-# at more length in QuickTime's versions 1 and 2.
+# at more length in QuickTime's versions 1 and 2; chan begins with its version and flags.
 _STSD_HEADER = 8
 _ENTRY_HEADER = {0: 28, 1: 44, 2: 64}
+_CHAN_HEADER = 4
 _HEAD_LOCKED_STEREO = 0x80
 _ACN, _SN3D = 0, 0
+_SA3D = struct.Struct(">BBIBBI")
+_LARGEST_INDEX = 1 << 30
 
 
-class SpatialAudio(NamedTuple):
-    """The contents of an SA3D box."""
-
-    order: int
-    channel_map: tuple[int, ...]
-    """channel_map[i] is the Ambisonic component that channel i of the track holds."""
-    head_locked_stereo: bool
-
-    def plane_order(self, channels: int) -> tuple[int, ...] | None:
-        """Return the planes in the order of the components, None if they are in order."""
-        if len(self.channel_map) != channels or sorted(self.channel_map) != list(range(channels)):
-            return None
-        order = tuple(self.channel_map.index(component) for component in range(channels))
-        return None if order == tuple(range(channels)) else order
+def is_cut(stream: BinaryIO) -> bool:
+    """Tell whether the outermost boxes of an open file reach beyond its end."""
+    file_size = stream.seek(0, 2)
+    return any(offset + size > file_size for _, offset, size in _outermost(stream, file_size))
 
 
-def read_box(path: Path) -> SpatialAudio | None:
-    """Return what the SA3D box says, or None where there is none that can be understood."""
-    with path.open("rb") as stream:
-        if stream.read(8)[4:] not in (b"ftyp", b"moov", b"wide", b"skip", b"free"):
-            return None
-        found = _moov(stream)
+def statements(stream: BinaryIO) -> dict[int, tuple[bytes, bytes]]:
+    """Return the payloads of SA3D and chan, b"" where there is none, by the number of the track."""
+    found = _moov(stream)
     if found is None:
-        return None
+        return {}
     moov = found[1]
-    try:
-        entry = _sound_entry(moov)
-        if entry is None:
-            return None
-        first, last = entry[-1] + _entry_header(moov, entry[-1]), _end(moov, entry[-1])
-    except struct.error:  # the sample description is cut short
-        return None
-    boxes = {name: moov[start:stop] for name, start, stop in _children(moov, first, last)}
-    return _parse(boxes[b"SA3D"]) if b"SA3D" in boxes else None
+    stated = {}
+    for track, entry in _sound_entries(moov):
+        try:
+            first, last = entry[-1] + _entry_header(moov, entry[-1]), _end(moov, entry[-1])
+        except struct.error:  # the sample description is cut short
+            continue
+        boxes = {name: moov[start:stop] for name, start, stop in _children(moov, first, last)}
+        stated[track] = (boxes.get(b"SA3D", b""), boxes.get(b"chan", b""))
+    return stated
+
+
+def statement(sa3d: bytes, chan: bytes, channels: int) -> Statement | None:
+    """Return what the two boxes say of a track of so many channels."""
+    if sa3d:
+        return _spatial_audio(sa3d, channels)
+    return apple.statement("channel layout of QuickTime", chan[_CHAN_HEADER:], channels)
 
 
 def write_box(path: Path, order: int) -> None:
-    """Add an SA3D box to a file whose only sound track holds ACN/SN3D planes of that order."""
+    """Add an SA3D box to a file whose only sound track holds ACN/SN3D channels of that order."""
     channels = (order + 1) ** 2
-    payload = struct.pack(
-        f">BBIBBI{channels}I", 0, 0, order, _ACN, _SN3D, channels, *range(channels)
-    )
+    payload = _SA3D.pack(0, 0, order, _ACN, _SN3D, channels)
+    payload += struct.pack(f">{channels}I", *range(channels))
     box = struct.pack(">I4s", 8 + len(payload), b"SA3D") + payload
     with path.open("r+b") as stream:
         found = _moov(stream)
         if found is None:
             raise ValueError(f"{path} has no moov box")
         offset, moov = found
+        stream.seek(offset + len(moov))
         if stream.read(1):
             raise ValueError("moov must come last, or every chunk offset would be wrong")
-        entry = _sound_entry(moov)
-        if entry is None:
+        entries = list(_sound_entries(moov))
+        if not entries:
             raise ValueError(f"{path} has no sound track")
+        entry = entries[0][1]
         grown = bytearray(moov)
         grown[_end(moov, entry[-1]) : _end(moov, entry[-1])] = box
         for start in entry:
@@ -83,37 +87,52 @@ def write_box(path: Path, order: int) -> None:
         stream.write(grown)
 
 
-def _parse(payload: bytes) -> SpatialAudio | None:
-    """Decode an SA3D payload; an order or normalisation that no one defined is not understood."""
-    head = struct.Struct(">BBIBBI")
-    if len(payload) < head.size:
-        return None
-    version, kind, order, ordering, normalization, count = head.unpack_from(payload)
+def _spatial_audio(payload: bytes, channels: int) -> Statement:
+    """Return what an SA3D box says, or that it contradicts the track."""
+    by = "SA3D box"
+    if len(payload) < _SA3D.size:
+        return Statement(by, None, what="described by an SA3D box that is cut short")
+    version, kind, _, ordering, normalization, count = _SA3D.unpack_from(payload)
     if version != 0 or (ordering, normalization) != (_ACN, _SN3D):
-        return None
-    if len(payload) < head.size + 4 * count:
-        return None
-    mapping = struct.unpack_from(f">{count}I", payload, head.size)
-    return SpatialAudio(order, mapping, bool(kind & _HEAD_LOCKED_STEREO))
+        what = (
+            f"Ambisonics of version {version}, ordering {ordering} and normalisation "
+            f"{normalization}, of which only 0, 0 and 0 are defined"
+        )
+        return Statement(by, None, what=what)
+    if count != channels or len(payload) < _SA3D.size + 4 * count:
+        return Statement(by, None, what=f"{count} channels of Ambisonics")
+    components = list(struct.unpack_from(f">{count}I", payload, _SA3D.size))
+    if sorted(components) != list(range(count)):
+        return Statement(by, None, what=f"the components {components}, which are no whole set")
+    convention = "ambix+stereo" if kind & _HEAD_LOCKED_STEREO else "ambix"
+    return Statement(by, convention, picked([components.index(k) for k in range(count)], count))
+
+
+def _outermost(stream: BinaryIO, file_size: int) -> Iterator[tuple[bytes, int, int]]:
+    """Yield (name, offset, size) of the outermost boxes, sizes as the file says."""
+    offset = 0
+    while offset + 8 <= file_size:
+        stream.seek(offset)
+        head = stream.read(16)
+        size, name = struct.unpack_from(">I4s", head)
+        if size == 1 and len(head) == 16:
+            size = struct.unpack_from(">Q", head, 8)[0]
+        elif size == 0:
+            size = file_size - offset
+        if size < 8 or (offset == 0 and name not in _OUTERMOST):
+            return
+        yield name, offset, size
+        offset += size
 
 
 def _moov(stream: BinaryIO) -> tuple[int, bytes] | None:
     """Find the moov box among the outermost ones: its place in the file and its bytes."""
-    offset = 0
-    while True:
-        stream.seek(offset)
-        head = stream.read(16)
-        if len(head) < 8:
-            return None
-        size, name = struct.unpack_from(">I4s", head)
-        if size == 1 and len(head) == 16:
-            size = struct.unpack_from(">Q", head, 8)[0]
+    file_size = stream.seek(0, 2)
+    for name, offset, size in _outermost(stream, file_size):
         if name == b"moov":
             stream.seek(offset)
-            return offset, stream.read(size) if size else stream.read()
-        if size < 8:
-            return None
-        offset += size
+            return offset, stream.read(min(size, file_size - offset, _LARGEST_INDEX))
+    return None
 
 
 def _children(data: bytes, start: int, stop: int) -> Iterator[tuple[bytes, int, int]]:
@@ -126,12 +145,19 @@ def _children(data: bytes, start: int, stop: int) -> Iterator[tuple[bytes, int, 
         start += size
 
 
-def _sound_entry(moov: bytes) -> tuple[int, ...] | None:
-    """Return the offsets of the boxes from moov down to the first sound track's sample entry."""
+def _sound_entries(moov: bytes) -> Iterator[tuple[int, tuple[int, ...]]]:
+    """Yield the number of each sound track, and where the boxes down to its sample entry are."""
     for name, start, stop in _children(moov, 8, len(moov)):
-        if name == b"trak" and (found := _descend(moov, start, stop, _PATH[2:])):
-            return (0, start - 8, *found)
-    return None
+        if name == b"trak" and (found := _descend(moov, start, stop, _PATH)):
+            yield _track_number(moov, start, stop), (0, start - 8, *found)
+
+
+def _track_number(moov: bytes, start: int, stop: int) -> int:
+    """Return the number that the header of a track gives it."""
+    for name, first, last in _children(moov, start, stop):
+        if name == b"tkhd" and last - first >= 24:
+            return int(struct.unpack_from(">I", moov, first + (20 if moov[first] else 12))[0])
+    return 0
 
 
 def _descend(data: bytes, start: int, stop: int, path: tuple[bytes, ...]) -> tuple[int, ...] | None:

@@ -41,6 +41,7 @@ from ambikit.checks.beams import loading as loading
 from ambikit.checks.beams import sources as sources
 from ambikit.checks.beams import steering as steering
 from ambikit.checks.beams import weights_of as weights_of
+from ambikit.checks.files import channels_to_write as channels_to_write
 from ambikit.checks.files import frame_size as frame_size
 from ambikit.checks.files import frames as frames
 from ambikit.checks.files import input_file as input_file
@@ -83,9 +84,11 @@ from ambikit.checks.scalars import choice as choice
 from ambikit.checks.scalars import even as even
 from ambikit.checks.scalars import finite as finite
 from ambikit.checks.scalars import fraction as fraction
+from ambikit.checks.scalars import name_of as name_of
 from ambikit.checks.scalars import nonnegative_int as nonnegative_int
 from ambikit.checks.scalars import number as number
 from ambikit.checks.scalars import order as order
 from ambikit.checks.scalars import positive as positive
 from ambikit.checks.scalars import positive_int as positive_int
+from ambikit.checks.scalars import whole_rate as whole_rate
 from ambikit.checks.scalars import within as within

@@ -12,8 +12,8 @@ import numpy.typing as npt
 
 from ambikit._errors import InputError
 from ambikit._typing import ArrayLike, FloatArray
-from ambikit.checks.arrays import ambisonic, array, real
-from ambikit.checks.scalars import positive, positive_int
+from ambikit.checks.arrays import ambisonic, array, real, samples
+from ambikit.checks.scalars import number, positive
 
 
 def input_file(path: str | os.PathLike[str]) -> Path:
@@ -23,7 +23,7 @@ def input_file(path: str | os.PathLike[str]) -> Path:
         raise FileNotFoundError(f"{p} does not exist: check the path (here is {Path.cwd()})")
     if p.is_dir():
         raise InputError(f"{p} is a folder: give one file in it")
-    if p.stat().st_size == 0:
+    if p.is_file() and p.stat().st_size == 0:  # a pipe has no size
         raise InputError(f"{p} is empty (0 bytes): copy or download it again")
     return p
 
@@ -31,12 +31,22 @@ def input_file(path: str | os.PathLike[str]) -> Path:
 def span(
     start: float, duration: float | None, length: int, rate: float, name: str
 ) -> tuple[int, int]:
-    """Return the first and last-plus-one sample of a span of a file that has `length` samples."""
-    if not math.isfinite(start) or start < 0:
+    """Return the first and last-plus-one sample of a span of a file that has `length` samples.
+
+    Times are rounded to samples; a span that ends with the file, but for this rounding, is whole.
+    """
+    begin = number(start, "start")
+    if not math.isfinite(begin) or begin < 0:
         raise InputError(f"start must be a time of 0 s or later, got {start!r}")
-    first = round(start * rate)
-    last = length if duration is None else first + round(positive(duration, "duration", "s") * rate)
-    if first >= length or last > length:
+    first = round(begin * rate)
+    last = length
+    if duration is not None:
+        seconds = positive(duration, "duration", "s")
+        count = round(seconds * rate)
+        last = first + count
+        if last == length + 1 and (begin + seconds) * rate <= length + 0.5 + 1e-6:
+            first, last = first - 1, length
+    if first >= length or first < 0 or last > length:
         end = "its end" if duration is None else f"{start + duration:g} s"
         raise InputError(
             f"{name} lasts {length / rate:.6g} s: a span from {start:g} s to {end} is outside it"
@@ -46,14 +56,20 @@ def span(
     return first, last
 
 
-def sound_to_write(x: ArrayLike, sample_rate: int) -> tuple[FloatArray, int]:
-    """Return one finite Ambisonic signal (channels, samples) and its rate, fit to be stored."""
-    planes, _ = ambisonic(x, min_order=1)
-    if planes.ndim != 2 or planes.shape[1] == 0:
-        raise InputError(f"x must be (channels, samples), one signal, got shape {planes.shape}")
-    if not np.isfinite(planes).all():
+def sound_to_write(x: ArrayLike) -> FloatArray:
+    """Return one finite Ambisonic signal (channels, samples), fit to be stored."""
+    signal, _ = ambisonic(x, min_order=1)
+    return channels_to_write(signal)
+
+
+def channels_to_write(x: ArrayLike) -> FloatArray:
+    """Return finite channels (channels, samples) of any number, fit to be stored."""
+    channels = samples(x, "x")
+    if channels.ndim != 2 or channels.shape[1] == 0:
+        raise InputError(f"x must be (channels, samples), one signal, got shape {channels.shape}")
+    if not np.isfinite(channels).all():
         raise InputError("x holds NaN or infinity: no file is written")
-    return planes, positive_int(sample_rate, "sample_rate")
+    return channels
 
 
 def frames(pictures: ArrayLike, name: str = "frames") -> npt.NDArray[np.uint8]:

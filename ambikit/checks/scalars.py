@@ -28,6 +28,14 @@ def positive_int(value: int, name: str) -> int:
     return int(value)
 
 
+def whole_rate(value: float, name: str = "sample_rate") -> int:
+    """Return a sample rate in Hz that is a whole number, of whatever type: 44100 or 44100.0."""
+    v = positive(value, name, "Hz")
+    if v != round(v):
+        raise InputError(f"{name} must be a whole number of Hz, got {value!r}")
+    return round(v)
+
+
 def at_least(value: int, low: int, name: str) -> int:
     """Return an integer of `low` or more."""
     n = positive_int(value, name)
@@ -86,3 +94,10 @@ def choice(value: str, options: tuple[str, ...], name: str) -> str:
     if not isinstance(value, str) or value not in options:
         raise InputError(f"unknown {name} {value!r}: choose one of {', '.join(options)}")
     return value
+
+
+def name_of(value: str, options: tuple[str, ...], name: str) -> str:
+    """Return the one of `options` that `value` names, in whatever case."""
+    found = {option.lower(): option for option in options}
+    key = value.lower() if isinstance(value, str) else value
+    return found[key] if isinstance(key, str) and key in found else choice(value, options, name)

@@ -283,7 +283,7 @@ class AmbiEncoder:
             x, _ = read(
                 path,
                 sample_rate=rate,
-                layout=layout,
+                convention=layout,
                 start=first / rate,
                 duration=(last - first) / rate,
             )

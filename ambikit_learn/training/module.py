@@ -45,9 +45,6 @@ class AlignmentModule(LightningModule):
     rotation : "exact" or "released"
         How ``alignment="rotate"`` turns the field: so that the crop is at the front, or as the
         released code of the paper does, whose order of the two turns is the other one.
-    whiten : bool
-        Standardise the feature channels of a band together, so that they are uncorrelated: where
-        sound comes from is in small differences of loud channels.
     loss : "info_nce" or "sigmoid"
         Of pairs: a choice among negatives, or each pair by itself.
     negatives : "all", "other_clips", "same_clip" or "released"
@@ -84,7 +81,6 @@ class AlignmentModule(LightningModule):
         alignment: Alignment = "rotate",
         pattern: Pattern = "basic",
         rotation: Rotation = "exact",
-        whiten: bool = False,
         loss: Literal["info_nce", "sigmoid"] = "info_nce",
         negatives: Negatives = "all",
         temperature: float = TEMPERATURE,
@@ -108,7 +104,6 @@ class AlignmentModule(LightningModule):
             pattern=pattern,
             rotation=rotation,
             source_rate=source_rate,
-            whiten=whiten,
         )
         net = build_model(preset, front_end.channels, objective=objective, frames=frames)
         self.model = AlignmentModel(front_end, net)

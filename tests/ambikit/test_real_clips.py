@@ -34,7 +34,7 @@ def spectra(*signals: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 def test_calibration_clip_is_read_as_ambix(test_data: Path, calibration: tuple) -> None:
     about = ambikit.info(test_data / CALIBRATION)
-    assert (about.codec, about.layout, about.convention) == ("aac", "5.1", "youtube51")
+    assert (about.codec, about.channel_layout, about.convention) == ("aac", "5.1", "youtube51")
     x, rate = calibration
     assert (x.shape, x.dtype, rate) == ((4, 492544), np.float32, 48000)
     w, y, z, front = x.astype(float)
@@ -161,12 +161,12 @@ def test_video_soundtracks(test_data: Path) -> None:
 def test_direct_sound_of_a_measured_room_is_a_plane_wave(test_data: Path) -> None:
     """W, X, Y, Z with W at −3 dB: only so does the first arrival have |(X, Y, Z)| = W exactly."""
     path = test_data / "foa/room_1_bf.wav"
-    x, _ = ambikit.read(path, layout="fuma")
+    x, _ = ambikit.read(path, convention="fuma")
     w, y, z, front = x[:, np.abs(x[0]).argmax()]
     assert np.linalg.norm([y, z, front]) == pytest.approx(w, rel=1e-3)
     assert np.rad2deg(np.arctan2(y, front)) == pytest.approx(13.8, abs=0.1)
     for wrong in ("fuma/sn3d", "fuma/n3d", "n3d"):
-        other, _ = ambikit.read(path, layout=wrong)
+        other, _ = ambikit.read(path, convention=wrong)
         w, y, z, front = other[:, np.abs(other[0]).argmax()]
         assert np.linalg.norm([y, z, front]) != pytest.approx(w, rel=0.1)
 
@@ -176,7 +176,7 @@ def test_b_format_recordings(test_data: Path, name: str) -> None:
     path = test_data / name
     about = ambikit.info(path)
     assert (about.codec, about.channels, about.sample_rate) == ("vorbis", 4, 44100)
-    x, rate = ambikit.read(path, layout="fuma")
+    x, rate = ambikit.read(path, convention="fuma")
     raw, _ = ambikit.read(path)  # nothing in the file says FuMa
     np.testing.assert_allclose(x, raw[[0, 2, 3, 1]] * [[2**0.5], [1], [1], [1]], rtol=1e-6)
     vectors = ambikit.normalized_intensity(x, rate)

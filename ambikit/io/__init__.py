@@ -1,0 +1,11 @@
+"""Read, write and describe Ambisonic sound: AmbiX inside, whatever the file holds outside."""
+
+from __future__ import annotations
+
+from ambikit.io.about import AudioInfo as AudioInfo
+from ambikit.io.about import info as info
+from ambikit.io.atomic import atomic_write as atomic_write
+from ambikit.io.reading import read as read
+from ambikit.io.writing import write as write
+
+__all__ = ["AudioInfo", "atomic_write", "info", "read", "write"]
