@@ -9,10 +9,24 @@ from typing import Protocol
 
 from ambikit import InputError
 
-VIDEO = (".mp4", ".mkv", ".mov", ".webm")
-"""Suffixes of video files, the preferred first."""
-AUDIO = (".wav", ".flac", ".m4a", ".opus", ".ogg", ".caf", ".mka", ".mkv", ".webm", ".amb")
+VIDEO = (
+    *(".mp4", ".mkv", ".mov", ".webm", ".m4v", ".360", ".insv", ".ts", ".m2ts", ".mts", ".avi"),
+    *(".mpg", ".mpeg", ".wmv", ".flv", ".ogv", ".3gp", ".mxf"),
+)
+"""Suffixes of video files, the preferred first. Not all can be read: what cannot is then reported
+with its reason, not passed over."""
+AUDIO = (
+    *(".wav", ".flac", ".m4a", ".opus", ".ogg", ".caf", ".mka", ".mkv", ".webm", ".amb"),
+    *(".w64", ".rf64", ".aif", ".aiff", ".oga", ".mp4", ".mov"),
+)
 """Suffixes of files of sound, the preferred first."""
+SPLITS = ("train", "validation", "test")
+"""What clips are for: training, choosing among models while they train, and reporting."""
+_SPLIT_NAMES = {
+    "train": ("train", "training"),
+    "validation": ("val", "valid", "validation"),
+    "test": ("test", "testing", "eval", "evaluation"),
+}
 
 
 @dataclass(frozen=True)
@@ -33,7 +47,8 @@ class Clip:
     boxes : Path or None
         File of known boxes (`ambikit_learn.detection.read_boxes`), if there is one.
     split : str
-        ``"train"``, ``"test"``, or ``"unlisted"`` for a clip that the data set's lists leave out.
+        ``"train"``, ``"validation"``, ``"test"``, or ``"unlisted"`` for a clip that the data set's
+        lists leave out.
     """
 
     key: str
@@ -56,6 +71,27 @@ class Source(Protocol):
 def key_of(relative: PurePath) -> str:
     """Name a clip by its path (without suffix); shards split names at dots and slashes."""
     return "__".join(relative.parts).replace(".", "_")
+
+
+def split_named(folder: str) -> str:
+    """Split that the name of a folder says, ``"train"`` if it says none.
+
+    Examples
+    --------
+    >>> [split_named(name) for name in ("Test", "val", "holidays")]
+    ['test', 'validation', 'train']
+    """
+    named = (split for split, names in _SPLIT_NAMES.items() if folder.lower() in names)
+    return next(named, "train")
+
+
+def split_lists(folder: Path) -> dict[str, list[Path]]:
+    """Find the lists of splits in a folder (``train.txt``, ``val.txt``, ``test.txt``)."""
+    return {
+        split: found
+        for split, names in _SPLIT_NAMES.items()
+        if (found := [path for name in names if (path := folder / f"{name}.txt").is_file()])
+    }
 
 
 def distinct(clips: list[Clip]) -> Iterator[Clip]:
@@ -111,5 +147,5 @@ def existing(path: Path) -> Path | None:
 def by_stem(folder: Path, suffixes: tuple[str, ...]) -> dict[str, Path]:
     """Files by name; of several with one name, that with the preferred suffix."""
     found = [p for p in folder.glob("*") if p.suffix.lower() in suffixes and p.name[0] != "."]
-    found.sort(key=lambda p: -suffixes.index(p.suffix.lower()))
+    found.sort(key=lambda p: (-suffixes.index(p.suffix.lower()), p.name))
     return {p.stem: p for p in found}

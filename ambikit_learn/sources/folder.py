@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from ambikit import InputError
-from ambikit_learn.sources._clip import AUDIO, VIDEO, Clip, distinct, existing, key_of
+from ambikit_learn.sources._clip import AUDIO, VIDEO, Clip, distinct, key_of, split_named
+
+_BOXES = ".boxes.json"
 
 
 @dataclass(frozen=True)
 class Folder:
-    """Videos anywhere below a folder.
+    """Videos anywhere below a folder, linked folders included.
 
     The sound of a video is the file of the same name beside it (``a.mp4`` and ``a.wav``), or else
-    its own track. Boxes may lie beside it as ``a.boxes.json``. What is below ``ROOT/train`` and
-    ``ROOT/test`` belongs to that split, all else to ``"train"``.
+    its own track. Boxes may lie beside it as ``a.boxes.json``. Sound beside which there is no video
+    is a clip without its picture. The folder directly below ROOT says the split, in capital letters
+    or not: ``train`` or ``training``; ``val``, ``valid``, ``validation``; ``test``, ``testing``,
+    ``eval``, ``evaluation``. All else is for training. Suffixes may be in capital letters as well.
 
     Parameters
     ----------
@@ -32,26 +37,74 @@ class Folder:
         Raises
         ------
         InputError
-            There is no video, or two files make the same key.
+            There is no video, two files make the same key, or one file is in two splits.
+        OSError
+            A folder below cannot be listed.
         """
-        relative = (p.relative_to(self.root) for p in self.root.rglob("*"))
-        videos = [
-            p
-            for p in relative
-            if p.suffix.lower() in VIDEO and not any(part.startswith(".") for part in p.parts)
+        clips = [
+            clip for folder, names in _listing(self.root) for clip in self._clips(folder, names)
         ]
-        if not videos:
+        if not any(clip.video.exists() for clip in clips):
             raise InputError(f"{self.root} holds no video ({', '.join(VIDEO)}): check the folder")
-        return distinct([self._clip(self.root / p) for p in videos])
+        _refuse_in_two_splits(clips)
+        return distinct(clips)
 
-    def _clip(self, video: Path) -> Clip:
-        """Find what belongs to a video."""
-        beside = (video.with_suffix(s) for s in AUDIO if s not in VIDEO)
-        relative = video.relative_to(self.root)
-        return Clip(
-            key=key_of(relative.with_suffix("")),
-            video=video,
-            audio=next((p for p in beside if p.is_file()), video),
-            boxes=existing(video.with_suffix(".boxes.json")),
-            split="test" if relative.parts[0] == "test" else "train",
+    def _clips(self, folder: Path, names: list[str]) -> Iterator[Clip]:
+        """Give the clips of one folder by the names of its files."""
+        videos = [name for name in names if _suffix(name) in VIDEO]
+        sounds = [name for name in names if _suffix(name) in AUDIO and _suffix(name) not in VIDEO]
+        sounds.sort(key=lambda name: AUDIO.index(_suffix(name)), reverse=True)
+        sound = {Path(name).stem: name for name in sounds}
+        boxes = {name[: -len(_BOXES)]: name for name in names if name.lower().endswith(_BOXES)}
+        lone = sound.keys() - {Path(name).stem for name in videos}
+        for name in [*videos, *(f"{stem}{VIDEO[0]}" for stem in lone)]:
+            video, stem = folder / name, Path(name).stem
+            relative = video.relative_to(self.root)
+            yield Clip(
+                key=key_of(relative.with_suffix("")),
+                video=video,
+                audio=folder / sound.get(stem, name),
+                boxes=folder / boxes[stem] if stem in boxes else None,
+                split=split_named(relative.parts[0]) if len(relative.parts) > 1 else "train",
+            )
+
+
+def _suffix(name: str) -> str:
+    return Path(name).suffix.lower()
+
+
+def _listing(root: Path) -> Iterator[tuple[Path, list[str]]]:
+    """Give each folder below `root` and the names of its files; hidden ones are passed over."""
+
+    def refuse(error: OSError) -> None:
+        raise OSError(
+            error.errno, f"cannot be listed ({error.strerror}): change it", error.filename
         )
+
+    # A link may lead back to a folder that holds it: each folder is entered once on its own path.
+    above: dict[str, frozenset[tuple[int, int]]] = {str(root): frozenset()}
+    for place, folders, names in os.walk(root, followlinks=True, onerror=refuse):
+        status = os.stat(place)
+        held = above.pop(place)
+        here = (status.st_dev, status.st_ino)
+        if here in held:
+            folders.clear()
+            continue
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        above |= {os.path.join(place, name): held | {here} for name in folders}
+        yield Path(place), sorted(name for name in names if not name.startswith("."))
+
+
+def _refuse_in_two_splits(clips: list[Clip]) -> None:
+    """Refuse a video that a link puts into two splits: a model would be tested on what it knows."""
+    seen: dict[tuple[int, int], Clip] = {}
+    for clip in clips:
+        if not clip.video.exists():
+            continue
+        status = clip.video.stat()
+        other = seen.setdefault((status.st_dev, status.st_ino), clip)
+        if other.split != clip.split:
+            raise InputError(
+                f"{other.video} ({other.split}) and {clip.video} ({clip.split}) are one file: "
+                "remove it from one of these splits"
+            )

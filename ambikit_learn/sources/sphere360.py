@@ -7,7 +7,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ambikit import InputError
-from ambikit_learn.sources._clip import AUDIO, VIDEO, Clip, by_stem, distinct, existing, key_of
+from ambikit_learn.sources._clip import (
+    AUDIO,
+    VIDEO,
+    Clip,
+    by_stem,
+    distinct,
+    existing,
+    key_of,
+    split_lists,
+)
 from ambikit_learn.sources._labelled import lines
 
 
@@ -15,8 +24,8 @@ from ambikit_learn.sources._labelled import lines
 class Sphere360:
     """Clips of 10 s with first-order sound.
 
-    ``ROOT/dataset/split/train.txt`` and ``test.txt`` list the clips, ``{ID}_{SECOND}`` a line;
-    both holds for ids that have underscores. The media are not published: they lie in
+    ``ROOT/dataset/split/train.txt`` and ``test.txt`` list the clips, ``{ID}_{SECOND}`` a line, also
+    of ids that have underscores; a ``val.txt`` beside them is read as well. The media lie in
     ``ROOT/media/{ID}_{SECOND}.webm`` or another container, with their own sound, or with sound of
     the same name beside them (``.flac``). Every clip that is listed is named, whether its media
     are there or not; one that lies there and is not listed is ``"unlisted"``. Boxes may lie in
@@ -48,7 +57,12 @@ class Sphere360:
         media = self.root / "media"
         video = by_stem(media, VIDEO)
         audio = by_stem(media, tuple(suffix for suffix in AUDIO if suffix not in VIDEO))
-        return distinct([self._clip(stem, splits, video, audio) for stem in video.keys() | splits])
+        return distinct(
+            [
+                self._clip(stem, splits, video, audio)
+                for stem in video.keys() | audio.keys() | splits
+            ]
+        )
 
     def _clip(
         self, stem: str, splits: dict[str, str], video: dict[str, Path], audio: dict[str, Path]
@@ -65,10 +79,13 @@ class Sphere360:
 
     def _listed(self) -> Iterator[tuple[str, str]]:
         """Give each listed name and its split."""
-        for split in ("train", "test"):
-            path = self.root / "dataset" / "split" / f"{split}.txt"
-            for number, words in lines(path):
-                name, _, second = words[0].rpartition("_")
-                if not name or not second.isdigit() or len(words) > 1:
-                    raise InputError(f"{path}, line {number}: {' '.join(words)!r} is no ID_SECOND")
-                yield words[0], split
+        folder = self.root / "dataset" / "split"
+        published = {split: [folder / f"{split}.txt"] for split in ("train", "test")}
+        for split, paths in (published | split_lists(folder)).items():
+            for path in paths:
+                for number, words in lines(path):
+                    name, _, second = words[0].rpartition("_")
+                    if not name or not second.isdigit() or len(words) > 1:
+                        text = " ".join(words)
+                        raise InputError(f"{path}, line {number}: {text!r} is no ID_SECOND")
+                    yield words[0], split

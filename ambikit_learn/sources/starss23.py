@@ -12,6 +12,8 @@ import numpy.typing as npt
 from ambikit import InputError
 from ambikit_learn.sources._clip import Clip, distinct, existing, key_of
 
+_FOLDERS = {".wav": "foa_dev", ".mp4": "video_dev"}
+
 
 @dataclass(frozen=True, eq=False)
 class Events:
@@ -42,8 +44,8 @@ class STARSS23:
     ``ROOT/foa_dev/{PART}/{NAME}.wav`` is the sound, ``ROOT/video_dev/{PART}/{NAME}.mp4`` the
     picture and ``ROOT/metadata_dev/{PART}/{NAME}.csv`` the labels (`read_events`). What is in a
     part ``dev-test-…`` is for testing, all else for training. Boxes may lie in
-    ``ROOT/boxes_dev/{PART}/{NAME}.json``. Some recordings have no video: they are named
-    all the same.
+    ``ROOT/boxes_dev/{PART}/{NAME}.json``. Some recordings have no video, and a video may lack
+    its sound: they are named all the same.
 
     Parameters
     ----------
@@ -66,21 +68,25 @@ class STARSS23:
         InputError
             There are none.
         """
-        sounds = [p for p in self.root.glob("foa_dev/*/*.wav") if p.name[0] != "."]
-        if not sounds:
+        found = {
+            (path.parent.name, path.stem, path.suffix.lower()): path
+            for path in self.root.glob("*_dev/*/*")
+            if path.name[0] != "." and path.parent.parent.name == _FOLDERS.get(path.suffix.lower())
+        }
+        names = sorted({(part, name) for part, name, _ in found})
+        if not any(suffix == ".wav" for *_, suffix in found):
             raise InputError(
                 f"{self.root} is not laid out like STARSS23: it needs foa_dev/dev-…/NAME.wav and "
                 "video_dev/dev-…/NAME.mp4"
             )
-        return distinct([self._clip(sound) for sound in sounds])
+        return distinct([self._clip(part, name, found) for part, name in names])
 
-    def _clip(self, sound: Path) -> Clip:
+    def _clip(self, part: str, name: str, found: dict[tuple[str, str, str], Path]) -> Clip:
         """Find what belongs to a recording."""
-        part, name = sound.parent.name, sound.stem
         return Clip(
             key=key_of(Path(name)),
-            video=self.root / "video_dev" / part / f"{name}.mp4",
-            audio=sound,
+            video=found.get((part, name, ".mp4"), self.root / "video_dev" / part / f"{name}.mp4"),
+            audio=found.get((part, name, ".wav"), self.root / "foa_dev" / part / f"{name}.wav"),
             boxes=existing(self.root / "boxes_dev" / part / f"{name}.json"),
             split="test" if part.startswith("dev-test") else "train",
         )

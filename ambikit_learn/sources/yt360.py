@@ -7,7 +7,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ambikit import InputError
-from ambikit_learn.sources._clip import AUDIO, VIDEO, Clip, by_stem, distinct, existing, key_of
+from ambikit_learn.sources._clip import (
+    AUDIO,
+    VIDEO,
+    Clip,
+    by_stem,
+    distinct,
+    existing,
+    key_of,
+    split_lists,
+)
 from ambikit_learn.sources._labelled import lines
 
 SEGMENT = 10.0
@@ -22,10 +31,11 @@ class YT360:
     either the clips, ``video/{ID}-{T}.mp4`` and ``audio/{ID}-{T}.m4a``, or the whole videos,
     ``video/{ID}.mp4`` and ``audio/{ID}.m4a``, out of which the clips are taken that
     ``ROOT/segments.txt`` lists (lines ``{ID} {T},{T},…``). Every clip that it lists is named,
-    whether its files are there or not. ``ROOT/train.txt`` and ``ROOT/test.txt`` list the ids of
-    each split, one a line; without lists all clips are for training, with them a clip in neither is
-    ``"unlisted"``. Boxes may lie in ``ROOT/boxes`` by the name of the video. The sound is always
-    that of ``ROOT/audio``: the video files carry a stereo mix.
+    whether its files are there or not. ``ROOT/train.txt``, ``ROOT/test.txt`` and, which the data
+    set is published without, ``ROOT/val.txt`` list the ids of each split, one a line; without lists
+    all clips are for training, with them a clip in none is ``"unlisted"``. Boxes may lie in
+    ``ROOT/boxes`` by the name of the video. The sound is always that of ``ROOT/audio``: the video
+    files carry a stereo mix.
 
     Parameters
     ----------
@@ -55,9 +65,8 @@ class YT360:
                 "audio/ID-T.m4a (for videos in another layout take the source 'folder')"
             )
         splits = {
-            name: {line.split()[0] for line in text.read_text("utf-8").splitlines() if line.strip()}
-            for name in ("train", "test")
-            if (text := self.root / f"{name}.txt").is_file()
+            split: {words[0] for path in paths for _, words in lines(path)}
+            for split, paths in split_lists(self.root).items()
         }
         files = video.keys() | audio.keys()
         spans: dict[str, tuple[str, float | None]] = {name: (name, None) for name in files}

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import random
+import sys
 from pathlib import Path
 
 import pytest
@@ -177,12 +179,89 @@ def test_folder(tmp_path):
     touch(tmp_path, "b.MOV", "a.mp4", "a.wav", "a.boxes.json", "notes.txt", "lone.wav")
     touch(tmp_path, "train/day.1/c.mkv", "test/c.mkv", "other/test/d.mp4", ".hidden/e.mp4")
     found = clips("folder", tmp_path)
-    assert list(found) == ["a", "b", "other__test__d", "test__c", "train__day_1__c"]
+    assert list(found) == ["a", "b", "lone", "other__test__d", "test__c", "train__day_1__c"]
+    assert found["lone"].audio == tmp_path / "lone.wav"
+    assert not found["lone"].video.exists()
     assert found["a"].audio == tmp_path / "a.wav"
     assert found["a"].boxes == tmp_path / "a.boxes.json"
     assert found["b"].audio == found["b"].video == tmp_path / "b.MOV"
     assert found["b"].boxes is None
-    assert [c.split for c in found.values()] == ["train", "train", "train", "test", "train"]
+    assert [c.key for c in found.values() if c.split == "test"] == ["test__c"]
+
+
+def test_folder_sees_suffixes_in_capital_letters_and_every_video(tmp_path):
+    touch(tmp_path, "A.mp4", "A.WAV", "A.Boxes.JSON", "walk.360", "x.INSV", "b.avi", "c.m4v")
+    touch(tmp_path, "d.ts", "A.wav.txt")
+    found = clips("folder", tmp_path)
+    assert list(found) == ["A", "b", "c", "d", "walk", "x"]
+    assert found["A"].audio == tmp_path / "A.WAV"
+    assert found["A"].boxes == tmp_path / "A.Boxes.JSON"
+
+
+def test_folder_knows_the_names_of_splits(tmp_path):
+    names = {
+        "validation": ("val", "Valid", "VALIDATION"),
+        "test": ("Test", "testing", "eval", "evaluation"),
+        "train": ("Training", "train", "holidays"),
+    }
+    for folders in names.values():
+        touch(tmp_path, *(f"{folder}/{folder}.mp4" for folder in folders))
+    found = clips("folder", tmp_path)
+    for split, folders in names.items():
+        assert {found[f"{name}__{name}"].split for name in folders} == {split}
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links need a privilege there")
+def test_folder_enters_links_and_ends_where_they_lead_back(tmp_path):
+    touch(tmp_path, "elsewhere/deep/a.mp4", "root/train/b.mp4")
+    root = tmp_path / "root"
+    (root / "test").symlink_to(tmp_path / "elsewhere")
+    (root / "train" / "back").symlink_to(root)
+    (root / "train" / "gone.mp4").symlink_to(root / "absent.mp4")
+    found = clips("folder", root)
+    assert {key: clip.split for key, clip in found.items()} == {
+        "test__deep__a": "test",
+        "train__b": "train",
+        "train__gone": "train",
+    }
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links need a privilege there")
+def test_folder_refuses_a_file_in_two_splits(tmp_path):
+    touch(tmp_path, "train/a.mp4", "test/b.mp4")
+    (tmp_path / "test" / "again.mp4").symlink_to(tmp_path / "train" / "a.mp4")
+    with pytest.raises(InputError, match=r"again\.mp4 \(test\) and .*a\.mp4 \(train\) are one"):
+        clips("folder", tmp_path)
+
+
+def test_folder_refuses_what_it_cannot_list(tmp_path):
+    touch(tmp_path, "a.mp4", "private/b.mp4")
+    (tmp_path / "private").chmod(0)
+    try:
+        if os.access(tmp_path / "private", os.R_OK):
+            pytest.skip("this user may read everything")
+        with pytest.raises(OSError, match="cannot be listed"):
+            clips("folder", tmp_path)
+    finally:
+        (tmp_path / "private").chmod(0o700)
+
+
+def test_lists_may_name_a_validation_split(tmp_path):
+    touch(tmp_path, "video/a-1.mp4", "video/b-1.mp4", "video/c-1.mp4")
+    for name, ids in (("train", "\ufeffa"), ("val", "b"), ("test", "c")):
+        (tmp_path / f"{name}.txt").write_text(ids, encoding="utf-8")
+    splits = [clip.split for clip in clips("yt360", tmp_path).values()]
+    assert splits == ["train", "validation", "test"]
+
+
+def test_starss23_names_sound_without_picture_and_the_reverse(tmp_path):
+    touch(tmp_path, "foa_dev/dev-train-x/a.WAV", "video_dev/dev-test-x/b.mp4")
+    found = clips("starss23", tmp_path)
+    assert found["a"].audio.name == "a.WAV"
+    assert found["b"].video.exists()
+    assert not found["a"].video.exists()
+    assert not found["b"].audio.exists()
+    assert (found["a"].split, found["b"].split) == ("train", "test")
 
 
 def test_folder_refuses_two_clips_of_one_name(tmp_path):
