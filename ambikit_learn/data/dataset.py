@@ -11,7 +11,6 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 import torch
 from torch.utils.data import Dataset
 
@@ -21,7 +20,7 @@ from ambikit_learn._typing import Floats, Frames, Indices, Sound
 from ambikit_learn.data.augment import jitter_colours
 from ambikit_learn.data.format import Settings
 from ambikit_learn.data.record import read_objects
-from ambikit_learn.data.shards import member, usable_clips
+from ambikit_learn.data.shards import member, usable_clips, videos_of
 from ambikit_learn.data.sound import decode_sound
 from ambikit_learn.sphere.boxes import Boxes
 from ambikit_learn.sphere.crops import SPACING, STRATEGIES, Crops, select_crops
@@ -60,7 +59,7 @@ class AlignmentDataset(Dataset[dict[str, Any]]):
     root : path
         Folder that `ambikit_learn.prepare.command.prepare` wrote.
     split : str
-        ``"train"`` or ``"test"``.
+        ``"train"``, ``"validation"`` or ``"test"``.
     strategy : {"random", "objects", "mixed"}
         How the crops are chosen, as in `ambikit_learn.sphere.crops.select_crops`.
     views : int
@@ -95,6 +94,9 @@ class AlignmentDataset(Dataset[dict[str, Any]]):
         0 to 1; see `ambikit_learn.data.augment.jitter_colours`.
     gain_jitter : float
         Vary the level of all channels alike by up to so many dB.
+    validation_share : float
+        Share of the training videos, 0 to 1, that makes up the validation split, and is left out
+        of training, where the data have no such split. Of fewer than five videos none is.
     covariance : mapping, optional
         Settings of `ambikit.mel_covariance`: items then have its result in place of sound, so that
         `ambikit_learn.networks.front_end.FrontEnd` has no transform to take.
@@ -138,6 +140,7 @@ class AlignmentDataset(Dataset[dict[str, Any]]):
         picture_rate: float | None = None,
         colour_jitter: float = 0.0,
         gain_jitter: float = 0.0,
+        validation_share: float = 0.0,
         covariance: Mapping[str, Any] | None = None,
     ) -> None:
         self.root = Path(root)
@@ -154,7 +157,9 @@ class AlignmentDataset(Dataset[dict[str, Any]]):
         self.gain_jitter = checks.within(gain_jitter, 0.0, 60.0, "gain_jitter")
         self.covariance = covariance
         self._offsets, self._slack = self._moments(picture_rate)
-        self.clips = usable_clips(self.root, split, self.span)
+        self.clips = usable_clips(
+            self.root, split, self.span, checks.fraction(validation_share, "validation_share")
+        )
         self._groups = _grouped(self.clips, checks.choice(sampling, SAMPLING, "sampling"))
         self._length = (
             len(self._groups)
@@ -351,8 +356,7 @@ def _grouped(clips: pa.Table, sampling: str) -> Sequence[Indices] | Indices:
     numbers = np.arange(len(clips))
     if sampling == "clips":
         return numbers[:, None]
-    videos = pc.replace_substring_regex(clips["key"], "-[0-9]+$", "").combine_chunks()
-    names = videos.dictionary_encode().indices.to_numpy()
+    names = pa.array(videos_of(clips)).dictionary_encode().indices.to_numpy()
     order = np.argsort(names, kind="stable")
     return np.split(order, np.flatnonzero(np.diff(names[order])) + 1)
 

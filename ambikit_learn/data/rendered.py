@@ -21,8 +21,8 @@ from ambikit_learn.world.sounds import perform
 
 PREFIX = "world:"
 SAMPLE_RATE = 24000
-# The scenes of the test split have numbers of their own, so that they share no room with training.
-_TEST_SCENES = 2**40
+# The scenes of other splits have numbers of their own: they share no room with training.
+_FIRST_SCENE = {"train": 0, "test": 2**40, "validation": 2**41}
 
 
 class WorldDataset(Dataset[dict[str, Any]]):
@@ -35,8 +35,8 @@ class WorldDataset(Dataset[dict[str, Any]]):
     ----------
     spec : str
         ``"world:PRESET"`` with a key of `PRESETS`, such as ``"world:standard"``.
-    split : {"train", "test"}
-        In training each epoch has new scenes, in testing the same ones.
+    split : {"train", "validation", "test"}
+        In training each epoch has new scenes, otherwise the same ones.
     strategy, views, span, frames, size, seed
         As for `AlignmentDataset`; a scene lasts for `span` seconds.
     epoch_length : int
@@ -83,7 +83,7 @@ class WorldDataset(Dataset[dict[str, Any]]):
             raise InputError(f"{spec!r} names no world: give {PREFIX}PRESET, as {PREFIX}standard")
         name = checks.choice(spec.removeprefix(PREFIX), tuple(PRESETS), "preset")
         self.preset = PRESETS[name]
-        self.split = checks.choice(split, ("train", "test"), "split")
+        self.split = checks.choice(split, tuple(_FIRST_SCENE), "split")
         self.strategy = checks.choice(strategy, STRATEGIES, "strategy")
         self.views = checks.positive_int(views, "views")
         self.span = checks.positive(span, "span", "seconds")
@@ -97,7 +97,7 @@ class WorldDataset(Dataset[dict[str, Any]]):
         _ = self[0]
 
     def set_epoch(self, epoch: int) -> None:
-        """Draw the scenes of another epoch from now on; the test split always has the same."""
+        """Draw the scenes of another epoch from now on; only training has more than one."""
         self.epoch = epoch if self.split == "train" else 0
 
     def __len__(self) -> int:
@@ -107,7 +107,7 @@ class WorldDataset(Dataset[dict[str, Any]]):
         """Render an item; see `ambikit_learn.data.dataset.AlignmentDataset`."""
         if not 0 <= index < len(self):
             raise IndexError(f"item {index} of {len(self)}")
-        number = index + (self.epoch * len(self) if self.split == "train" else _TEST_SCENES)
+        number = index + self.epoch * len(self) + _FIRST_SCENE[self.split]
         scene = sample_scene(
             self.preset, seed=self.seed, index=number, split=self.split, duration=self.span
         )

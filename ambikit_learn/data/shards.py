@@ -5,8 +5,10 @@ No tar is ever unpacked, so links and names within it lead nowhere.
 
 from __future__ import annotations
 
+import hashlib
+import math
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -17,8 +19,11 @@ import pyarrow.compute as pc
 from ambikit import InputError
 from ambikit_learn.data.format import MEMBERS, read_manifest
 
+_FEWEST_VIDEOS = 5
+"""Training videos of which one is held out for validation; fewer are all trained on."""
 
-def usable_clips(root: Path, split: str, span: float) -> pa.Table:
+
+def usable_clips(root: Path, split: str, span: float, validation_share: float = 0.0) -> pa.Table:
     """Return the rows of the clips of a split that hold a span.
 
     Parameters
@@ -26,9 +31,12 @@ def usable_clips(root: Path, split: str, span: float) -> pa.Table:
     root : Path
         Prepared folder.
     split : str
-        ``"train"`` or ``"test"``.
+        ``"train"``, ``"validation"`` or ``"test"``.
     span : float
         Seconds.
+    validation_share : float
+        Share of the training videos that is validated on in place of a split of its own, where
+        the data have none.
 
     Returns
     -------
@@ -42,7 +50,13 @@ def usable_clips(root: Path, split: str, span: float) -> pa.Table:
     InputError
         There is no such clip, a shard is missing or cut short, or the manifest is not its own.
     """
-    rows = read_manifest(root).filter(pc.field("split") == split)
+    rows = _of_split(read_manifest(root), split, validation_share)
+    if not len(rows):
+        splits = sorted(set(read_manifest(root)["split"].to_pylist()))
+        raise InputError(
+            f"{root} has no clip in the split {split!r}, only in {', '.join(splits) or 'none'}: "
+            "name one of these, or prepare clips of that split into a new folder"
+        )
     prepared = rows.filter(pc.field("status") == "ok")
     if not len(prepared):
         raise InputError(
@@ -55,6 +69,29 @@ def usable_clips(root: Path, split: str, span: float) -> pa.Table:
         raise InputError(f"span is {span:g} s, the longest clip {longest} s: ask for less")
     check_places(root, usable)
     return usable
+
+
+def videos_of(clips: pa.Table) -> Sequence[str]:
+    """Name the video of each clip; keys of its clips differ in the number that ends them."""
+    names: list[str] = pc.replace_substring_regex(clips["key"], "-[0-9]+$", "").to_pylist()
+    return names
+
+
+def _of_split(rows: pa.Table, split: str, validation_share: float) -> pa.Table:
+    """Return the rows of a split, of which validation may be a share of the training videos.
+
+    All clips of a video are on one side. Which videos these are depends on their names alone, so
+    it hardly changes when others are added.
+    """
+    own = rows.filter((pc.field("status") == "ok") & (pc.field("split") == "validation"))
+    if split not in ("train", "validation") or not validation_share or len(own):
+        return rows.filter(pc.field("split") == split)
+    train = rows.filter(pc.field("split") == "train")
+    videos = videos_of(train)
+    names = sorted(set(videos), key=lambda name: hashlib.sha256(name.encode()).digest())
+    count = math.ceil(validation_share * len(names)) if len(names) >= _FEWEST_VIDEOS else 0
+    held = set(names[:count])
+    return train.filter(pa.array([(name in held) == (split == "validation") for name in videos]))
 
 
 @contextmanager

@@ -60,7 +60,7 @@ class Sphere360:
         return distinct(
             [
                 self._clip(stem, splits, video, audio)
-                for stem in video.keys() | audio.keys() | splits
+                for stem in video.keys() | audio.keys() | splits.keys()
             ]
         )
 

@@ -62,7 +62,11 @@ class AlignmentData(LightningDataModule):
     seed : int
         Of the order of clips and of all crops.
     validation_clips : int
-        Clips of the test split to validate on, at most; 0 for none.
+        Clips of the validation split to validate on, at most; 0 for none. The test split is left
+        to `evaluate`.
+    validation_share : float
+        Share of the training videos, 0 to 1, that is held out to validate on where the data have no
+        validation split; 0 trains on all.
     flip_sound : bool
         Swap left and right of the sound alone in half of the items, as the objective "flip" needs.
     """
@@ -87,6 +91,7 @@ class AlignmentData(LightningDataModule):
         workers: int = 2,
         seed: int = 0,
         validation_clips: int = 256,
+        validation_share: float = 0.05,
         flip_sound: bool = False,
     ) -> None:
         super().__init__()
@@ -94,7 +99,13 @@ class AlignmentData(LightningDataModule):
         self.batch_size, self.workers, self.seed = batch_size, workers, seed
         self.span, self.frames, self.size = span, frames, size
         self.mirror, self.direction_blind, self.flip_sound = mirror, direction_blind, flip_sound
-        self.reading = {"follow": follow, "spacing": spacing, "picture_rate": picture_rate}
+        self.reading = {
+            "follow": follow,
+            "spacing": spacing,
+            "picture_rate": picture_rate,
+            # What nothing is validated on is trained on
+            "validation_share": validation_share if validation_clips else 0.0,
+        }
         self.varying = {
             "sampling": sampling,
             "colour_jitter": colour_jitter,
@@ -142,11 +153,11 @@ class AlignmentData(LightningDataModule):
         )
 
     def val_dataloader(self) -> Any:
-        """Return a loader of the test split, the same on every rank; nothing if it is empty."""
+        """Return a loader of the validation split, the same on every rank; none if it is empty."""
         if not self.validation_clips:
             return []
         try:
-            items = self._items("test", "random", VALIDATION_VIEWS)
+            items = self._items("validation", "random", VALIDATION_VIEWS)
         except InputError as error:
             rank_zero_warn(f"no validation: {error}")
             return []
@@ -179,9 +190,11 @@ class AlignmentData(LightningDataModule):
         of_clips = self.reading | varying
         if not self.path.startswith(rendered.PREFIX):
             return AlignmentDataset(self.path, split, **of_clips, **options)
-        # Every scene is new: it needs no mirroring, and knows nothing else of this
+        # Every scene is new and each split has its own: nothing to mirror or hold out, and it knows
+        # nothing else of this
         usual = inspect.signature(AlignmentDataset).parameters
-        unknown = [n for n, x in of_clips.items() if n != "mirror" and x != usual[n].default]
+        ignored = ("mirror", "validation_share")
+        unknown = [n for n, x in of_clips.items() if n not in ignored and x != usual[n].default]
         if unknown:
             raise InputError(f"{self.path} does not take data.{', data.'.join(unknown)}")
         return rendered.WorldDataset(self.path, split, **options)

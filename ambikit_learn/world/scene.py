@@ -35,7 +35,7 @@ CLASSES = (
     "telephone",
     "water",
 )
-INSTANCES = {"train": range(0, 50), "test": range(50, 70)}
+INSTANCES = {"train": range(0, 50), "test": range(50, 70), "validation": range(70, 90)}
 CLEARANCE = 0.4
 # Low notes ring on, but not for ever: in real rooms more than the walls takes them up.
 LONGEST_DECAY = 1.3
@@ -219,8 +219,8 @@ def sample_scene(preset: Preset, *, seed: int, index: int, split: str, duration:
         How hard the scene may be.
     seed, index : int
         World and clip; the scene depends on nothing else.
-    split : {"train", "test"}
-        The two splits share no instance.
+    split : {"train", "validation", "test"}
+        The splits share no instance.
     duration : float
         Seconds.
 

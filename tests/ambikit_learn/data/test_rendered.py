@@ -146,7 +146,7 @@ def test_object_crops_look_at_objects_whose_sound_comes_from_there() -> None:
     [
         (("standard",), "names no world"),
         (("world:cosy",), "unknown preset 'cosy'"),
-        (("world:easy", "validation"), "unknown split"),
+        (("world:easy", "dev"), "unknown split"),
     ],
 )
 def test_unknown_worlds_are_refused(arguments: tuple[str, ...], message: str) -> None:

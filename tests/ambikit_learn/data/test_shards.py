@@ -16,7 +16,8 @@ from torch.utils.data import DataLoader
 import ambikit
 from ambikit import InputError
 from ambikit_learn.data.dataset import AlignmentDataset, SpanDataset
-from ambikit_learn.data.format import Settings
+from ambikit_learn.data.format import MEMBERS, Settings, write_manifest
+from ambikit_learn.data.shards import usable_clips
 from ambikit_learn.data.sound import decode_sound, encode_sound
 from ambikit_learn.prepare.command import prepare
 from ambikit_learn.video.coding import decode_frames, encode_frames
@@ -238,7 +239,7 @@ class TestMessages:
             AlignmentDataset(damaged)
 
     def test_empty_split(self, damaged):
-        with pytest.raises(InputError, match="no usable clip in the split 'validation'"):
+        with pytest.raises(InputError, match="no clip in the split 'validation', only in "):
             AlignmentDataset(damaged, "validation")
 
     def test_span_longer_than_all_clips(self, damaged):
@@ -358,3 +359,41 @@ def test_crops_of_a_real_clip_look_at_its_people(test_data, tmp_path):
         assert (apart.min(axis=0) < 10).sum() >= 2
         seen |= set(np.flatnonzero(apart.min(axis=0) < 10).tolist())
     assert seen == {0, 1, 2, 3}
+
+
+class TestValidation:
+    """What is validated on is neither trained on nor reported."""
+
+    KEYS = tuple(f"video{number}-{second}" for number in range(20) for second in (0, 10))
+
+    def manifest(self, folder, extra=()):
+        rows = [(key, "train") for key in self.KEYS] + [("t-0", "test"), *extra]
+        shard = f"{'x' * 3}.tar"
+        (folder / "shards").mkdir(exist_ok=True)
+        (folder / "shards" / shard).touch()
+        places = {f"{part}_{end}": 0 for part in MEMBERS for end in ("offset", "bytes")}
+        made = {"status": "ok", "duration": 2.0, "samples": 1, "gain": 1.0, "shard": shard}
+        write_manifest(folder, [{"key": k, "split": s} | made | places for k, s in rows])
+        return {
+            split: usable_clips(folder, split, 1.0, 0.1)["key"].to_pylist()
+            for split in ("train", "validation")
+        }
+
+    def test_a_share_of_the_videos_is_held_out_whole(self, tmp_path):
+        found = self.manifest(tmp_path)
+        assert sorted(found["train"] + found["validation"]) == sorted(self.KEYS)
+        videos = [{key.partition("-")[0] for key in keys} for keys in found.values()]
+        assert [len(names) for names in videos] == [18, 2]
+        assert not videos[0] & videos[1]
+        assert usable_clips(tmp_path, "train", 1.0)["key"].to_pylist() == list(self.KEYS)
+        with pytest.raises(InputError, match="no clip in the split 'validation'"):
+            usable_clips(tmp_path, "validation", 1.0)
+
+    def test_clips_that_are_added_move_few_others(self, tmp_path):
+        before = set(self.manifest(tmp_path)["validation"])
+        after = set(self.manifest(tmp_path, [("another-0", "train")])["validation"])
+        assert len(before & after) >= 2
+
+    def test_a_split_of_its_own_comes_first(self, tmp_path):
+        found = self.manifest(tmp_path, [("v-0", "validation")])
+        assert found == {"train": list(self.KEYS), "validation": ["v-0"]}

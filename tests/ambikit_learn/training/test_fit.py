@@ -50,6 +50,18 @@ def rows(run: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
+def test_validation_is_neither_trained_on_nor_reported(prepared):
+    data = AlignmentData(str(prepared), batch_size=4, workers=0)
+    held = {data.val_dataloader().dataset[i]["key"] for i in range(len(data.val_dataloader()))}
+    trained = set(data.training_set.dataset.clips["key"].to_pylist())
+    reported = {"clip6", "clip7"}
+    assert len(held) == 1
+    assert held | trained | reported == {f"clip{i}" for i in range(8)}
+    assert not held & trained
+    everything = AlignmentData(str(prepared), validation_clips=0)
+    assert len(everything.training_set.dataset.clips) == 6
+
+
 def weights(run: Path) -> dict[str, torch.Tensor]:
     return load_run(run).state_dict()
 
