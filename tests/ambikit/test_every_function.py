@@ -179,7 +179,8 @@ def test_one_sample_and_none(row, samples):
 def test_higher_orders_play_no_part(row):
     x = row.example()
     more = np.concatenate([x, 100 * np.ones((5, 600))])
-    assert_array_equal(row.call(more), row.call(x))
+    expected = row.call(x)
+    assert_allclose(row.call(more), expected, atol=1e-5 * max(np.abs(expected).max(), 1))
 
 
 @pytest.mark.parametrize("axis", ["left_right", "front_back", "up_down"])

@@ -7,6 +7,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from ambikit import _mixing, _motion
+from tests.tolerance import assert_sums_close
 
 ORDER = 2
 BLOCKS = _mixing.degree_blocks(ORDER)
@@ -37,7 +38,7 @@ def test_every_alignment(path, dtype, offset, samples):
     matrix = rotation_like()[0]
     _mixing.mix(x, matrix, BLOCKS, out)
     expected = np.einsum("ij,bjt->bit", matrix, x.astype(float))
-    assert_allclose(out, expected, atol=2e-6 if dtype == np.float32 else 1e-14)
+    assert_sums_close(out, expected.astype(dtype), np.abs(matrix) @ np.abs(x), 5)
     assert_array_equal(memory[:offset], 7)
     assert_array_equal(memory[offset + x.size :], 7)
 
@@ -56,12 +57,14 @@ def test_moving(path, dtype, samples):
     share = (place - low)[:, None, None]
     matrix = (1 - share) * matrices[low] + share * matrices[low + 1]
     expected = np.einsum("tij,bjt->bit", matrix, x.astype(float))
-    assert_allclose(out, expected, atol=1e-5 if dtype == np.float32 else 1e-13)
+    # A gain is three roundings on its way: of the place between two keys, of a product and a sum
+    summed = np.abs(matrices).max(axis=0) @ np.abs(x)
+    assert_sums_close(out, expected.astype(dtype), summed, 5 + 3)
 
 
 @pytest.mark.parametrize("moves", [False, True])
 def test_in_place(path, moves):
-    """To the last bit: nothing depends on where in memory the output lies."""
+    """To the last bit by the kernel, where nothing depends on where in memory the output lies."""
     x = np.random.default_rng(3).normal(size=(9, 700))
     matrices, lines = rotation_like(4), straight_lines(700)
     out = np.empty(9 * 700 + 3)[3:].reshape(9, 700)
@@ -73,8 +76,11 @@ def test_in_place(path, moves):
             _mixing.mix(x, matrices[0], BLOCKS, target)
 
     mix(out)
+    summed = np.abs(matrices).max(axis=0) @ np.abs(x)
     mix(x)
-    assert_array_equal(x, out)
+    if path == "kernel":
+        assert_array_equal(x, out)
+    assert_sums_close(x, out, summed, 5 + 3)
 
 
 @pytest.mark.kernel

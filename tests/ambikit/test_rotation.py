@@ -46,18 +46,18 @@ def source_of(x):
 )
 def test_sense(turn, before, after):
     turned = ambikit.rotate(wave(*before), degrees=True, **turn)
-    assert_allclose(turned, wave(*after), atol=1e-15)
+    assert_allclose(turned, wave(*after), atol=1e-14)
 
 
 @given(angles)
 def test_matrix_is_the_definition(turn):
-    assert_allclose(ambikit.rotation_matrix(*turn), naive.rotation_matrix(*turn), atol=1e-15)
+    assert_allclose(ambikit.rotation_matrix(*turn), naive.rotation_matrix(*turn), atol=1e-14)
 
 
 @given(angles)
 def test_matrix_is_scipys_zyx(turn):
     expected = Rotation.from_euler("ZYX", turn).as_matrix()
-    assert_allclose(ambikit.rotation_matrix(*turn), expected, atol=1e-15)
+    assert_allclose(ambikit.rotation_matrix(*turn), expected, atol=1e-14)
 
 
 @pytest.mark.parametrize(
@@ -118,7 +118,7 @@ def test_order_1_is_the_axes_as_y_z_x(turn):
     r = ambikit.rotation_matrix(*turn)
     axes = np.array([[0, 1, 0], [0, 0, 1], [1, 0, 0]])
     matrix = ambikit.sh_rotation_matrix(r)
-    assert_allclose(matrix[1:, 1:], axes @ r @ axes.T, atol=1e-15)
+    assert_allclose(matrix[1:, 1:], axes @ r @ axes.T, atol=1e-14)
     assert_array_equal(matrix[0], [1, 0, 0, 0])
     assert_array_equal(matrix[:, 0], [1, 0, 0, 0])
 
@@ -146,7 +146,7 @@ def test_matrices_of_many_rotations():
     rotations = ambikit.rotation_matrix(noise(4, 5), noise(5), 0.3)
     matrices = ambikit.sh_rotation_matrix(rotations, 2)
     assert matrices.shape == (4, 5, 9, 9)
-    assert_allclose(matrices[2, 3], ambikit.sh_rotation_matrix(rotations[2, 3], 2), atol=1e-15)
+    assert_allclose(matrices[2, 3], ambikit.sh_rotation_matrix(rotations[2, 3], 2), atol=1e-14)
     scipys = Rotation.from_matrix(rotations[0])
     assert_allclose(ambikit.sh_rotation_matrix(scipys, 2), matrices[0], atol=1e-14)
 
@@ -167,7 +167,7 @@ def test_look_at_many():
     turn = ambikit.look_at([0, 90, 45], [0, 30, -10], degrees=True)
     assert len(turn) == 3
     front = turn.apply(ambikit.angles_to_vector([0, 90, 45], [0, 30, -10], degrees=True))
-    assert_allclose(front, [[1, 0, 0]] * 3, atol=1e-15)
+    assert_allclose(front, [[1, 0, 0]] * 3, atol=1e-14)
 
 
 # --- fixed rotation of signals ------------------------------------------------------------------
@@ -347,9 +347,9 @@ def test_times(path):
     """Keys at samples 10 and 20: held before and after, and half-way at 15."""
     x = np.tile(wave(0), 31)
     turned = ambikit.rotate(x, [0, 90], degrees=True, times=[10, 20])
-    assert_allclose(turned[:, :11], np.tile(wave(0), 11), atol=1e-15)
+    assert_allclose(turned[:, :11], np.tile(wave(0), 11), atol=1e-14)
     assert_allclose(turned[:, 15:16], wave(45), atol=1e-4)
-    assert_allclose(turned[:, 20:], np.tile(wave(90), 11), atol=1e-15)
+    assert_allclose(turned[:, 20:], np.tile(wave(90), 11), atol=1e-14)
 
 
 def test_times_beyond_the_sound(path):
@@ -363,7 +363,7 @@ def test_even_times_are_the_default(path):
     x = noise(4, 30)
     keys = [0.0, 1.0, -1.0]
     times = np.linspace(0, 29, 3)
-    assert_array_equal(ambikit.rotate(x, keys, times=times), ambikit.rotate(x, keys))
+    assert_allclose(ambikit.rotate(x, keys, times=times), ambikit.rotate(x, keys), atol=1e-14)
 
 
 def test_a_far_key_costs_nothing(path):
@@ -386,7 +386,7 @@ def test_keys_as_rotations_or_matrices(path):
 
 def test_one_key_is_a_fixed_rotation():
     x = noise(4, 10)
-    assert_array_equal(ambikit.rotate(x, [0.3]), ambikit.rotate(x, 0.3))
+    assert_allclose(ambikit.rotate(x, [0.3]), ambikit.rotate(x, 0.3), atol=1e-14)
     one = Rotation.from_euler("ZYX", [[0.3, 0, 0]])
     assert_allclose(ambikit.rotate(x, rotation=one), ambikit.rotate(x, 0.3), atol=1e-14)
 
