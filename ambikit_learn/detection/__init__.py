@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import importlib
-from typing import Any, Protocol
+from typing import Protocol
 from urllib.parse import parse_qs
 
 import numpy as np
@@ -11,6 +10,7 @@ import numpy.typing as npt
 
 from ambikit import InputError
 from ambikit_learn.detection.box_file import read_boxes, write_boxes
+from ambikit_learn.detection.checked import CheckedDetector, made_by
 from ambikit_learn.sphere.boxes import Boxes
 
 BY_NAME = {"world": "ambikit_learn.world.detector:world_detector"}
@@ -44,7 +44,8 @@ def load_detector(spec: str) -> Detector:
         - ``"yolo:PATH"``, or with settings ``"yolo:PATH?mode=full&labels=person,dog"``, see
           `ambikit_learn.detection.yolo.YOLO`;
         - ``"world"``: the packaged YOLO that knows the objects of the procedural world;
-        - ``"package.module:factory"``: what the function ``factory()`` of that module returns.
+        - ``"package.module:factory"``: what the function ``factory()`` of that module returns;
+          its answers are checked at every call.
 
     Returns
     -------
@@ -53,7 +54,7 @@ def load_detector(spec: str) -> Detector:
     Raises
     ------
     InputError
-        The text is none of these, or a setting is wrong.
+        The text is none of these, a setting is wrong, or the factory makes no detector.
     FileNotFoundError
         There are no such weights.
 
@@ -68,9 +69,9 @@ def load_detector(spec: str) -> Detector:
         return _File()
     kind, _, rest = BY_NAME.get(spec, spec).partition(":")
     if kind == "yolo" and rest:
-        return _yolo(rest)
+        return CheckedDetector(_yolo(rest), spec)
     if kind and rest:
-        return _made(kind, rest)
+        return made_by(kind, rest)
     raise InputError(
         f"unknown detector {spec!r}: give none, file, world, yolo:PATH or package.module:factory"
     )
@@ -99,21 +100,12 @@ def _yolo(rest: str) -> Detector:
     from ambikit_learn.detection.yolo import YOLO
 
     path, _, query = rest.partition("?")
-    settings = {key: values[-1] for key, values in parse_qs(query).items()}
-    unknown = settings.keys() - {"mode", "labels"}
-    if unknown or (query and not settings):
+    settings = {k: values[-1] for k, values in parse_qs(query, keep_blank_values=True).items()}
+    if settings.keys() - {"mode", "labels"} or (query and not settings):
         raise InputError(f"unknown setting in {query!r}: YOLO takes mode=... and labels=...")
-    labels = settings["labels"].split(",") if "labels" in settings else None
+    labels = None
+    if "labels" in settings:
+        labels = [label.strip() for label in settings["labels"].split(",")]
+        if not all(labels):
+            raise InputError(f"an empty label in {query!r}: give labels=person,dog, or none at all")
     return YOLO(path, mode=settings.get("mode", "fast"), labels=labels)
-
-
-def _made(module: str, factory: str) -> Detector:
-    """Make a detector by a function of somebody's module."""
-    try:
-        made: Any = getattr(importlib.import_module(module), factory)()
-    except (ImportError, AttributeError) as error:
-        raise InputError(f"no detector {module}:{factory} ({error}): check its name") from error
-    if not (callable(getattr(made, "detect", None)) and isinstance(made.name, str)):
-        raise InputError(f"{module}:{factory} must return an object with name and detect(frames)")
-    detector: Detector = made
-    return detector

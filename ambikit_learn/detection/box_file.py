@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from ambikit import InputError, checks
 from ambikit_learn._files import atomic_write
-from ambikit_learn.sphere.boxes import Boxes
+from ambikit_learn.sphere.boxes import Boxes, flaw_of
 
 FORMAT = "ambikit-boxes/1"
 _TRACKS = ("azimuth", "elevation", "width", "height")
@@ -113,6 +113,10 @@ def _tracks(
         ) from None
     if objects and (numbers.ndim != 3 or numbers.shape[2] == 0):
         raise InputError(f"{path}: the lists of an object must hold one number for each entry")
-    if not rate > 0 or not np.isfinite(numbers).all():
-        raise InputError(f"{path}: the rate must be positive and all angles finite")
+    if not (rate > 0 and np.isfinite(rate)):
+        raise InputError(f"{path}: the rate must be positive and finite")
+    if objects:
+        a, e, w, h = np.moveaxis(numbers, 1, 0).reshape(4, -1)
+        if flaw := flaw_of(Boxes(a, e, w, h, np.ones(len(a)), ("",) * len(a))):
+            raise InputError(f"{path} holds {flaw}: angles are in degrees")
     return labels, numbers, rate

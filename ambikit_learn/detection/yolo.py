@@ -19,6 +19,9 @@ from ambikit_learn._typing import Frames
 from ambikit_learn.detection.views import MODES, Rectangles, detect_on_sphere
 from ambikit_learn.sphere.boxes import Boxes
 
+_TASKS = ("detect", "segment", "pose")
+"""Tasks of ultralytics whose results have upright boxes."""
+
 
 class YOLO:
     """Objects of 360° frames by a YOLO detector of flat pictures.
@@ -97,7 +100,7 @@ class _Model:
     def __init__(self, weights: Path, labels: tuple[str, ...] | None) -> None:
         try:
             self._yolo = _ultralytics().YOLO(weights, task="detect", verbose=False)
-            self.size = self._input_size()
+            self.size = self._input_size(weights)
         except InputError:
             raise
         except Exception as error:  # ultralytics, torch and each runtime raise kinds of their own
@@ -114,12 +117,20 @@ class _Model:
                 raise InputError(f"{weights} knows no {', '.join(unknown)}; its labels: {known}")
             self._classes = [number for number, name in names.items() if name in labels]
 
-    def _input_size(self) -> int:
+    def _input_size(self, weights: Path) -> int:
         """Size to which the model really scales pictures; known once it has seen one."""
-        self._yolo.predict(np.zeros((64, 64, 3), np.uint8), verbose=False)
+        (result,) = self._yolo.predict(np.zeros((64, 64, 3), np.uint8), verbose=False)
+        task = getattr(self._yolo.predictor.model, "task", None) or self._yolo.task
+        if task not in _TASKS or result.boxes is None:
+            raise InputError(
+                f"{weights} is a model for the task {task!r}, which gives no upright boxes: give "
+                f"one for {', '.join(_TASKS)}"
+            )
         height, width = np.broadcast_to(self._yolo.predictor.imgsz, 2)
         if height != width:
-            raise InputError(f"its input is {width} × {height}, not square: export with imgsz=640")
+            raise InputError(
+                f"{weights}: its input is {width} × {height}, not square: export with imgsz=640"
+            )
         return int(width)
 
     def __call__(self, pictures: Frames) -> list[Rectangles]:

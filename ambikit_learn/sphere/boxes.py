@@ -111,6 +111,51 @@ class Boxes:
 _NUMBERS = ("azimuth", "elevation", "width", "height", "score")
 
 
+_LIMITS = {
+    "azimuth": (-360.0, 360.0),
+    "elevation": (-90.0, 90.0),
+    "width": (0.0, 360.0),
+    "height": (0.0, 180.0),
+    "score": (0.0, 1.0),
+}
+_SLACK = 1e-6  # of float32, which detectors compute in, at 360
+
+
+def flaw_of(boxes: Boxes) -> str | None:
+    """Say what makes boxes impossible: an angle that does not exist, a number that is none.
+
+    Parameters
+    ----------
+    boxes : Boxes
+        From a file or somebody's detector.
+
+    Returns
+    -------
+    str or None
+        The first flaw; None if there is none.
+
+    Examples
+    --------
+    >>> flaw_of(Boxes([1000], [0], [10], [10], [0.5], "a"))
+    'an azimuth of 1000 (possible: -360 to 360)'
+    """
+    for name, (low, high) in _LIMITS.items():
+        values, slack = getattr(boxes, name), _SLACK * high
+        # Comparisons with NaN are false
+        right = (values >= low - slack) & (values <= high + slack)
+        if name in ("width", "height"):
+            right &= values > 0.0
+        if not right.all():
+            article = "an" if name in ("azimuth", "elevation") else "a"
+            return (
+                f"{article} {name} of {values[~right][0]:g} (possible: "
+                f"{'above ' if name in ('width', 'height') else ''}{low:g} to {high:g})"
+            )
+    return (
+        None if all(isinstance(label, str) for label in boxes.label) else "a label that is no text"
+    )
+
+
 def bounding_boxes(outlines: npt.ArrayLike) -> tuple[Floats, Floats, Floats, Floats]:
     """Smallest boxes around outlines.
 

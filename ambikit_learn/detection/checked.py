@@ -1,0 +1,98 @@
+"""Detectors by others: loaded by name, and what they return checked at every call."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Sequence
+from typing import Any
+
+from ambikit import InputError
+from ambikit_learn._typing import Frames
+from ambikit_learn.sphere.boxes import Boxes, flaw_of
+
+
+class CheckedDetector:
+    """A detector whose answers are checked: one `Boxes` a frame, of directions that exist.
+
+    Parameters
+    ----------
+    detector : object
+        With a text ``name`` and a method ``detect(frames)``.
+    spec : str
+        What the user called it, for messages.
+
+    Raises
+    ------
+    InputError
+        It has no name, or nothing to call.
+    """
+
+    def __init__(self, detector: Any, spec: str) -> None:
+        name = getattr(detector, "name", None)
+        if not (callable(getattr(detector, "detect", None)) and isinstance(name, str) and name):
+            raise InputError(
+                f"detector {spec}: expected an object with a text 'name' and a method "
+                f"detect(frames), got {type(detector).__name__} with the name {name!r}: add them"
+            )
+        self.name = name
+        self.detector, self.spec = detector, spec
+
+    def detect(self, frames: Frames) -> list[Boxes]:
+        """Find the objects of frames (B, H, W, 3).
+
+        Raises
+        ------
+        InputError
+            The detector returned something else than B valid `Boxes`.
+        """
+        found = self.detector.detect(frames)
+        if not isinstance(found, Sequence) or not all(isinstance(b, Boxes) for b in found):
+            kinds = (
+                sorted({type(b).__name__ for b in found})
+                if isinstance(found, Sequence)
+                else type(found).__name__
+            )
+            raise self._refusal(f"returned {kinds}, not a list of Boxes")
+        if len(found) != len(frames):
+            raise self._refusal(
+                f"returned {len(found)} Boxes for {len(frames)} frames; a frame without objects "
+                "has Boxes.empty()"
+            )
+        for boxes in found:
+            if flaw := flaw_of(boxes):
+                raise self._refusal(f"returned {flaw}")
+        return list(found)
+
+    def _refusal(self, what: str) -> InputError:
+        return InputError(f"detector {self.spec} ({self.name}) {what}: repair the detector")
+
+
+def made_by(module: str, factory: str) -> CheckedDetector:
+    """Make a detector by a function of somebody's module.
+
+    Parameters
+    ----------
+    module, factory : str
+        The function ``factory()`` of that module returns the detector.
+
+    Raises
+    ------
+    InputError
+        There is no such function, it raises, or it returns no detector.
+    """
+    spec = f"{module}:{factory}"
+    try:
+        make: Any = getattr(importlib.import_module(module), factory)
+    except Exception as error:  # a module runs whatever code it holds
+        raise InputError(
+            f"no detector {spec} ({type(error).__name__}: {error}): check its name, and that "
+            "python imports it"
+        ) from error
+    try:
+        made = make()
+    except Exception as error:
+        raise InputError(
+            f"detector {spec} could not be made ({type(error).__name__}: {error}): repair its "
+            "factory, which is called without arguments"
+        ) from error
+    return CheckedDetector(made, spec)
