@@ -49,6 +49,10 @@ from .localization import find_peaks as find_peaks
 from .localization import intensity_map as intensity_map
 from .localization import localize as localize
 from .localization import power_map as power_map
+from .microphones import MicrophoneArray as MicrophoneArray
+from .microphones import array_filters as array_filters
+from .microphones import tetrahedron as tetrahedron
+from .microphones import to_ambisonics as to_ambisonics
 from .rotation import look_at as look_at
 from .rotation import rotate as rotate
 from .rotation import rotation_matrix as rotation_matrix

@@ -76,6 +76,10 @@ from ambikit.checks.loudspeakers import decoder as decoder
 from ambikit.checks.loudspeakers import enough_loudspeakers as enough_loudspeakers
 from ambikit.checks.loudspeakers import name_among as name_among
 from ambikit.checks.loudspeakers import spans_space as spans_space
+from ambikit.checks.microphones import capsules as capsules
+from ambikit.checks.microphones import carried_order as carried_order
+from ambikit.checks.microphones import recording as recording
+from ambikit.checks.microphones import tetrahedral as tetrahedral
 from ambikit.checks.packages import MissingPackage as MissingPackage
 from ambikit.checks.packages import missing_package as missing_package
 from ambikit.checks.packages import package as package

@@ -13,6 +13,7 @@ from tests.ambikit.rows import ALWAYS_SINGLE, BOXES, FIRST_ORDER, ONE_SIGNAL, RO
 
 OF_NUMBERS = {
     "angles_to_vector",
+    "array_filters",
     "beam_weights",
     "binaural_filters",
     "channels_of_order",
@@ -33,6 +34,8 @@ OF_NUMBERS = {
     "sphere_head",
     "spherical_harmonics",
     "steering_vector",
+    "tetrahedron",
+    "to_ambisonics",
     "vbap_gains",
     "vector_to_angles",
 }
