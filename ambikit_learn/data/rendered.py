@@ -107,13 +107,17 @@ class WorldDataset(Dataset[dict[str, Any]]):
         """Render an item; see `ambikit_learn.data.dataset.AlignmentDataset`."""
         if not 0 <= index < len(self):
             raise IndexError(f"item {index} of {len(self)}")
+        scene = self.scene(index)
+        item = self.render(scene, np.random.default_rng([self.seed, self.epoch, index]))
+        key = f"{self.split}-{scene.index}"
+        return item | {"key": key, "clip": np.int64(index), "start": np.float64(0.0)}
+
+    def scene(self, index: int) -> Scene:
+        """Return what an item is rendered from: a pure description, drawn in no time."""
         number = index + self.epoch * len(self) + _FIRST_SCENE[self.split]
-        scene = sample_scene(
+        return sample_scene(
             self.preset, seed=self.seed, index=number, split=self.split, duration=self.span
         )
-        item = self.render(scene, np.random.default_rng([self.seed, self.epoch, index]))
-        key = f"{self.split}-{number}"
-        return item | {"key": key, "clip": np.int64(index), "start": np.float64(0.0)}
 
     def render(self, scene: Scene, rng: np.random.Generator) -> dict[str, Any]:
         """Render crops, drawn by `rng`, and sound of a scene: the item without its names."""
