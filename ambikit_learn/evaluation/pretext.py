@@ -2,11 +2,13 @@
 
 AVC asks whether sound and picture come from one clip, AVSA whether the sound was turned away from
 the picture. Head and protocol are those of Morgado et al. (NeurIPS 2020); accuracies come with
-intervals over clips.
+intervals over clips. On rendered scenes they stand beside a ceiling, what an oracle could tell, and
+apart for what crops show.
 """
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,8 +24,17 @@ from torch.utils.data import DataLoader, Dataset, Subset
 
 from ambikit import InputError
 from ambikit_learn._threads import cores, leave_cores
+from ambikit_learn._typing import Indices
 from ambikit_learn.data.dataset import SpanDataset
 from ambikit_learn.data.rendered import PREFIX, WorldDataset
+from ambikit_learn.evaluation.ceiling import (
+    SHOWN,
+    Booleans,
+    Contents,
+    ceiling,
+    contradicted,
+    most_shown,
+)
 from ambikit_learn.evaluation.intervals import Estimate, bootstrap_mean
 from ambikit_learn.evaluation.probe import train_head
 from ambikit_learn.evaluation.results import Results
@@ -34,10 +45,14 @@ Task = Literal["avc", "avsa"]
 VIEWS = 4
 """Random crops of a span, whatever the training took: the paper's multi-crop accuracy."""
 INPUTS = ("video", "sound", "azimuth", "elevation")
+VIEW = ("azimuth", "elevation", "width", "height")
 WORLD_CLIPS = 2000
 """Scenes of a world, which has no end, to test on."""
 WORLD_CLIPS_OF_HEAD = 4000
 """Scenes of a world to train a head on; with half of them it falls short by a point."""
+ALIGNED = "aligned above turned"
+YAWS = (0, 20, 45, 90, 135, 180)
+"""Bounds, in degrees, of the turns for which alignment is scored apart."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +70,10 @@ class Embeddings:
         Similarity of crop i and sound j, without a trained head.
     clip : Tensor, shape (spans,)
         The clip of each span.
+    yaw : Tensor, shape (spans,)
+        The angle that sound was turned by, in radians.
+    views : Tensor, shape (spans, views, 4)
+        Azimuth, elevation, width and height of the crops, in radians.
     """
 
     video: Tensor
@@ -64,6 +83,30 @@ class Embeddings:
     agreement: Tensor
     agreement_turned: Tensor
     clip: Tensor
+    yaw: Tensor
+    views: Tensor
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Accuracies by name, with those of chance and of an oracle; for parts of the spans as well.
+
+    Attributes
+    ----------
+    rows : dict
+        Accuracies over all spans.
+    chance : dict
+        What chance gives for each row.
+    ceiling : dict
+        What an oracle gives, for those rows and details for which it is known.
+    details : dict
+        Accuracies over part of the spans, for each of which chance gives ½.
+    """
+
+    rows: dict[str, Estimate]
+    chance: dict[str, float]
+    ceiling: dict[str, float]
+    details: dict[str, Estimate]
 
 
 def evaluate(
@@ -117,26 +160,55 @@ def evaluate(
     started = time.perf_counter()
     unseen = embed(net, test, seed + 1)
     rate = len(unseen.clip) / (time.perf_counter() - started)
-    results = [Results(task, *score(task, known, unseen, seed), rate) for task in tasks]
+    contents = Contents.of_dataset(test) if isinstance(test, WorldDataset) else None
+    results = []
+    for task in tasks:
+        found = score(task, known, unseen, seed, contents)
+        results.append(Results(task, **vars(found), clips_per_second=rate))
     for result in results:
         result.save(model / "evaluation" / f"{result.task}.json")
     return results
 
 
 def score(
-    task: Task, known: Embeddings, unseen: Embeddings, seed: int
-) -> tuple[dict[str, Estimate], dict[str, float]]:
+    task: Task,
+    known: Embeddings,
+    unseen: Embeddings,
+    seed: int,
+    contents: Contents | None = None,
+) -> Scores:
     """Return accuracies on unseen spans with their intervals, and those of chance.
 
     Heads are trained on known spans. Alignment is also scored without one: how often the nearest
     of a span's sounds is the crop's own, and how often the span agrees more with its sound than
-    with the same sound turned.
+    with the same sound turned; by how far it was turned, too. With the `contents` of unseen
+    scenes, accuracies come with their ceiling, and apart for what crops show.
     """
-    rows, chance = _binary(task, known, unseen, seed)
+    clips, views = unseen.clip.numpy(), unseen.video.shape[1]
+    found = Scores({}, {}, {}, {})
+    for picture in ("video", "translated"):
+        if getattr(unseen, picture) is None:
+            continue
+        decisions = _decisions(task, known, unseen, picture, seed)
+        suffix = ", translated" if picture == "translated" else ""
+        owners = np.repeat(clips, views).reshape(-1, views), clips
+        for name, right, owner in zip(("1 crop", f"{views} crops"), decisions, owners, strict=True):
+            found.rows[name + suffix], found.chance[name + suffix] = _estimate(right, owner), 0.5
+        if picture == "video" and contents is not None:
+            told = _told_by_oracle(task, unseen, contents, seed)
+            shown = most_shown(contents, unseen.views.double().numpy())
+            _by_content(found, decisions, owners, told, shown)
     if task == "avsa":
-        for name, (right, guess) in _without_head(unseen).items():
-            rows[name], chance[name] = bootstrap_mean(right, unseen.clip.numpy()), guess
-    return rows, chance
+        without = _without_head(unseen)
+        for name, (right, guess) in without.items():
+            found.rows[name], found.chance[name] = bootstrap_mean(right, clips), guess
+        aligned, _ = without[ALIGNED]
+        angle = np.rad2deg(unseen.yaw.abs().double().numpy())
+        for low, high in itertools.pairwise(YAWS):
+            if (among := (angle >= low) & (angle < high)).any():
+                row = f"{ALIGNED} by {low}° to {high}°"
+                found.details[row] = bootstrap_mean(aligned[among], clips[among])
+    return found
 
 
 def embed(
@@ -163,6 +235,8 @@ def embed(
                 "agreement": net.heads(video, audio).similarity(),
                 "agreement_turned": net.heads(video, turned).similarity(),
                 "clip": batch["clip"],
+                "yaw": yaw[:, 0],
+                "views": torch.stack([batch[name] for name in VIEW], -1),
             }
             if translator := getattr(net.heads, "vision_to_sound", None):
                 part["translated"] = translator(video)
@@ -191,27 +265,59 @@ def _reading(run: Path) -> dict[str, Any]:
     return {name: data[name] for name in ("span", "frames", "size")}
 
 
-def _binary(
-    task: Task, train: Embeddings, test: Embeddings, seed: int
-) -> tuple[dict[str, Estimate], dict[str, float]]:
-    """Accuracy of the head on one view and on all, with own and translated picture features."""
-    rows = {}
-    for name in ("video", "translated"):
-        if getattr(test, name) is None:
-            continue
-        head = train_head(*_pairs(task, train, name, seed), seed=seed)
-        features, labels = _pairs(task, test, name, seed + 1)
-        with torch.inference_mode():
-            logits = head(features)  # (2 * spans, views)
-        clips = test.clip.repeat(2).numpy()
-        views = logits.shape[1]
-        suffix = ", translated" if name == "translated" else ""
-        single = (logits > 0) == labels[:, None].bool()
-        rows[f"1 crop{suffix}"] = bootstrap_mean(single.flatten().numpy(), np.repeat(clips, views))
-        rows[f"{views} crops{suffix}"] = bootstrap_mean(
-            ((logits.mean(1) > 0) == labels.bool()).numpy(), clips
-        )
-    return rows, dict.fromkeys(rows, 0.5)
+def _decisions(
+    task: Task, train: Embeddings, test: Embeddings, picture: str, seed: int
+) -> tuple[Booleans, Booleans]:
+    """Whether the head is right, of right pairs and then of wrong ones.
+
+    Returns that by one view, (2, spans, views), and by all views of a span, (2, spans).
+    """
+    head = train_head(*_pairs(task, train, picture, seed), seed=seed)
+    features, labels = _pairs(task, test, picture, seed + 1)
+    with torch.inference_mode():
+        logits = head(features).reshape(2, len(test.clip), -1)
+    right = labels.bool().reshape(2, -1)
+    return ((logits > 0) == right[..., None]).numpy(), ((logits.mean(-1) > 0) == right).numpy()
+
+
+def _estimate(right: Booleans, clips: npt.NDArray[Any]) -> Estimate:
+    """Return the mean over right and wrong pairs (2, ...) of clips (...)."""
+    return bootstrap_mean(right.ravel(), np.broadcast_to(clips, right.shape).ravel())
+
+
+def _told_by_oracle(task: Task, test: Embeddings, contents: Contents, seed: int) -> Booleans:
+    """Which crops (spans, views) give an oracle the wrong pair away that `_decisions` takes."""
+    if task == "avsa":
+        sound = contents.turned(test.yaw.double().numpy())
+    else:
+        sound = contents.take(_others(test.clip, seed + 1).numpy())
+    return contradicted(contents, sound, test.views.double().numpy())
+
+
+def _by_content(
+    found: Scores,
+    decisions: Sequence[Booleans],
+    owners: Sequence[npt.NDArray[Any]],
+    told: Booleans,
+    shown: Indices,
+) -> None:
+    """Add the ceiling, and accuracies apart for what crops show.
+
+    `told` and `shown` (spans, views): which crops give a wrong pair away, and what they show.
+    """
+    views = told.shape[1]
+    names = "1 crop", f"{views} crops"
+    ceilings = ceiling(told), ceiling(told.max(1))
+    contents = shown, shown.max(1)
+    for name, right, owner, limit, content in zip(
+        names, decisions, owners, ceilings, contents, strict=True
+    ):
+        found.ceiling[name] = float(limit.mean())
+        for number, what in enumerate(SHOWN):
+            if (among := content == number).any():
+                row = f"{name}, {what}"
+                found.details[row] = _estimate(right[:, among], owner[among])
+                found.ceiling[row] = float(limit[among].mean())
 
 
 def _pairs(task: Task, embeddings: Embeddings, picture: str, seed: int) -> tuple[Tensor, Tensor]:
@@ -249,5 +355,5 @@ def _without_head(embeddings: Embeddings) -> dict[str, tuple[npt.NDArray[Any], f
     )
     return {
         f"own sound among {views} views": (found.float().mean(1).numpy(), 1 / views),
-        "aligned above turned": ((aligned > turned).float().numpy(), 0.5),
+        ALIGNED: ((aligned > turned).float().numpy(), 0.5),
     }

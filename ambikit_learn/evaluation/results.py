@@ -16,11 +16,17 @@ from ambikit_learn.evaluation.intervals import Estimate
 
 @dataclass(frozen=True)
 class Results:
-    """Accuracies of one task, each with its interval and that of chance."""
+    """Accuracies of one task, each with its interval and that of chance.
+
+    `ceiling` holds what an oracle reaches, where that is known, and `details` accuracies over part
+    of the spans, where chance gives ½.
+    """
 
     task: str
     rows: dict[str, Estimate]
     chance: dict[str, float]
+    ceiling: dict[str, float]
+    details: dict[str, Estimate]
     clips_per_second: float
 
     def save(self, path: Path) -> None:
@@ -31,14 +37,17 @@ class Results:
 
 def results_table(results: Iterable[Results]) -> Table:
     """Lay accuracies out with their intervals, chance, and the speed."""
-    table = Table("task", "measure", "accuracy, % [95% interval]", "chance", "clips", "clips/s")
+    table = Table(
+        "task", "measure", "accuracy, % [95% interval]", "chance", "ceiling", "clips", "clips/s"
+    )
     for result in results:
-        for name, estimate in result.rows.items():
+        for name, estimate in (result.rows | result.details).items():
             table.add_row(
                 result.task.upper(),
                 name,
                 str(estimate),
-                f"{100 * result.chance[name]:.0f}",
+                f"{100 * result.chance.get(name, 0.5):.0f}",
+                f"{100 * result.ceiling[name]:.1f}" if name in result.ceiling else "",
                 str(estimate.clips),
                 f"{result.clips_per_second:.0f}",
             )

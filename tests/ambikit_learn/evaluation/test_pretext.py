@@ -110,12 +110,46 @@ def test_a_world_is_measured_on_without_files(monkeypatch, tmp_path):
     assert result.rows["4 crops"].mean == 0.5
 
 
+def test_a_world_has_a_ceiling_and_is_scored_by_what_crops_show(monkeypatch, tmp_path):
+    model = AlignmentModel(Intensity(), Deaf())
+    monkeypatch.setattr(pretext, "load_run", lambda _: model)
+    monkeypatch.setattr(pretext, "_reading", lambda _: {"span": 0.2, "frames": 1, "size": 8})
+    results = pretext.evaluate(["avc", "avsa"], tmp_path, "world:standard", clips=150)
+    for result in results:
+        # Some crops tell and most show nothing; four of them tell more than one
+        assert 0.6 < result.ceiling["1 crop"] < 0.75
+        assert 0.8 < result.ceiling["4 crops"] < 0.97
+        for what in ("a sounding object", "a silent object", "nothing"):
+            assert result.details[f"1 crop, {what}"].mean == 0.5
+        assert result.ceiling["1 crop, a sounding object"] > 0.95
+        assert result.ceiling["1 crop, a silent object"] < 0.75
+        assert result.ceiling["1 crop, nothing"] < 0.65
+        parts = [result.details[f"4 crops, {what}"].clips for what in pretext.SHOWN]
+        assert sum(parts) == 150
+        written = json.loads((tmp_path / "evaluation" / f"{result.task}.json").read_text())
+        assert written["ceiling"] == result.ceiling
+    turns = [e.clips for name, e in results[1].details.items() if name.endswith("°")]
+    assert sum(turns) == 150
+
+
+def test_the_noted_yaw_is_the_one_that_sound_was_turned_by():
+    data = pretext.WorldDataset("world:easy", "test", span=0.2, frames=1, size=8, epoch_length=20)
+    model = AlignmentModel(Intensity(), Disc())
+    found = pretext.embed(model, data, 1, batch_size=8)
+    for index in range(20):
+        item = data[index]
+        azimuth = item["azimuth"] - found.yaw[index]
+        heard = model.front_end(item["sound"][None], azimuth[None], item["elevation"][None])
+        torch.testing.assert_close(model.net.encode_audio(heard)[0], found.turned[index])
+        torch.testing.assert_close(found.views[index, :, 2], item["width"])
+
+
 def test_a_split_that_a_world_does_not_have(monkeypatch, tmp_path):
     model = AlignmentModel(Intensity(), Deaf())
     monkeypatch.setattr(pretext, "load_run", lambda _: model)
     monkeypatch.setattr(pretext, "_reading", lambda _: {"span": 0.5, "frames": 2, "size": 8})
     with pytest.raises(InputError, match="split"):
-        pretext.evaluate(["avsa"], tmp_path, "world:easy", split="validation")
+        pretext.evaluate(["avsa"], tmp_path, "world:easy", split="holdout")
 
 
 def test_a_head_leans_to_neither_answer_whatever_its_seed():
