@@ -1,7 +1,11 @@
-"""Draw the picture of the conventions page from what ambikit computes: python docs/figures.py."""
+"""Draw the pictures of the documentation from what the packages compute: python docs/figures.py.
+
+`conventions.png` needs `ambikit[plot]`, `scene.png` also `ambikit[learn]`; no data is read.
+"""
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
 
 import matplotlib
@@ -124,16 +128,37 @@ def frame(ax):
     ax.set_title("Equirectangular frame: what is heard at an azimuth is seen there", fontsize=11.5)
 
 
-def main():
-    """Draw all and save the picture beside this file."""
-    matplotlib.use("Agg")
-    plt.rcParams |= {"font.family": "DejaVu Sans", "font.size": 9.5, "axes.edgecolor": GREY}
+def conventions(path):
+    """Draw the axes, the angles and the frame of the page of conventions."""
     figure = plt.figure(figsize=(9.6, 8.4), layout="constrained")
     rows = figure.add_gridspec(2, 2, height_ratios=(1, 1.02))
     directions(figure.add_subplot(rows[0, 0]))
     rotations(figure.add_subplot(rows[0, 1]))
     frame(figure.add_subplot(rows[1, :]))
-    figure.savefig(Path(__file__).with_name("conventions.png"), dpi=110, facecolor="white")
+    figure.savefig(path, dpi=110, facecolor="white")
+
+
+def scene(path):
+    """Draw the first clip of a world, in 256 colours: ambikit-learn world --seed 16 --preview 1."""
+    from PIL import Image
+
+    from ambikit_learn.world import preview_world, render_world
+
+    with tempfile.TemporaryDirectory() as folder:
+        render_world(folder, clips=1, seed=16, workers=0)
+        (drawn,) = preview_world(folder, clips=1, moments=1)
+        picture = Image.open(drawn).convert("RGB")
+        # Colours are chosen first, and then dithered: the map would show bands without.
+        picture.quantize(palette=picture.quantize(256)).save(path, optimize=True)
+
+
+def main():
+    """Draw all pictures beside this file."""
+    matplotlib.use("Agg")
+    plt.rcParams |= {"font.family": "DejaVu Sans", "font.size": 9.5, "axes.edgecolor": GREY}
+    here = Path(__file__).parent
+    conventions(here / "conventions.png")
+    scene(here / "scene.png")
 
 
 if __name__ == "__main__":
