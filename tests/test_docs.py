@@ -14,8 +14,10 @@ import pytest
 import ambikit
 
 ROOT = Path(__file__).resolve().parents[1]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+DOOR = [ROOT / "README.md", ROOT / "CONTRIBUTING.md"]
+PAGES = [*DOOR, *sorted((ROOT / "docs").glob("*.md"))]
 NOTEBOOKS = sorted((ROOT / "docs" / "notebooks").glob("*.ipynb"))
+door = pytest.mark.parametrize("path", DOOR, ids=lambda path: path.name)
 page = pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
 notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.name)
 
@@ -50,6 +52,28 @@ def test_code_runs(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 def test_links_lead_somewhere(path: Path) -> None:
     for target in re.findall(r"\]\(([^)#]+)", path.read_text()):
         assert target.startswith("https://") or (path.parent / target).exists(), target
+
+
+@door
+def test_lines_fit_a_screen(path: Path) -> None:
+    lines = path.read_text(encoding="utf-8").splitlines()
+    assert [line for line in lines if len(line) > 100] == []
+
+
+@door
+def test_named_make_targets_exist(path: Path) -> None:
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    targets = set(re.findall(r"^([a-z]+)(?:-[a-z]+)?:", makefile, re.M))
+    named = re.findall(r"(?:`|^    )make ([a-z]+)", path.read_text(encoding="utf-8"), re.M)
+    assert named
+    assert set(named) <= targets
+
+
+def test_index_lists_all_pages() -> None:
+    index = (ROOT / "docs/index.md").read_text(encoding="utf-8")
+    others = [path.relative_to(ROOT / "docs") for path in [*PAGES[2:], *NOTEBOOKS]]
+    listed = re.findall(r"\]\(([^)#]+)\)", index)
+    assert {path.as_posix() for path in others} - {"index.md"} <= set(listed)
 
 
 @page
