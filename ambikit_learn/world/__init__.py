@@ -1,9 +1,8 @@
-"""A procedural 360° audio-visual world in which every object's direction, class and sound is known.
+"""A procedural 360° audio-visual world: direction, class and sound of every object are known.
 
-`scene` draws a pure description from a seed; `sounds`, `acoustics` and `pictures` turn it into
-four-channel sound and equirectangular frames; `render` writes clips in the layout of a data set,
-`stream` trains on scenes without files, `detector` is a YOLO that knows the objects, and `preview`
-draws pictures to look at.
+`scene` draws a description of a scene from a seed. `sounds`, `acoustics` and `pictures` turn it
+into four-channel sound and equirectangular frames. `files` writes clips in the layout of a data
+set, `detector` is a YOLO detector of the objects, and `preview` draws frames with boxes and sound.
 """
 
 from __future__ import annotations

@@ -17,16 +17,16 @@ from ambikit_learn.world.scene import FIELD, Room, Scene, Trajectory, along
 from ambikit_learn.world.sounds import Performance, Signal
 
 SPEED_OF_SOUND = 343.0
-# What the air takes up at 20 °C and 50% humidity, dB a metre by octave.
+# Absorption of air at 20 °C and 50% humidity, in dB per metre, by octave.
 AIR = np.array([0.0004, 0.0013, 0.0027, 0.0047, 0.0099, 0.0297, 0.105])
 PEAK = 0.7
 TAIL_ONSET = 0.008
-# The tail sets in from all sides within this share of the reverberation time: long enough for
-# sides to differ from one another in each mel band, short against the decay.
+# The tail begins in all directions within this fraction of the reverberation time: long enough for
+# directions to differ in each mel band, short against the decay.
 TAIL_SPREAD = 0.1
-# Walls that send back less than this, in nepers, send back this.
+# Lower bound of the gain of a reflection, in nepers.
 _LEAST = -9.0
-# Stored noises: a tail's, in samples, and the ambience's four channels.
+# Lengths of the stored noises in samples: for tails, and for the four channels of ambience.
 _TAIL_NOISE = 2**17
 _LOOP = 2**17
 
@@ -46,13 +46,13 @@ def render_sound(
     ----------
     scene : Scene
     performances : sequence of Performance
-        One an object, from `sounds.perform`.
+        One per object, from `sounds.perform`.
     sample_rate : float
-        Hz.
+        Sample rate in Hz.
     order : int
-        Reflections followed along a path; 0 leaves the direct sound alone.
+        Highest number of reflections of a path; 0 gives the direct sound alone.
     tail, ambience : bool
-        Whether the room's diffuse tail, and noise from all around, are heard.
+        Whether to add the diffuse tail of the room, and the noise of its surroundings.
 
     Returns
     -------
@@ -61,9 +61,9 @@ def render_sound(
 
     Notes
     -----
-    Every path is delayed by its length (with Doppler shift), weakened by 1/length, filtered by the
-    air and the walls that it meets, and encoded from where it arrives. The tail is one response of
-    the room to all objects, since what has been reflected many times comes from everywhere.
+    Every path is delayed by its length (with Doppler shift), attenuated by 1/length, filtered by
+    the air and the walls that it meets, and encoded in its direction of arrival. The tail is one
+    response of the room for all objects, since late reflections arrive from all directions.
 
     Examples
     --------
@@ -107,15 +107,15 @@ def images(room: Room, order: int) -> tuple[Integers, Floats, Integers]:
     ----------
     room : Room
     order : int
-        Most reflections; order 1 gives the source and six echoes.
+        Highest number of reflections; order 1 gives the source and six echoes.
 
     Returns
     -------
     signs, middles : (P, 3) ndarray
-        A source at `p`, in metres from the camera, has images at ``signs * p + middles``, itself
-        the first.
+        A source at `p`, in metres from the camera, has images at ``signs * p + middles``; the first
+        is the source itself.
     bounces : (P, 3) ndarray of int
-        How often side walls, ceiling and floor have reflected each.
+        Reflections of each image by side walls, ceiling and floor.
 
     References
     ----------
@@ -124,14 +124,14 @@ def images(room: Room, order: int) -> tuple[Integers, Floats, Integers]:
     """
     far, near = np.array(room.walls[::2]), np.array(room.walls[1::2])
     cells, bounces, *_ = _cells(order, room.kind.open_sky)
-    # Within a cell the room is the right way round, or mirrored where its number is odd.
+    # The room of a cell is mirrored where the number of the cell is odd.
     odd = cells % 2
     return 1 - 2 * odd, cells * (far + near) + odd * (far - near), bounces
 
 
 @functools.cache
 def _cells(order: int, open_sky: bool) -> tuple[Integers, Integers, Integers, Integers, Floats]:
-    """Return what is alike for all sources of a room.
+    """Return what all sources of a room have in common.
 
     The mirrored rooms (P, 3) within `order` reflections, the bounces (P, 3) on each surface, those
     (K, 3) that differ, which of these (P,) each image has, and a matrix (P, K) that takes the mean
@@ -139,7 +139,7 @@ def _cells(order: int, open_sky: bool) -> tuple[Integers, Integers, Integers, In
     """
     cells = np.array(list(product(range(-order, order + 1), repeat=3)))
     sides, rises = np.abs(cells[:, :2]).sum(1), np.abs(cells[:, 2])
-    # An image in the upper cells has met the ceiling first, and then floor and ceiling in turn.
+    # An image in the upper cells met the ceiling first, and then floor and ceiling alternately.
     above = np.where(cells[:, 2] > 0, (rises + 1) // 2, rises // 2)
     bounces = np.stack([sides, above, rises - above], axis=1)
     kept = np.flatnonzero((sides + rises <= order) & ~(open_sky & (above > 0)))
@@ -158,21 +158,21 @@ def diffuse_tail(
     heading: float = 0.0,
     out: Signal | None = None,
 ) -> Signal:
-    """Diffuse tail of a sound: what comes from everywhere after many reflections.
+    """Diffuse tail of a sound: its late reflections, which arrive from all directions.
 
     Parameters
     ----------
     signal : (n,) ndarray of float32
-        The sound without the room.
+        The dry sound.
     t60 : float or (7,) array_like
-        Seconds to fall by 60 dB, in the octaves from 125 Hz to 8 kHz.
+        Reverberation times in seconds, in the octaves from 125 Hz to 8 kHz.
     sample_rate : float
-        Hz.
+        Sample rate in Hz.
     rng : numpy.random.Generator
     heading : float
         Azimuth that the microphone looks along, in radians.
     out : (4, n) ndarray of float32, optional
-        What to add the tail to.
+        Signals that the tail is added to.
 
     Returns
     -------
@@ -181,10 +181,10 @@ def diffuse_tail(
 
     Notes
     -----
-    The response of the room is noise whose octaves fall at their own rates, of unit energy. It
-    arrives as plane waves from the twelve corners of an icosahedron, each with a delay and a sign
-    of its own. These directions are a spherical 5-design, so that ⟨X²⟩ = ⟨Y²⟩ = ⟨Z²⟩ = ⟨W²⟩ / 3
-    and the mean intensity is 0, as in a diffuse field.
+    The response of the room is noise of unit energy whose octaves decay at their own rates. It
+    arrives as plane waves from the twelve vertices of an icosahedron, each with its own delay and
+    sign. These directions are a spherical 5-design, so that ⟨X²⟩ = ⟨Y²⟩ = ⟨Z²⟩ = ⟨W²⟩ / 3 and the
+    mean intensity is 0, as in a diffuse field.
     """
     from ambikit_learn.world._kernels.sound import die_away, spread
 
@@ -221,21 +221,21 @@ def diffuse_noise(
     heading: float = 0.0,
     directions: int = 64,
 ) -> Signal:
-    """Ambience of independent plane waves from all around, louder from some sides.
+    """Ambience of independent plane waves from all directions, louder from some of them.
 
     Parameters
     ----------
     n : int
-        Samples.
+        Number of samples.
     sample_rate : float
-        Hz.
+        Sample rate in Hz.
     rng : numpy.random.Generator
     peaks : sequence of (float, float, float)
-        What sounds: middle in Hz, width in octaves and level in dB, each from sides of its own.
+        Spectral peaks: centre in Hz, width in octaves and level in dB; each has its own directions.
     heading : float
         Azimuth that the microphone looks along, in radians.
     directions : int
-        Plane waves, spread evenly over the sphere.
+        Number of plane waves, spread evenly over the sphere.
 
     Returns
     -------
@@ -246,8 +246,8 @@ def diffuse_noise(
     -----
     D independent Gaussian waves of weight g from directions u have the covariance Σ g² u uᵀ, and
     any four Gaussian noises mixed to that covariance are the same random process. So four noises
-    and a Cholesky factor a peak stand for all waves. The noises are stretches of a long store,
-    mixed at random.
+    and one Cholesky factor per peak represent all waves. The noises are random mixtures of sections
+    of a long stored noise.
     """
     from ambikit_learn.world._kernels.sound import spread
 
@@ -292,7 +292,7 @@ def _add_paths(
     arrive(positions, signs, middles, scene.heading, distance, weights)
     mean = distance.mean(axis=-1)
     weights *= mean[:, :1, None, None].astype(np.float32)
-    # Paths that meet the same surfaces hear one coloured signal: air taken at their mean length.
+    # Paths that meet the same surfaces share one filtered signal, at their mean length for the air.
     _, _, kinds, kind, together = _cells(order, room.kind.open_sky)
     length = mean @ together
     gain = kinds @ np.log(room.reflection()) - AIR * (np.log(10) / 20) * length[..., None]
@@ -315,18 +315,18 @@ def _add_paths(
 
 
 def _turn(heading: float) -> Floats:
-    """Return the matrix (4, 4) that brings steering vectors to one who looks along an azimuth."""
+    """Return the matrix (4, 4) that turns steering vectors for a camera that faces an azimuth."""
     cos, sin = np.cos(heading), np.sin(heading)
     return np.array([[1, 0, 0, 0], [0, cos, 0, sin], [0, 0, 1, 0], [0, -sin, 0, cos]])
 
 
 def convolve(signal: Signal, response: Signal, out: Signal) -> None:
-    """Send a sound through the response of a room.
+    """Convolve a sound with the response of a room.
 
     Parameters
     ----------
     signal, response : ndarray of float32
-        Of any lengths.
+        Sound and impulse response, of any lengths.
     out : (n,) ndarray of float32
         Filled with the first `n` samples of their convolution.
     """
@@ -342,7 +342,7 @@ def convolve(signal: Signal, response: Signal, out: Signal) -> None:
 
 @functools.cache
 def _arc(share: float) -> Signal:
-    """Cosine and sine (2, BLOCK) along a share of a turn."""
+    """Return cosine and sine (2, BLOCK) along a fraction of a turn."""
     from ambikit_learn.world._kernels.convolve import BLOCK
 
     phase = 2 * np.pi * share * np.arange(BLOCK) / BLOCK
@@ -350,21 +350,21 @@ def _arc(share: float) -> Signal:
 
 
 def mixtures(gains: Floats, sample_rate: float) -> tuple[Signal, Signal]:
-    """How to mix a sound and its low-passes, as the kernel `colour` does, to some gains.
+    """Return the weights with which the kernel `colour` gives a sound some gains by octave.
 
     Parameters
     ----------
     gains : (..., 7) ndarray
         Natural logarithms of the pressure's gains in the octaves from 125 Hz to 8 kHz.
     sample_rate : float
-        Hz.
+        Sample rate in Hz.
 
     Returns
     -------
     poles : (6,) ndarray of float32
-        Those of the low-passes, the same for all gains.
+        Poles of the low-passes, the same for all gains.
     weights : (..., 7) ndarray of float32
-        Those of the low-passes and of the sound itself.
+        Weights of the low-passes and of the sound itself.
     """
     poles, real, imaginary, fit = _low_passes(sample_rate)
     gains = np.maximum(gains, _LEAST)
@@ -377,9 +377,9 @@ def mixtures(gains: Floats, sample_rate: float) -> tuple[Signal, Signal]:
 def _low_passes(sample_rate: float) -> tuple[Signal, Floats, Floats, Floats]:
     """Return the poles of `colour` and the linear maps that lead from gains to its weights.
 
-    From the logarithms of the gains in octaves, joined by lines, to level and phase (7, F) of the
-    minimum-phase response at F frequencies; and from that response, real and imaginary (2 F,), to
-    the weights of low-passes and signal that come closest to it.
+    The first two lead from the logarithms of the gains in octaves, interpolated linearly, to level
+    and phase (7, F) of the minimum-phase response at F frequencies. The last leads from that
+    response, real and imaginary (2 F,), to the weights of low-passes and signal closest to it.
     """
     corners = BANDS[:-1] * np.sqrt(2.0)
     poles = 1.0 - np.exp(-2.0 * np.pi * corners / sample_rate)
@@ -398,7 +398,7 @@ def _low_passes(sample_rate: float) -> tuple[Signal, Floats, Floats, Floats]:
 
 
 def _shares(frequencies: Floats) -> Floats:
-    """Weight of each octave band at some frequencies, (7, F); between centres two share it."""
+    """Return the weights (7, F) of the octave bands, interpolated linearly between centres."""
     place = np.clip(np.log2(np.maximum(frequencies, 1.0) / BANDS[0]), 0, len(BANDS) - 1)
     shares: Floats = np.maximum(1.0 - np.abs(place - np.arange(len(BANDS))[:, None]), 0.0)
     return shares
@@ -406,21 +406,21 @@ def _shares(frequencies: Floats) -> Floats:
 
 @functools.cache
 def _corners() -> Floats:
-    """Steering vectors (12, 4) of the corners of an icosahedron."""
+    """Return the steering vectors (12, 4) of the vertices of an icosahedron."""
     vectors: Floats = ambikit.spherical_harmonics(ambikit.icosphere(), 1)
     return vectors
 
 
 @functools.lru_cache(maxsize=4)
 def _grid(count: int) -> Floats:
-    """Steering vectors (D, 4) of evenly spread directions."""
+    """Return the steering vectors (D, 4) of evenly spread directions."""
     vectors: Floats = ambikit.spherical_harmonics(ambikit.fibonacci_sphere(count), 1)
     return vectors
 
 
 @functools.lru_cache(maxsize=2)
 def _octaves(sample_rate: float) -> Signal:
-    """Store of white noise in octave bands, (7, samples), silent where a room has few modes."""
+    """Return white noise in octave bands, (7, samples), silent where rooms have few modes."""
     white = _gaussian(_TAIL_NOISE // 2 + 1)
     f = fft.rfftfreq(_TAIL_NOISE, 1 / sample_rate)
     low = np.clip(np.log2(np.maximum(f, 1.0) / BANDS[0]) + 1.0, 0.0, 1.0)
@@ -430,7 +430,7 @@ def _octaves(sample_rate: float) -> Signal:
 
 @functools.lru_cache(maxsize=64)
 def _loops(middle: float, width: float, sample_rate: float) -> Signal:
-    """Store of noise with a peak, (4, samples), that can be repeated."""
+    """Return stored noise with a spectral peak, (4, samples), that can be looped."""
     f = fft.rfftfreq(4 * _LOOP, 1 / sample_rate)
     away = np.abs(np.log2(np.maximum(f, 20.0) / middle)) / width
     shape = np.exp(-0.5 * away**2) + 0.1 / (1.0 + away)

@@ -1,6 +1,6 @@
-"""A detector that knows the world: a small YOLO, trained on rendered frames.
+"""The detector of the world's objects: a small YOLO, trained on rendered frames.
 
-``python -m ambikit_learn.world.detector`` trains the packaged weights again.
+``python -m ambikit_learn.world.detector`` trains the packaged weights anew.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ WEIGHTS = Path(__file__).with_name("detector.pt")
 """Weights of the packaged detector."""
 ARCHITECTURE = Path(__file__).with_name("detector.yaml")
 SIZE = 256
-# The sizes that preparation keeps, and twice that.
+# The frame sizes that preparation keeps, and twice these.
 FRAME_SIZES = ((160, 320), (320, 640))
-# More objects than a scene to be heard would have: more to learn from each picture.
+# More objects than scenes with sound have: each picture then holds more examples.
 CROWD = replace(
     PRESETS["standard"],
     objects=(7, 9),
@@ -40,7 +40,7 @@ CROWD = replace(
     radius=(7.0, 16.0),
     motion=(1.0, 0.0, 0.0),
 )
-# Sound is only looked at for the motion that it drives.
+# Sound is computed only for the motion that it drives.
 COARSE_RATE = 8000.0
 VISIBLE = 0.3
 
@@ -64,11 +64,11 @@ def labelled_frame(
     Parameters
     ----------
     preset : Preset
-        How hard the scene may be.
+        Bounds of the difficulty.
     seed, index : int
         World and clip.
     split : {"train", "test"}
-        Whose individuals to show.
+        Split whose individuals appear.
     size : (int, int)
         Height and width in pixels.
 
@@ -86,7 +86,7 @@ def labelled_frame(
 
 
 def rectangles_on(tile: Tile, there: Boxes) -> Rectangles:
-    """Return where boxes appear on a tile.
+    """Project boxes onto a tile.
 
     Parameters
     ----------
@@ -96,7 +96,7 @@ def rectangles_on(tile: Tile, there: Boxes) -> Rectangles:
     Returns
     -------
     Rectangles
-        Cut at the tile's edges; without those of which less than 0.3 is left.
+        Rectangles clipped at the tile's edges, except those of which less than 0.3 remains.
     """
     angle = np.linspace(0.0, 2.0 * np.pi, 32, endpoint=False)
     wide, high = (np.tan(np.deg2rad(side) / 2)[:, None] for side in (there.width, there.height))
@@ -106,7 +106,7 @@ def rectangles_on(tile: Tile, there: Boxes) -> Rectangles:
     u, down = direction_to_pixel(np.arctan2(y, x), np.arctan2(z, np.hypot(x, y)))
     centre, _ = direction_to_pixel(np.deg2rad(there.azimuth), 0.0)
     middle, _ = direction_to_pixel(np.deg2rad(tile.azimuth), 0.0)
-    # Of all turns of the seam, the one that is nearest to the tile.
+    # Azimuths are unwrapped to the turn that is nearest to the tile.
     away = (centre - middle + 0.5) % 1.0 - 0.5
     u = away[:, None] + (u - centre[:, None] + 0.5) % 1.0 - 0.5
     across = 0.5 + u * 360.0 / tile.width
@@ -118,7 +118,7 @@ def rectangles_on(tile: Tile, there: Boxes) -> Rectangles:
 
 
 def training_pictures(scenes: int, seed: int) -> Iterator[Picture]:
-    """Give two opposite tiles of each of some crowded scenes, with what is on them."""
+    """Yield two opposite tiles of each crowded scene, with the rectangles on them."""
     rng = np.random.default_rng(seed)
     for index in range(scenes):
         size = FRAME_SIZES[index % len(FRAME_SIZES)]
@@ -135,9 +135,9 @@ def measure(detector: Detector, *, frames: int = 100, seed: int = 1) -> dict[str
     ----------
     detector : Detector
     frames : int
-        One a scene.
+        Number of frames, each of another scene.
     seed : int
-        World; another than that of the training.
+        Seed of the world; it must differ from that of the training.
 
     Returns
     -------
@@ -164,11 +164,11 @@ def train_detector(
     out : Path
         Weights to write, a ``.pt`` file.
     scenes : int
-        Scenes to learn from, two pictures each.
+        Number of training scenes, with two pictures each.
     epochs : int
         Passes over them.
     seed : int
-        Of scenes and training.
+        Random seed of scenes and training.
     """
     pictures = progress(training_pictures(scenes, seed), 2 * scenes, "pictures")
     train_yolo(ARCHITECTURE, pictures, CLASSES, out, size=SIZE, epochs=epochs, seed=seed)

@@ -95,31 +95,30 @@ def render_world(
     out : path
         Folder for the data set and ``world.json``. Clips that are there already are kept.
     clips : int
-        Number of clips. More may be asked for later: the first ones stay what they are.
+        Number of clips. A later call may ask for more; those that exist are kept.
     seed : int
-        The same seed gives the same clips, whatever the number of workers. Their bytes are the
-        same on processors of one kind: others round otherwise, and codecs make that visible.
+        Random seed. The same seed gives the same clips for any number of workers. Their bytes are
+        the same on processors of one kind: others round differently, which codecs make visible.
     preset : str
-        What the scenes are like, a key of `PRESETS`.
+        Difficulty of the scenes, a key of `PRESETS`.
     duration : float
-        Seconds a clip.
+        Length of a clip in seconds.
     test_fraction : float
-        Share of test clips, 0 to 1. They share no object with the training clips.
+        Fraction of test clips, 0 to 1. They share no object with the training clips.
     frame_size : (int, int)
         Height and width in pixels, both even.
     frame_rate, sample_rate : float, int
-        In Hz.
+        Rates of frames and of sound, in Hz.
     layout : {"yt360", "starss23"}
-        The first: ``video/{ID}-0.mp4`` (H.264), ``audio/{ID}-0.m4a`` (AAC "5.1" in YouTube's order
-        of planes) or ``.opus``, ``boxes/{ID}-0.json``, ``train.txt`` and ``test.txt``. The second:
-        ``foa_dev/dev-{train,test}-world/fold{3,4}_roomNN_mix001.wav``, and by the same names
-        ``video_dev/….mp4``, ``metadata_dev/….csv`` with what sounds where at 10 Hz, and
+        "yt360": ``video/{ID}-0.mp4`` (H.264), ``audio/{ID}-0.m4a`` (AAC "5.1" in YouTube's channel
+        order) or ``.opus``, ``boxes/{ID}-0.json``, ``train.txt`` and ``test.txt``. "starss23":
+        ``foa_dev/dev-{train,test}-world/fold{3,4}_roomNN_mix001.wav``, and with the same names
+        ``video_dev/….mp4``, ``metadata_dev/….csv`` with the sounding objects at 10 Hz, and
         ``boxes_dev/….json``.
     sound : {"aac", "opus", "wav"}, optional
-        Codec, the first of the layout's own when not given: yt360 takes the first two, starss23
-        the last.
+        Codec of the sound: "aac" (default) or "opus" for "yt360", "wav" for "starss23".
     workers : int, optional
-        Processes; one a core when not given, 0 for none but this.
+        Number of processes; by default one per core; 0 renders in this process.
 
     Raises
     ------
@@ -155,12 +154,12 @@ def render_world(
     try:
         _render(folder, settings, count, processes)
     except OSError as error:
-        if error.errno is None:  # not the system's
+        if error.errno is None:  # not raised by the operating system
             raise
         raise OSError(
             error.errno,
-            f"cannot write to {folder} ({error.strerror}): make room or give another folder, then "
-            "run again; clips that are complete are kept",
+            f"cannot write to {folder} ({error.strerror}): free some space or give another folder, "
+            "then run again; complete clips are kept",
         ) from error
 
 
@@ -253,7 +252,7 @@ def _record(settings: Settings) -> dict[str, Any]:
 
 
 def _read(path: Path) -> dict[str, Any]:
-    """Read what is said to be the settings of a world."""
+    """Read a file that should hold the settings of a world."""
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
@@ -264,7 +263,7 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def _claim(folder: Path, settings: Settings) -> None:
-    """Write the settings beside the clips, or refuse a folder that has others."""
+    """Write the settings beside the clips, or refuse a folder with other settings."""
     path = folder / SETTINGS
     asked = _record(settings)
     if path.exists():

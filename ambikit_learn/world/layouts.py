@@ -1,4 +1,4 @@
-"""Where the files of a clip lie and what they hold, each as a data set has them."""
+"""Paths and contents of a clip's files, in the layouts of published data sets."""
 
 from __future__ import annotations
 
@@ -36,17 +36,17 @@ class Files:
 
 @dataclass(frozen=True)
 class Layout:
-    """A data set's order of files.
+    """The file layout of a data set.
 
     Parameters
     ----------
     name : callable (seed, index, split) -> str
-        Names a clip.
+        Returns the name of a clip.
     files : callable (name, split, suffix of the sound) -> Files
     sounds : dict of str to str
         Suffix of the sound by codec, the data set's own first.
     lists : callable (name) -> str, optional
-        The line for a clip in ``train.txt`` or ``test.txt``, where the data set has such lists.
+        Returns the line of a clip in ``train.txt`` or ``test.txt``, if the data set has such lists.
     """
 
     name: Callable[[int, int, str], str]
@@ -56,12 +56,12 @@ class Layout:
 
 
 def write_sound(path: Path, sound: Signal, sample_rate: int) -> None:
-    """Write four-channel sound in the form that goes with a suffix: AAC "5.1", Opus or 16 bit."""
+    """Write four-channel sound in the codec of the suffix: AAC "5.1", Opus, or 16-bit WAV."""
     ambikit.write(path, sound, sample_rate, **_HOW[path.suffix])
 
 
 def write_events(path: Path, scene: Scene, performances: Sequence[Performance]) -> None:
-    """Write what sounds when and where, as `ambikit_learn.sources.starss23.read_events` reads it.
+    """Write the sounding objects over time, as `ambikit_learn.sources.starss23.read_events` reads.
 
     Lines ``frame,class,source,azimuth,elevation,distance`` at 10 Hz: the class by its place in
     `CLASSES`, degrees and centimetres in whole numbers.

@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 class Kind:
     """What all individuals of a class have in common.
 
-    `main`: hue, its spread (degrees), saturation and value; `second`: hue and saturation of the
-    second colour; `texture` of the main one; `extent`: half width and half height, the unit being
-    the object's radius; `beat`: radians a second of its swinging; `spin`: radians that it turns
-    in a second of full activity.
+    `main`: hue, spread of the hue (degrees), saturation and value; `second`: hue and saturation of
+    the second colour; `texture`: that of the main colour; `extent`: half width and half height in
+    units of the object's radius; `beat`: rate of its swinging in radians per second; `spin`: rate
+    of its rotation at full activity in radians per second.
     """
 
     main: tuple[float, float, float, float]
@@ -65,8 +65,8 @@ def aspect_and_style(instance: Instance) -> tuple[float, Floats]:
     aspect : float
         Width over that of its class.
     style : (10,) ndarray
-        As the kernel takes it: main and second colour, texture, its frequency and contrast, detail.
-        One array for all calls: not to be written to.
+        For the kernel: main and second colour, texture, its frequency and contrast, detail. All
+        calls return the same array, which must not be written to.
     """
     rng, kind = instance.looks(), KINDS[instance.label]
     hue, spread, saturation, value = kind.main
@@ -81,7 +81,7 @@ def aspect_and_style(instance: Instance) -> tuple[float, Floats]:
 
 
 def decor(scene: Scene) -> Decor:
-    """Draw what the walls of a scene's room look like, and where its light comes from."""
+    """Draw the looks of the walls of a scene's room, and the position of its light."""
     from ambikit_learn.world._kernels.room import Decor
 
     rng, room = scene.generator(SURFACES), scene.room

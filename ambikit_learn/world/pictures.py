@@ -1,4 +1,4 @@
-"""From a scene to equirectangular frames and crops, and to the boxes of what is in them."""
+"""From a scene to equirectangular frames and crops, and to the boxes of its objects."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from ambikit_learn.world.sounds import ACTIVITY_RATE, Performance
 from ambikit_learn.world.views import perspectives, sphere, sphere_windows, view_axes, view_windows
 
 SWELL = (0.94, 0.16)
-"""Size of an object that is quiet, and what it gains at full activity."""
+"""Relative size of a quiet object, and its increase at full activity."""
 REACH = 1.56
-"""Figures keep within a square of half side 1.1, whose corners are so far from its middle."""
+"""Distance of the corners of the square of half side 1.1 in which figures lie."""
 RATES = ("beat", "spin")
 
 
@@ -38,13 +38,13 @@ def render_frames(
     ----------
     scene : Scene
     performances : sequence of Performance
-        One an object, from `sounds.perform`: they move the objects.
+        One per object, from `sounds.perform`; they move the objects.
     times : (T,) array_like
         Seconds from the start of the clip.
     size : (int, int)
         Height and width in pixels.
     fine : int
-        Rays a pixel along each axis, for the room.
+        Rays per pixel along each axis, for the room.
 
     Yields
     ------
@@ -87,7 +87,7 @@ def render_crops(
     ----------
     scene : Scene
     performances : sequence of Performance
-        One an object, from `sounds.perform`.
+        One per object, from `sounds.perform`.
     times : (T,) array_like
         Seconds from the start of the clip.
     crops : Crops
@@ -95,12 +95,12 @@ def render_crops(
     size : int
         Rows and columns of a crop.
     fine : int
-        Rays a pixel along each axis, for the room.
+        Rays per pixel along each axis, for the room.
 
     Returns
     -------
     (K, T, size, size, 3) ndarray of uint8
-        RGB; what `ambikit_learn.sphere.equirect.gnomonic` cuts out of `render_frames`, but sharper.
+        RGB; like crops of `render_frames` by `ambikit_learn.sphere.equirect.gnomonic`, but sharper.
 
     Examples
     --------
@@ -139,13 +139,13 @@ def boxes(scene: Scene, performances: Sequence[Performance]) -> list[dict[str, A
     ----------
     scene : Scene
     performances : sequence of Performance
-        One an object, from `sounds.perform`.
+        One per object, from `sounds.perform`.
 
     Returns
     -------
     list of dict
         Label, id, instance, whether it sounds, and azimuth, elevation, width, height in degrees at
-        10 Hz, as `detection.boxfile.write_boxes` takes them.
+        10 Hz, as `ambikit_learn.detection.box_file.write_boxes` takes them.
     """
     times = np.arange(max(1, round(scene.duration * LABEL_RATE))) / LABEL_RATE
     motion = _motion(scene, performances, times)
@@ -207,7 +207,7 @@ def render_room(scene: Scene, size: tuple[int, int], *, fine: int = 2) -> Frames
 
 
 class _Motion(NamedTuple):
-    """Where objects are, in radians, how active, and for how long they have been: (T, N)."""
+    """Directions of objects in radians, their activity, and its running sum: (T, N)."""
 
     times: Floats
     azimuth: Floats
@@ -218,13 +218,13 @@ class _Motion(NamedTuple):
 
 
 def _motion(scene: Scene, performances: Sequence[Performance], times: npt.ArrayLike) -> _Motion:
-    """Follow the objects of a scene through T moments."""
+    """Return the motion of the objects of a scene at T times."""
     t = np.asarray(times, dtype=np.float64)
     places = [thing.path.at(t - scene.duration / 2) for thing in scene.objects]
     azimuth, elevation, distance = scene.places(np.stack(places, axis=1))
     moving = [float(thing.pulsing) for thing in scene.objects]
     beats = np.stack([played.activity for played in performances], axis=-1) * moving
-    # Between two entries of the activity both it and its sum are straight.
+    # The activity and its sum are interpolated linearly between entries.
     last = len(beats) - 1
     place = np.minimum(t * ACTIVITY_RATE, last)[:, None]
     before = place[:, 0].astype(np.intp)
@@ -237,13 +237,13 @@ def _motion(scene: Scene, performances: Sequence[Performance], times: npt.ArrayL
 
 
 def _reach(motion: _Motion) -> Floats:
-    """Return how far from its centre an object may be seen, in radians."""
+    """Return the angular radius within which an object is visible, in radians."""
     reach: Floats = np.arctan(REACH * np.tan(motion.radius))
     return reach
 
 
 def _cast(scene: Scene, motion: _Motion) -> tuple[Floats, Floats, Integers, Floats]:
-    """Return what the painting kernel has to know: poses, gestures, kinds and styles."""
+    """Return the arguments of the painting kernel: poses, gestures, kinds and styles."""
     labels = [thing.instance.label for thing in scene.objects]
     aspects, styles = zip(*(aspect_and_style(o.instance) for o in scene.objects), strict=True)
     poses = local_axes(motion.azimuth + scene.heading, motion.elevation)

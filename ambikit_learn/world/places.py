@@ -1,4 +1,4 @@
-"""Kinds of places: what they are made of, how large they are, and what is heard all around."""
+"""Kinds of places: their materials, their size and their ambience."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ BANDS = 125.0 * 2.0 ** np.arange(7)
 REFERENCE = slice(2, 4)
 """The bands in which reverberation times are stated, 0.5 and 1 kHz."""
 
-# Absorbed share of the power by octave. The order is that of the painting kernel's textures.
+# Absorbed fraction of the power by octave. The order is that of the painting kernel's textures.
 _ABSORPTION = {
     "plaster": (0.02, 0.02, 0.03, 0.04, 0.05, 0.05, 0.05),
     "brick": (0.03, 0.03, 0.03, 0.04, 0.05, 0.07, 0.08),
@@ -35,7 +35,7 @@ TEXTURES = tuple(_ABSORPTION)
 
 @dataclass(frozen=True)
 class Surface:
-    """What a wall is made of: its material, and hue (degrees), saturation and value."""
+    """The surface of a wall: its material, and hue (degrees), saturation and value."""
 
     material: str
     hue: float
@@ -50,8 +50,8 @@ _CEILING = Surface("plaster", 40, 0.05, 0.92)
 class Place:
     """A kind of place.
 
-    `room` is how far walls stand beyond the objects, relative to a living room; `dryness` in dB is
-    added to the direct-to-tail ratio; `ambience` has two peaks of (Hz, octaves wide, dB).
+    `room` is the distance of the walls beyond the objects, relative to a living room; `dryness` in
+    dB is added to the direct-to-tail ratio; `ambience` has two peaks of (Hz, octaves, dB).
     """
 
     wall: Surface
@@ -68,7 +68,7 @@ class Place:
 
     @cached_property
     def exponents(self) -> Floats:
-        """−ln(1 − α) of the surfaces by octave, (3, 7), α being the absorbed share of the power."""
+        """−ln(1 − α) of the surfaces by octave, (3, 7); α is the absorbed fraction of the power."""
         exponents: Floats = -np.log1p(-np.array([_ABSORPTION[s.material] for s in self.surfaces]))
         return exponents
 

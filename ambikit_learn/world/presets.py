@@ -1,4 +1,4 @@
-"""How hard a world is: bounds and odds that scenes are drawn from."""
+"""The difficulty of a world: bounds and probabilities from which scenes are drawn."""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ from ambikit import InputError, checks
 
 @dataclass(frozen=True)
 class Preset:
-    """Bounds (low, high) and odds of a scene; angles in degrees, times in seconds, levels in dB.
+    """Bounds (low, high) and probabilities of a scene; degrees, seconds and dB.
 
-    `silent_twin`: odds that a silent object is of a sounding object's class; `sounding_pair`: that
-    two sounding objects are of one class; `pulsing`: that a silent object moves as if it sounded;
-    `motion`: odds of still, orbiting, passing by; `spacing`: least angle between two objects;
-    `place_heard`: the ambience is that of the place that is seen, and not of any other.
+    `silent_twin`: probability that a silent object is of a sounding object's class;
+    `sounding_pair`: that two sounding objects are of one class; `pulsing`: that a silent object
+    moves as if it sounded; `motion`: probabilities of standing still, orbiting, passing by;
+    `spacing`: smallest angle between two objects; `place_heard`: the ambience is that of the
+    visible place, and not of a random one.
     """
 
     objects: tuple[int, int] = (3, 4)
@@ -48,7 +49,7 @@ class Preset:
         checks.within(self.radius[1], 0.5, 45.0, "radius")
         checks.within(self.elevation, 0.0, 90.0, "elevation")
         if min(self.motion) < 0.0 or abs(sum(self.motion) - 1.0) > 1e-6:
-            raise InputError(f"motion must be three odds that sum to 1, got {self.motion}")
+            raise InputError(f"motion must be three probabilities of sum 1, got {self.motion}")
 
 
 PRESETS = {
@@ -74,7 +75,6 @@ PRESETS = {
         level_spread=8.0,
         ambience_snr=(0.0, 15.0),
     ),
-    # Picture and ambience share the place: whether they belong together is easy to tell without
-    # any direction.
+    # Picture and ambience share the place, so that correspondence can be learned without direction.
     "scenes": Preset(ambience_snr=(0.0, 15.0), place_heard=True),
 }

@@ -1,4 +1,4 @@
-"""Pictures of a world: frames with boxes, ways and the acoustic power over them."""
+"""Pictures of a world: frames with boxes and paths of objects, over maps of the acoustic power."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from ambikit_learn.world.sounds import Signal, perform
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-# The map shows the sound of a third of a second around its frame.
+# Seconds of sound, centred at the time of the frame, that the map shows.
 LISTENED = 0.3
 FRAME_SIZE = (360, 720)
 MAP_SIZE = (90, 180)
@@ -36,17 +36,17 @@ def preview_world(folder: str | Path, *, clips: int = 4, moments: int = 2) -> li
     Parameters
     ----------
     folder : path
-        What `render_world` wrote.
+        Folder that `render_world` wrote.
     clips : int
-        The first clips, one picture each.
+        Number of clips, from the first one; each gives a picture.
     moments : int
-        Frames of a picture: the loudest of each half of the clip, or of as many equal parts.
+        Frames per picture: the loudest moments of as many equal parts of the clip.
 
     Returns
     -------
     list of Path
-        ``preview/{name}.png`` below the folder. Boxes and ways of what sounds are blue, of what is
-        silent white and dashed; the brighter, the more sound comes from there.
+        ``preview/{name}.png`` below the folder. Boxes and paths of sounding objects are blue, those
+        of silent ones white and dashed; the map is brighter where more sound arrives.
 
     Raises
     ------
@@ -81,7 +81,7 @@ def draw_clip(path: Path, settings: Settings, index: int, moments: int) -> None:
         grid = ambikit.plot.equirectangular_grid(*MAP_SIZE)
         ambikit.plot.heat_map(ambikit.power_map(heard, *grid), frame=frame, ax=axes)
         axes.set_title(f"{scene.room.place}, {time:.1f} s")
-        # The objects are laid over the map, which would hide what they look like.
+        # The objects are drawn over the map, which would hide them.
         axes.imshow(cut_out(frame, boxes_at(truth, time)), extent=(180, -180, -90, 90))
         moment = min(round(time * LABEL_RATE), len(truth[0]["azimuth"]) - 1)
         for one in truth:
@@ -91,7 +91,7 @@ def draw_clip(path: Path, settings: Settings, index: int, moments: int) -> None:
 
 
 def _draw_object(axes: Axes, one: dict[str, Any], moment: int) -> None:
-    """Draw the box of an object at a label's moment, and its way through the clip."""
+    """Draw the box of an object at the time of a label, and its path through the clip."""
     from matplotlib.patheffects import withStroke
 
     colour, style = (SOUNDING, "-") if one["sounding"] else (SILENT, "--")
@@ -101,7 +101,7 @@ def _draw_object(axes: Axes, one: dict[str, Any], moment: int) -> None:
     )
     axes.plot(*_unbroken(azimuth, elevation), color=colour, linestyle=style, linewidth=1.5)
     centre = one["azimuth"][moment]
-    # At the picture's edges the label leans inwards, so that all of it is seen
+    # At the picture's edges the label is aligned inwards, so that it is not cut.
     side = "left" if centre > 150 else "right" if centre < -150 else "center"
     axes.text(
         centre,
@@ -115,7 +115,7 @@ def _draw_object(axes: Axes, one: dict[str, Any], moment: int) -> None:
 
 
 def loud_moments(sound: Signal, sample_rate: float, count: int) -> npt.NDArray[np.float64]:
-    """Return the middles, in seconds, of the loudest stretches of equal parts of a sound (n,)."""
+    """Return the times, in seconds, of the loudest sections of equal parts of a sound (n,)."""
     length = min(round(LISTENED * sample_rate), len(sound) // 2)
     energy = np.cumsum(np.square(sound, dtype=np.float64))
     parts = np.array_split(np.arange(len(sound) - length), count)
@@ -124,7 +124,7 @@ def loud_moments(sound: Signal, sample_rate: float, count: int) -> npt.NDArray[n
 
 
 def cut_out(frame: Frames, there: Boxes) -> Frames:
-    """Return a frame (H, W, 4) that is only opaque within boxes."""
+    """Return a frame (H, W, 4) that is opaque only within boxes."""
     azimuth, elevation = ambikit.plot.equirectangular_grid(*frame.shape[:2])
     rays = ambikit.angles_to_vector(azimuth, elevation)
     opaque = np.zeros(frame.shape[:2], bool)
@@ -139,7 +139,7 @@ def cut_out(frame: Frames, there: Boxes) -> Frames:
 def outline(
     azimuth: float, elevation: float, width: float, height: float
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """Return the edge of a box as directions in degrees, once round."""
+    """Return the outline of a box as a closed line of directions in degrees."""
     side = np.linspace(-1.0, 1.0, 16)
     one = np.ones(16)
     left = np.tan(np.deg2rad(width / 2)) * np.concatenate([side, one, -side, -one])
@@ -153,7 +153,7 @@ def outline(
 def _unbroken(
     azimuth: npt.ArrayLike, elevation: npt.ArrayLike
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """Lift the pen where a line crosses the seam."""
+    """Interrupt a line with NaN where it crosses the seam."""
     a, e = (np.array(angles, dtype=np.float64) for angles in (azimuth, elevation))
     jumps = np.flatnonzero(np.abs(np.diff(a)) > 180.0) + 1
     return np.insert(a, jumps, np.nan), np.insert(e, jumps, np.nan)

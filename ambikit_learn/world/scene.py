@@ -1,8 +1,8 @@
-"""What is in a scene: a pure description drawn from a seed, in numbers and names only.
+"""The description of a scene, drawn from a seed: numbers and names only.
 
-Sound and picture are both computed from it, so they agree by construction and every direction is
-known. World coordinates are metres from the camera (x, y, z with z up); the camera looks along
-the azimuth `heading`, and all directions that leave this file are seen from the camera.
+Sound and picture are both computed from it, so that they agree by construction and every direction
+is known. World coordinates are in metres from the camera (x, y, z with z up). The camera faces the
+azimuth `heading`; all directions that this module returns are relative to the camera.
 """
 
 from __future__ import annotations
@@ -37,29 +37,29 @@ CLASSES = (
 )
 INSTANCES = {"train": range(0, 50), "test": range(50, 70), "validation": range(70, 90)}
 CLEARANCE = 0.4
-# Low notes ring on, but not for ever: in real rooms more than the walls takes them up.
+# Upper bound of the decay time of low octaves: in real rooms not only the walls absorb them.
 LONGEST_DECAY = 1.3
 ATTEMPTS = 300
-# Paths that are drawn at once, of which those that keep their distance are taken.
+# Number of paths drawn at once; those that keep the required spacing are taken.
 CANDIDATES = 40
-# First number after the seed of every random stream, so that no two streams meet.
+# First number after the seed of each random stream, which keeps the streams independent.
 _SCENE, _LOOKS, _VOICE, PERFORMANCE, FIELD, SURFACES = range(6)
 
 
 @dataclass(frozen=True)
 class Instance:
-    """One individual of a class, with looks and a voice of its own."""
+    """One individual of a class, with its own looks and voice."""
 
     seed: int
     label: str
     index: int
 
     def looks(self) -> np.random.Generator:
-        """Return the random numbers of its looks, the same each time."""
+        """Return the random generator of its looks, in the same state each time."""
         return self._generator(_LOOKS)
 
     def voice(self) -> np.random.Generator:
-        """Return the random numbers of its voice, the same each time."""
+        """Return the random generator of its voice, in the same state each time."""
         return self._generator(_VOICE)
 
     def _generator(self, stream: int) -> np.random.Generator:
@@ -68,10 +68,11 @@ class Instance:
 
 @dataclass(frozen=True)
 class Trajectory:
-    """Way of an object: a straight line that turns about the camera.
+    """The path of an object: a straight line that turns about the camera.
 
-    ``p(t) = Rz(spin·t) (position + velocity·t)``, with `t` from the middle of the clip, metres,
-    and radians a second. Both rates 0 is still, spin alone orbits, velocity alone passes by.
+    ``p(t) = Rz(spin·t) (position + velocity·t)``, with `t` in seconds from the middle of the clip,
+    metres, and radians per second. An object with both rates 0 stands still, one with spin alone
+    orbits, and one with velocity alone passes by.
     """
 
     position: tuple[float, float, float]
@@ -79,13 +80,13 @@ class Trajectory:
     spin: float = 0.0
 
     def at(self, times: npt.ArrayLike) -> Floats:
-        """Return the places (T, 3) at times counted from the middle of the clip."""
+        """Return the positions (T, 3) at times relative to the middle of the clip."""
         t = np.asarray(times, dtype=np.float64)
         return along(np.array(self.position), np.array(self.velocity), np.array(self.spin), t)
 
 
 def along(position: Floats, velocity: Floats, spin: Floats, times: Floats) -> Floats:
-    """Return the places (..., T, 3) on paths (..., 3), (..., 3) and (...) at times (T,)."""
+    """Return the positions (..., T, 3) on paths (..., 3), (..., 3) and (...) at times (T,)."""
     moved = position[..., None, :] + times[:, None] * velocity[..., None, :]
     turn = spin[..., None] * times
     cos, sin = np.cos(turn), np.sin(turn)
@@ -97,10 +98,10 @@ def along(position: Floats, velocity: Floats, spin: Floats, times: Floats) -> Fl
 
 @dataclass(frozen=True)
 class Object:
-    """Something seen in the scene, and heard if it sounds.
+    """An object of the scene, which is visible, and audible if it is sounding.
 
-    `pulsing` objects move as if they sounded; `size` is half their height in metres; `level` is
-    the direct sound's level at their mean distance, in dB.
+    A `pulsing` object moves as if it sounded; `size` is half its height in metres; `level` is the
+    level of the direct sound at its mean distance, in dB.
     """
 
     instance: Instance
@@ -113,10 +114,10 @@ class Object:
 
 @dataclass(frozen=True)
 class Room:
-    """Shoebox round the camera.
+    """A shoebox room around the camera.
 
     `walls` are the distances to +x, −x, +y, −y, +z, −z in metres; `t60` in seconds at 0.5-1 kHz;
-    `direct_to_tail` in dB; `place` is a key of `PLACES`, which says what the walls are made of.
+    `direct_to_tail` in dB; `place` is a key of `PLACES`, which gives the materials of the walls.
     Under the open sky there is no ceiling and no echo from it.
     """
 
@@ -134,14 +135,14 @@ class Room:
 
     @property
     def kind(self) -> Place:
-        """What sort of place it is."""
+        """The kind of place."""
         return PLACES[self.place]
 
     def reflection(self) -> Floats:
-        """Return the pressure that side walls, ceiling and floor send back by octave, (3, 7).
+        """Return the pressure reflection factors (3, 7) of side walls, ceiling, floor by octave.
 
-        The materials are made more or less absorbing, all by the same power of 1 − α, so that
-        Millington's ``T60 = 0.161 V / −Σ S ln(1 − α)`` gives `t60` at 0.5-1 kHz.
+        The absorption of all materials is scaled by the same power of 1 − α, so that Millington's
+        ``T60 = 0.161 V / −Σ S ln(1 − α)`` gives `t60` at 0.5-1 kHz.
         """
         exponents, total = self.kind.exponents, self._absorption
         scale = 0.161 * math.prod(self._size) / (self.t60 * total[REFERENCE].mean())
@@ -156,7 +157,7 @@ class Room:
 
     @cached_property
     def _absorption(self) -> Floats:
-        """−ln(1 − α) of the surfaces by octave, summed with their areas as weights."""
+        """The sum of −ln(1 − α) of the surfaces by octave, weighted with their areas."""
         x, y, z = self._size
         areas = np.array([2.0 * z * (x + y), 0.0 if self.kind.open_sky else x * y, x * y])
         total: Floats = areas @ self.kind.exponents
@@ -164,14 +165,14 @@ class Room:
 
     @property
     def _size(self) -> tuple[float, float, float]:
-        """Length along x, y and z."""
+        """Lengths of the room along x, y and z."""
         front, back, left, right, top, bottom = self.walls
         return front + back, left + right, top + bottom
 
 
 @dataclass(frozen=True)
 class Scene:
-    """Everything that decides a clip; `ambience` is the place whose sound is all around."""
+    """The full description of a clip; `ambience` is the place whose ambience is heard."""
 
     seed: int
     index: int
@@ -183,19 +184,19 @@ class Scene:
     ambience_snr: float
 
     def generator(self, stream: int, number: int = 0) -> np.random.Generator:
-        """Return the random numbers of a stream.
+        """Return the random generator of a stream.
 
-        That is an object's `PERFORMANCE`, by its place in `objects`, or else the `FIELD` of sound
-        or the `SURFACES` around the objects.
+        A stream is the `PERFORMANCE` of an object, by its index in `objects`, the `FIELD` of sound,
+        or the `SURFACES` of the room.
         """
         return np.random.default_rng([self.seed, stream, self.index, number])
 
     def turned(self, yaw: float) -> Scene:
-        """Return the scene as if all of it had turned by `yaw` radians about the camera."""
+        """Return the scene turned about the camera by `yaw` radians."""
         return replace(self, heading=self.heading - yaw)
 
     def places(self, positions: Floats) -> tuple[Floats, Floats, Floats]:
-        """Return azimuth, elevation (radians, from the camera) and distance of world places."""
+        """Return azimuth, elevation (radians, from the camera) and distance of world positions."""
         x, y, z = np.moveaxis(positions, -1, 0)
         distance = np.sqrt(x * x + y * y + z * z)
         azimuth = np.arctan2(y, x) - self.heading
@@ -216,13 +217,13 @@ def sample_scene(preset: Preset, *, seed: int, index: int, split: str, duration:
     Parameters
     ----------
     preset : Preset
-        How hard the scene may be.
+        Bounds of the difficulty.
     seed, index : int
-        World and clip; the scene depends on nothing else.
+        Seed of the world, and number of the clip.
     split : {"train", "validation", "test"}
         The splits share no instance.
     duration : float
-        Seconds.
+        Length of the clip in seconds.
 
     Returns
     -------
@@ -285,7 +286,7 @@ def sample_scene(preset: Preset, *, seed: int, index: int, split: str, duration:
 
 @lru_cache(maxsize=4)
 def _moments(duration: float) -> Floats:
-    """Return the times of labels, counted from the middle of a clip."""
+    """Return the times of labels relative to the middle of a clip."""
     times: Floats = np.linspace(-0.5, 0.5, 1 + round(duration * LABEL_RATE)) * duration
     return times
 
@@ -306,7 +307,7 @@ def _draw_objects(preset: Preset, rng: np.random.Generator) -> tuple[list[str], 
 def _individuals(
     labels: Sequence[str], seed: int, split: str, rng: np.random.Generator
 ) -> list[Instance]:
-    """Draw an individual for each object, none twice in a scene."""
+    """Draw a different individual for each object."""
     pool = INSTANCES[split]
     indices = pool.start + rng.permutation(len(pool))[: len(labels)]
     return [Instance(seed, name, int(i)) for name, i in zip(labels, indices, strict=True)]
@@ -315,9 +316,9 @@ def _individuals(
 def _draw_paths(
     preset: Preset, times: Floats, rng: np.random.Generator
 ) -> tuple[Callable[[int], Trajectory], Floats, Floats]:
-    """Draw paths, still, orbiting or passing by, with the preset's odds.
+    """Draw paths, still, orbiting or passing by, with the preset's probabilities.
 
-    Returns each path by its number, and size (C,) and places (C, T, 3) of what is on them.
+    Return each path by its number, and sizes (C,) and positions (C, T, 3) of the objects on them.
     """
     count = CANDIDATES
     elevation = np.deg2rad(rng.uniform(-preset.elevation, preset.elevation, count))
@@ -343,7 +344,7 @@ def _draw_paths(
 
 
 def _apart(preset: Preset, sizes: Floats, places: Floats, count: int) -> list[int]:
-    """Choose up to so many of the paths (C, T, 3) that keep the preset's bounds throughout."""
+    """Choose at most `count` of the paths (C, T, 3) that always keep the preset's bounds."""
     distance = np.sqrt(np.square(places).sum(axis=-1))
     seen = places / distance[..., None]
     radius = np.rad2deg(np.arctan(sizes[:, None] / distance))
@@ -360,7 +361,7 @@ def _apart(preset: Preset, sizes: Floats, places: Floats, count: int) -> list[in
 
 
 def _room_around(sizes: Floats, places: Floats, preset: Preset, rng: np.random.Generator) -> Room:
-    """Draw a room whose walls clear every object (N,) on its way (N, T, 3)."""
+    """Draw a room whose walls clear every object (N,) on its path (N, T, 3)."""
     radius = sizes[:, None, None]
     reach = [(radius + places).max(axis=(0, 1)), (radius - places).max(axis=(0, 1))]
     outdoors = bool(rng.random() < preset.open_sky)

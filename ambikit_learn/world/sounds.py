@@ -1,8 +1,8 @@
-"""What each class sounds like: synthesis from an individual's voice and a performance's timing.
+"""The sounds of the classes: synthesis from an individual's voice and a performance's timing.
 
-A voice is a function (individual, performance, samples, sample_rate) -> signal, where the two
-generators draw what stays with the individual (pitch, timbre, tempo) and what is new each time
-(onsets, strengths, contours).
+A voice is a function (individual, performance, samples, sample_rate) -> signal. The first generator
+draws what characterises the individual (pitch, timbre, tempo), the second what is new in each
+performance (onsets, strengths, contours).
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ Voice = Callable[[Random, Random, int, float], Signal]
 
 ACTIVITY_RATE = 100.0
 RELEASE = 0.15
-# Pitch and loudness are drawn as lines between keys so many times a second.
+# Keys per second of pitch and loudness, which are interpolated linearly.
 CONTROL_RATE = 1000.0
 
 
 @dataclass(frozen=True)
 class Performance:
-    """What an object plays: `signal` (n,) of unit RMS, and `activity` (m,) at 100 Hz, 0 to 1.
+    """The sound of an object: `signal` (n,) of unit RMS, and `activity` (m,) at 100 Hz, 0 to 1.
 
-    The activity follows the signal's envelope; it moves the picture.
+    The activity follows the envelope of the signal and drives the motion in the picture.
     """
 
     signal: Signal
@@ -41,21 +41,21 @@ class Performance:
 
 
 def perform(scene: Scene, number: int, sample_rate: float) -> Performance:
-    """Play an object of the scene.
+    """Synthesise the sound of an object of the scene.
 
     Parameters
     ----------
     scene : Scene
     number : int
-        Place in ``scene.objects``.
+        Index in ``scene.objects``.
     sample_rate : float
-        Hz.
+        Sample rate in Hz.
 
     Returns
     -------
     Performance
-        The same each time. A silent object that only moves gets one too, one that does neither
-        gets silence.
+        The same for each call. A silent object that pulses has one too; one that does not pulse has
+        silence.
 
     Examples
     --------
@@ -77,11 +77,11 @@ def perform(scene: Scene, number: int, sample_rate: float) -> Performance:
 
 
 def activity(signal: Signal, sample_rate: float) -> Signal:
-    """Return the envelope of a signal at 100 Hz: quick to rise, falling by 1/e in 0.15 s."""
+    """Return the envelope of a signal at 100 Hz: immediate attack, decay to 1/e in 0.15 s."""
     edges, counts, rise = _frames(len(signal), sample_rate)
     level = np.sqrt(np.add.reduceat(np.square(signal), edges) / counts)
     level /= level.max() + np.float32(1e-9)
-    # A peak that decays by a fixed factor a step is a running maximum once the decay is undone.
+    # A peak that decays by a fixed factor per step is a running maximum once the decay is undone.
     held = np.maximum.accumulate(0.5 * np.log(level + 1e-12) + rise) - rise
     envelope: Signal = np.exp(held).clip(0.0, 1.0).astype(np.float32)
     return envelope
@@ -89,14 +89,14 @@ def activity(signal: Signal, sample_rate: float) -> Signal:
 
 @functools.lru_cache(maxsize=8)
 def _frames(n: int, sample_rate: float) -> tuple[npt.NDArray[np.intp], Signal, Floats]:
-    """Return the first samples and lengths of frames of activity, and the decay to be undone."""
+    """Return the first samples and lengths of activity frames, and the decay to be undone."""
     edges = np.arange(0, n, sample_rate / ACTIVITY_RATE).astype(np.intp)
     counts = np.diff(edges, append=n).astype(np.float32)
     return edges, counts, np.arange(len(edges)) / (ACTIVITY_RATE * RELEASE)
 
 
 def _onsets(play: Random, n: int, sample_rate: float, rate: float, jitter: float) -> list[int]:
-    """Draw event times in samples: `rate` a second, each interval off by up to `jitter`."""
+    """Draw event times in samples: `rate` per second, with intervals varied by up to `jitter`."""
     count = int(n / sample_rate * rate * (1 + jitter)) + 2
     gaps = play.uniform(1 - jitter, 1 + jitter, count) / rate
     times = np.cumsum(gaps) - play.uniform(0.3, 1.0) * gaps[0]
@@ -104,7 +104,7 @@ def _onsets(play: Random, n: int, sample_rate: float, rate: float, jitter: float
 
 
 def _noise(play: Random, n: int) -> Signal:
-    """Return white noise of unit power; even numbers are drawn faster than normal ones."""
+    """Return white noise of unit power; uniform numbers are drawn faster than normal ones."""
     noise = play.random(n, dtype=np.float32)
     noise -= np.float32(0.5)
     noise *= np.float32(math.sqrt(12.0))
@@ -123,12 +123,12 @@ def _count(n: int, sample_rate: float) -> int:
 
 
 def _hop(sample_rate: float) -> int:
-    """Return how many samples lie between keys."""
+    """Return the number of samples between keys."""
     return max(1, round(sample_rate / CONTROL_RATE))
 
 
 def _contour(play: Random, times: Signal, rate: float) -> Signal:
-    """Return a smooth random curve in 0 to 1 that changes about `rate` times a second."""
+    """Return a smooth random curve in 0 to 1 that changes about `rate` times per second."""
     keys = play.random(int(times[-1] * rate) + 2)
     place = times * np.float32(rate)
     left = place.astype(np.intp)
@@ -139,7 +139,7 @@ def _contour(play: Random, times: Signal, rate: float) -> Signal:
 
 
 def _lines(keys: Signal, n: int, sample_rate: float) -> Signal:
-    """Return n samples along the lines that join keys."""
+    """Interpolate keys linearly to n samples."""
     hop = _hop(sample_rate)
     along = np.arange(hop, dtype=np.float32) / np.float32(hop)
     lines: Signal = (keys[:-1, None] + np.diff(keys)[:, None] * along).ravel()
@@ -147,7 +147,7 @@ def _lines(keys: Signal, n: int, sample_rate: float) -> Signal:
 
 
 def _arch(keys: int, power: float) -> Signal:
-    """Return a loudness that swells from 0 and returns to it."""
+    """Return a loudness that rises from 0 and returns to 0."""
     swell = np.sin(np.linspace(0, np.pi, keys, dtype=np.float32)).clip(0.0)
     return swell ** np.float32(power)
 
@@ -185,7 +185,7 @@ def _bodies(
 ) -> Signal:
     """Return sums (B, m) of decaying sinusoids, as of struck bodies, of frequencies (B, M) in Hz.
 
-    They decay to 1/e in seconds, and end when they have died away, or after `n` samples.
+    Decay times to 1/e are in seconds; the sums end when they have decayed, or after `n` samples.
     """
     from ambikit_learn.world._kernels.voices import ring
 
@@ -198,7 +198,7 @@ def _bodies(
 
 
 def _strike(n: int, bodies: Signal, onsets: list[int], gains: npt.ArrayLike) -> Signal:
-    """Return n samples of bodies (B, m) that are struck in turn."""
+    """Return n samples of bodies (B, m) that are struck one after the other."""
     from ambikit_learn.world._kernels.voices import strike
 
     out = np.zeros(n, np.float32)
@@ -214,7 +214,7 @@ def _strike(n: int, bodies: Signal, onsets: list[int], gains: npt.ArrayLike) -> 
 
 
 def _accordion(voice: Random, play: Random, n: int, sample_rate: float) -> Signal:
-    """Chords of reeds, two a note and a little out of tune, on a bellows that swells."""
+    """Chords of reeds, two slightly detuned ones per note, on a bellows that swells."""
     root, beat = np.exp(voice.uniform(np.log(180), np.log(300))), voice.uniform(1.004, 1.012)
     table = _period(1.0 / np.arange(1, 25) ** voice.uniform(0.6, 1.0), voice.uniform(0, 6.3, 24))
     rate = voice.uniform(1.5, 3.0)
@@ -233,7 +233,7 @@ def _accordion(voice: Random, play: Random, n: int, sample_rate: float) -> Signa
 
 
 def _bell(voice: Random, play: Random, n: int, sample_rate: float) -> Signal:
-    """Inharmonic partials of a church bell that die away."""
+    """Decaying inharmonic partials of a church bell."""
     nominal = np.exp(voice.uniform(np.log(300), np.log(900)))
     ratios = np.array([0.5, 1.0, 1.19, 1.56, 2.0, 2.66, 3.01, 4.1]) * voice.normal(1, 0.01, 8)
     decays = voice.uniform(0.35, 0.7) / np.sqrt(ratios)

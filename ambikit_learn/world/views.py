@@ -1,7 +1,7 @@
-"""Views of the sphere as rays, and where in them something may be seen.
+"""Views of the sphere as rays, and the windows of a view in which an object is visible.
 
-The ray of pixel (i, j) is along ``rows[i, :3] + rows[i, 3] * columns[j]``, which holds for all of
-the sphere as for a plane that touches it, and costs no sine a pixel.
+The ray of pixel (i, j) is along ``rows[i, :3] + rows[i, 3] * columns[j]``. This form holds for the
+whole sphere and for tangent planes, and needs no trigonometric function per pixel.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ class Rays(NamedTuple):
 
 
 def sphere(heading: float, height: int, width: int) -> Rays:
-    """Return the rays of an equirectangular frame whose middle is at the azimuth `heading`.
+    """Return the rays of an equirectangular frame whose centre is at the azimuth `heading`.
 
     Examples
     --------
@@ -42,19 +42,19 @@ def sphere(heading: float, height: int, width: int) -> Rays:
 def sphere_windows(
     azimuth: Floats, elevation: Floats, reach: Floats, height: int, width: int
 ) -> Integers:
-    """Return where an equirectangular frame lies within an angle of a direction.
+    """Return the window of an equirectangular frame within an angle of a direction.
 
     Parameters
     ----------
     azimuth, elevation, reach : (...) ndarray
-        Radians, seen from the camera.
+        Direction from the camera and angle around it, in radians.
     height, width : int
-        Of the frame, in pixels.
+        Size of the frame in pixels.
 
     Returns
     -------
     (..., 4) ndarray
-        Rows from, to, columns from, to. The columns may go on beyond the seam, on either side.
+        First row, end row, first column, end column. Columns may extend beyond the seam.
     """
     top = np.maximum(0, ((0.5 - (elevation + reach) / np.pi) * height).astype(np.int64))
     bottom = np.minimum(height, ((0.5 - (elevation - reach) / np.pi) * height).astype(np.int64) + 2)
@@ -68,10 +68,10 @@ def sphere_windows(
 
 
 def perspectives(axes: Floats, size: int) -> list[Rays]:
-    """Return the rays of square pictures on planes that touch the sphere.
+    """Return the rays of square pictures on tangent planes of the sphere.
 
-    The rows of each of `axes` (K, 3, 3) are a view's forward, leftward and upward vectors, the last
-    two as long as half of the view on the plane.
+    The rows of each of `axes` (K, 3, 3) are the forward, left and up vectors of a view; the last
+    two have half the size of the view on the plane as their length.
     """
     step = (1.0 - (2.0 * np.arange(size) + 1.0) / size)[:, None]
     forward, left, up = axes[:, 0, None], axes[:, 1, None], axes[:, 2, None]
@@ -89,23 +89,23 @@ def view_axes(azimuth: Floats, elevation: Floats, width: Floats, height: Floats)
 
 
 def view_windows(axes: Floats, towards: Floats, reach: Floats, size: int) -> Integers:
-    """Return all of a picture where it may show what is within an angle of a direction.
+    """Return the window of a picture that contains all within an angle of a direction.
 
     Parameters
     ----------
     axes : (K, 3, 3) ndarray
         As for `perspectives`.
     towards : (..., 3) ndarray
-        Unit vectors.
+        Directions as unit vectors.
     reach : (...) ndarray
-        Radians.
+        Angles around the directions, in radians.
     size : int
-        Of the pictures, in pixels.
+        Size of the pictures in pixels.
 
     Returns
     -------
     (K, ..., 4) ndarray
-        Rows from, to, columns from, to; all 0 where it cannot be seen.
+        First row, end row, first column, end column; all 0 where nothing is visible.
     """
     corner = np.arctan(np.sqrt(np.square(axes[:, 1:]).sum((1, 2))))
     away = np.arccos(np.clip(np.tensordot(axes[:, 0], towards, (-1, -1)), -1.0, 1.0))

@@ -1,9 +1,9 @@
-"""Convolution of a long sound with a long response, block by block, side by side.
+"""Partitioned convolution of a long sound with a long response.
 
-Blocks of both are lanes of one array, so that the innermost loops, over lanes, run in vectors and
-know nothing of the order in which a Fourier transform keeps its numbers. A transform of BLOCK
-complex numbers, turned so that what runs over its end comes back times i, holds the 2 BLOCK samples
-of a product of blocks: its real part is the first half, its imaginary part the second.
+The blocks of both are lanes of one array, so that the innermost loops, over lanes, are vectorised
+and independent of the order of the bins of the transform. A transform of BLOCK complex numbers,
+modulated so that what wraps around is multiplied by i, holds the 2 BLOCK samples of the convolution
+of two blocks: its real part is the first half, its imaginary part the second.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ def _load(signal: Any, quarter: Any, z: Any, first: int) -> None:
                 z[1, start + i, first + p] = sine[start + i] * source[i]
 
 
-# A length that the compiler knew would keep it from running the lanes in vectors.
+# A length known to the compiler would keep it from vectorising over the lanes.
 @njit(cache=True, nogil=True, fastmath={"contract"}, forceinline=True)
 def _transform(z: Any, cosine: Any, sine: Any) -> None:
-    """Transform z (2, BLOCK, lanes), real and imaginary, in place; bins end in disorder."""
+    """Transform z (2, BLOCK, lanes), real and imaginary, in place; bins are not in order."""
     n = z.shape[1]
     size = n
     while size >= 4:
@@ -61,7 +61,7 @@ def _transform(z: Any, cosine: Any, sine: Any) -> None:
 
 @njit(cache=True, nogil=True, fastmath={"contract"}, forceinline=True)
 def _restore(z: Any, cosine: Any, sine: Any) -> None:
-    """Undo `_transform`, step by step, but for a factor of BLOCK."""
+    """Invert `_transform` step by step, up to a factor of BLOCK."""
     size = 4
     n = z.shape[1]
     while size <= n:
@@ -109,7 +109,7 @@ def _multiply(z: Any, first: int, last: int, history: Any, y: Any) -> None:
 
 @njit(cache=True, nogil=True, fastmath={"contract"}, forceinline=True)
 def _unload(y: Any, quarter: Any, out: Any) -> None:
-    """Turn y (2, BLOCK, M) back, and add what runs over the end of a block to the next."""
+    """Demodulate y (2, BLOCK, M), and add the second half of each block to the next block."""
     cosine, sine, scale = quarter[0], quarter[1], np.float32(1 / BLOCK)
     out[:] = _ZERO
     for start in range(0, BLOCK, _TILE):
@@ -127,7 +127,7 @@ def _unload(y: Any, quarter: Any, out: Any) -> None:
 def convolve(
     signal: Any, response: Any, turn: Any, quarter: Any, z: Any, history: Any, y: Any, out: Any
 ) -> None:
-    """Fill out (n,) with the first samples of a signal through a response.
+    """Fill out (n,) with the first samples of the convolution of a signal with a response.
 
     `turn` (2, BLOCK) holds cosine and sine of one turn, `quarter` those of a quarter of one.
     Scratch, where the three have P, Q and M blocks, full or not: z (2, BLOCK, P + Q or more), all

@@ -1,8 +1,8 @@
 """Objects painted into views of the sphere: flat figures that face the camera.
 
-A figure is a function of the place (x, y) on the plane that touches the sphere at the object's
-centre, with x to the right, y up and the object's radius as unit. It is laid from signed distance
-fields, whose edges are softened over one pixel, so one sample a pixel is enough.
+A figure is a function of the position (x, y) on the tangent plane at the object's centre, with x to
+the right, y up and the object's radius as unit. It is composed of signed distance fields whose
+edges are softened over one pixel, so that one sample per pixel is enough.
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ WOOD = (0.5, 0.3, 0.14)
 class Look(NamedTuple):
     """An individual at one moment.
 
-    `active` in 0 to 1 follows the sound; `swing` in -1 to 1 beats at the class's own rate; `turn`
-    is the running sum of the activity, and (`cos`, `sin`) an angle in proportion to it; `sharp` is
-    pixels a unit.
+    `active` in 0 to 1 follows the sound; `swing` in -1 to 1 oscillates at the rate of the class;
+    `turn` is the running sum of the activity, and (`cos`, `sin`) an angle proportional to it;
+    `sharp` is the number of pixels per unit.
     """
 
     main: Colour
@@ -60,7 +60,7 @@ def _tint(colour: Colour, light: float) -> Colour:
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=True, forceinline=True)
 def _over(under: Paint, distance: float, look: Look, colour: Colour) -> Paint:
-    """Lay a colour over `under` (premultiplied r, g, b, coverage) where the distance is below 0."""
+    """Composite a colour over `under` (premultiplied r, g, b, coverage) at negative distances."""
     a = min(max(0.5 - distance * look.sharp, 0.0), 1.0)
     k = 1.0 - a
     return (
@@ -73,7 +73,7 @@ def _over(under: Paint, distance: float, look: Look, colour: Colour) -> Paint:
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=True, forceinline=True)
 def _rimmed(under: Paint, distance: float, look: Look, colour: Colour) -> Paint:
-    """Lay a colour with a dark rim."""
+    """Composite a colour with a dark rim."""
     return _over(_over(under, distance, look, _tint(colour, 0.3)), distance + 0.05, look, colour)
 
 
@@ -109,13 +109,13 @@ def _line(x: float, y: float, ax: float, ay: float, bx: float, by: float, radius
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=True, forceinline=True)
 def _nearest(x: float, step: float) -> float:
-    """Return how far x is from the nearest multiple of a step."""
+    """Return the distance of x from the nearest multiple of a step."""
     return x - step * math.floor(x / step + 0.5)
 
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=True, forceinline=True)
 def _around(x: float, y: float, count: int) -> tuple[float, float]:
-    """Turn (x, y) by a multiple of a circle's part, so that it lies near the x axis."""
+    """Turn (x, y) by a multiple of 1 / `count` of a circle, to lie near the x axis."""
     angle, radius = _nearest(math.atan2(y, x), 2.0 * math.pi / count), _length(x, y)
     return radius * math.cos(angle), radius * math.sin(angle)
 

@@ -1,7 +1,7 @@
-"""The room seen from the camera: one ray a sample, textured walls, a lamp or the sun.
+"""The room seen from the camera: ray casting of textured walls, with a lamp or the sun.
 
-Textures are averaged over the width that a ray has where it meets a surface, so that one ray a
-pixel shows what many would.
+Textures are averaged over the width of a ray where it meets a surface, so that one ray per pixel
+shows what many would.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ _LATTICE = np.random.default_rng(0).random((128, 128), np.float32)
 
 
 class Decor(NamedTuple):
-    """What a room looks like, in tuples: arrays would be counted as in use for each ray.
+    """The looks of a room, in tuples: numba would count references to arrays for each ray.
 
     `walls`: distances to +x, -x, +y, -y, +z, -z in metres; `kinds` and `colours` of walls, ceiling
-    and floor; `lamp`: a place, or the sun's direction under the open sky; `windows`: centre and
+    and floor; `lamp`: its place, or the sun's direction under the open sky; `windows`: centre and
     half width in each wall (0: none); `seed` of the textures.
     """
 
@@ -40,14 +40,14 @@ class Decor(NamedTuple):
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=True, forceinline=True)
 def _random(u: float, v: float, seed: int) -> float:
-    """Return a number of −½ to ½ fixed by a cell of a grid, one a unit."""
+    """Return a number of −½ to ½ that is fixed by a cell of the unit grid."""
     i, j = math.floor(u) + 37 * seed, math.floor(v) + 59 * seed
     return float(_LATTICE[i & 127, j & 127]) - 0.5
 
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=True, forceinline=True)
 def _kept(blur: float) -> float:
-    """Return the share of a contrast between cells of size 1 that is left by averaging."""
+    """Return the fraction of a contrast between cells of size 1 that remains after averaging."""
     return min(max(1.5 - blur, 0.0), 1.0)
 
 
@@ -77,14 +77,14 @@ def _cloud(u: float, v: float, blur: float, seed: int) -> float:
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=True, forceinline=True)
 def _line(gap: float, half: float, blur: float) -> float:
-    """Return the share of a ray that falls on a line, at `gap` from its middle, `half` as wide."""
+    """Return the fraction of a ray on a line of half width `half`, at `gap` from its middle."""
     b = 0.5 * blur
     return max(min(gap + b, half) - max(gap - b, -half), 0.0) / blur
 
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=True, forceinline=True)
 def _joint(x: float, period: float, half: float, blur: float) -> float:
-    """Return the share of a ray that falls on lines at all multiples of a period."""
+    """Return the fraction of a ray that falls on lines at all multiples of a period."""
     cell = x / period + 0.5
     return _line(abs(cell - math.floor(cell) - 0.5) * period, half, blur)
 
@@ -98,7 +98,7 @@ def _square(x: float, blur: float) -> float:
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=True, forceinline=True)
 def _material(kind: int, u: float, v: float, du: float, dv: float, seed: int) -> float:
-    """Brightness of a surface at (u, v), averaged over (du, dv), all in metres.
+    """Return the brightness of a surface at (u, v), averaged over (du, dv), all in metres.
 
     0 plaster, 1 brick, 2 striped paper, 3 panels, 4 hedge, 5 stone; 6 planks, 7 tiles, 8 carpet,
     9 grass, 10 paving.
@@ -148,7 +148,7 @@ def _material(kind: int, u: float, v: float, du: float, dv: float, seed: int) ->
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=True, forceinline=True)
 def _sky(x: float, y: float, z: float, grain: float, sun: Colour, seed: int) -> Colour:
-    """Colour of the sky in direction (x, y, z), with hills along the horizon."""
+    """Return the colour of the sky in direction (x, y, z), with hills along the horizon."""
     flat = math.sqrt(x * x + y * y) + 1e-9
     cos, sin = x / flat, y / flat
     if z < 0.32 * flat:
@@ -182,7 +182,7 @@ def _window(u: float, v: float, window: tuple[float, float]) -> int:
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=True, forceinline=True)
 def _ray(x: float, y: float, z: float, grain: float, decor: Decor) -> Colour:
-    """Colour seen along a unit vector of the world, by a ray that widens by `grain` a metre."""
+    """Return the colour along a unit vector, for a ray that widens by `grain` per metre."""
     walls, lamp, open_sky = decor.walls, decor.lamp, decor.open_sky
     tx = walls[0] / x if x > 1e-9 else walls[1] / max(-x, 1e-9)
     ty = walls[2] / y if y > 1e-9 else walls[3] / max(-y, 1e-9)
@@ -223,9 +223,9 @@ def _ray(x: float, y: float, z: float, grain: float, decor: Decor) -> Colour:
         if side == 4 and far < 0.45:
             return 1.0, 0.98, 0.9
         facing = max((nx * lx + ny * ly + nz * lz) / far, 0.0)
-        # The ceiling lives on what floor and walls send up.
+        # The ceiling is lit by reflections from floor and walls.
         light = (0.78 if side == 4 else 0.5) + 0.75 * facing / (1.0 + 0.05 * far * far)
-    # Corners see less of the light that the other walls send back.
+    # Corners receive less of the light that the other walls reflect.
     gap = 9.0
     if side > 1:
         gap = min(gap, min(walls[0] - px, walls[1] + px))

@@ -1,4 +1,4 @@
-"""Sound on its way through a room: coloured by walls and air, delayed, weighed and spread."""
+"""Propagation of sound through a room: filtering by walls and air, delays, weights and tails."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def _filters() -> npt.NDArray[np.float32]:
 
 _FILTERS = _filters()
 BLOCK = 64
-"""Samples in which a delay changes so little that fading between its ends stands for it."""
+"""Samples of a block; its moving delay is approximated by a fade between the delays at its ends."""
 MARGIN = BLOCK + _TAPS
 """Samples of silence that a signal needs at both ends."""
 _FADE = (np.arange(BLOCK) / BLOCK).astype(np.float32)
@@ -48,7 +48,7 @@ def colour(signal: Any, poles: Any, weights: Any, first: int, out: Any) -> None:
     low = np.empty((POLES, BLOCK), np.float32)
     for start in range(0, n, BLOCK):
         x = signal[start : start + BLOCK]
-        # Numbers of their own run side by side in the processor, unlike those of an array
+        # The processor overlaps recursions of scalars, but not those of array elements
         for i in range(len(x)):
             v = x[i]
             s0 = q0 * s0 + p0 * v
@@ -69,7 +69,7 @@ def colour(signal: Any, poles: Any, weights: Any, first: int, out: Any) -> None:
                 )
 
 
-# A fixed number of steps and indices without a sign run in vector registers.
+# A fixed number of steps and unsigned indices let the compiler vectorise.
 @njit(cache=True, nogil=True, fastmath={"contract"}, forceinline=True)
 def _filter(signal: Any, taps: Any, out: Any) -> None:
     """Filter `signal` (BLOCK + taps) into `out` (BLOCK)."""
@@ -82,7 +82,7 @@ def _filter(signal: Any, taps: Any, out: Any) -> None:
 
 @njit(cache=True, nogil=True, fastmath={"contract"}, forceinline=True)
 def _add(signal: Any, gains: Any, ends: Any, out: Any) -> None:
-    """Add a signal (BLOCK) to out (channels, BLOCK) with gains on their way to their ends."""
+    """Add a signal (BLOCK) to out (channels, BLOCK) with gains that fade linearly to their ends."""
     for c in range(len(gains)):
         gain, rise, row = gains[c], ends[c] - gains[c], out[c]
         for i in range(BLOCK):
@@ -153,9 +153,9 @@ def add_paths(
 
 @njit(cache=True, nogil=True, fastmath={"contract"})
 def spread(store: Any, begins: Any, weights: Any, out: Any) -> None:
-    """Add stretches of a store to out (channels, n), four at a time.
+    """Add sections of stored noise to out (channels, n), four at a time.
 
-    They begin at `begins` (R, 4), and go to the channels with `weights` (R, 4, channels).
+    They begin at `begins` (R, 4); `weights` (R, 4, channels) are their gains in the channels.
     """
     n = out.shape[1]
     for start in range(0, n, 8 * BLOCK):
@@ -175,7 +175,7 @@ def spread(store: Any, begins: Any, weights: Any, out: Any) -> None:
 def die_away(noise: Any, begin: int, rates: Any, out: Any) -> None:
     """Fill out (n,) with a sum of noises (B, …), read from `begin` on.
 
-    Each falls by exp(−rate) a sample.
+    Each decays by exp(−rate) per sample.
     """
     fall, level = np.empty((len(rates), BLOCK), np.float32), np.ones(len(rates))
     for b in range(len(rates)):
@@ -193,7 +193,7 @@ def die_away(noise: Any, begin: int, rates: Any, out: Any) -> None:
 
 @njit(cache=True, nogil=True, fastmath={"contract"})
 def loudest(x: Any) -> float:
-    """Return the greatest square of the pressure or velocity in x (4, n), which no turn changes."""
+    """Return the greatest square of pressure or velocity in x (4, n), invariant to rotation."""
     peaks = np.zeros(BLOCK, np.float32)
     for start in range(0, x.shape[1], BLOCK):
         w, y = x[0, start : start + BLOCK], x[1, start : start + BLOCK]

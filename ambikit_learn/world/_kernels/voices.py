@@ -18,12 +18,12 @@ _ZERO = np.float32(0)
 def oscillate(
     period: Any, pitch: Any, loudness: Any, hop: int, sample_rate: float, out: Any
 ) -> None:
-    """Add a waveform, of which `period` (PERIOD) is one, to out (n,).
+    """Add a waveform with the period `period` (PERIOD) to out (n,).
 
-    Its pitch, in Hz, and loudness are keys (n / hop + 2 or more), `hop` samples apart and joined by
-    lines.
+    Its pitch, in Hz, and its loudness are keys (n / hop + 2 or more), `hop` samples apart, which
+    are interpolated linearly.
     """
-    # The phase is a fraction of a turn in units of 2⁻³², which adds and wraps quickly.
+    # The phase is a fraction of a turn in units of 2⁻³², so that integer overflow wraps it.
     phase, unit, mask = 0, 2.0**32 / sample_rate, 2**32 - 1
     for k in range(-(-len(out) // hop)):
         row = out[k * hop : (k + 1) * hop]
@@ -38,7 +38,7 @@ def oscillate(
 
 @njit(cache=True, nogil=True, fastmath={"contract"})
 def ring(frequencies: Any, decays: Any, gains: Any, out: Any) -> None:
-    """Add decaying sines to out (n,): radians a sample, samples in which each falls by 1/e."""
+    """Add sines to out (n,): radians per sample, and samples in which each decays to 1/e."""
     sine, cosine = np.empty(_BLOCK, np.float32), np.empty(_BLOCK, np.float32)
     for m in range(len(frequencies)):
         fall = math.exp(-_BLOCK / decays[m])
@@ -46,7 +46,7 @@ def ring(frequencies: Any, decays: Any, gains: Any, out: Any) -> None:
             level = gains[m] * math.exp(-i / decays[m])
             sine[i] = level * math.sin(frequencies[m] * i)
             cosine[i] = level * math.cos(frequencies[m] * i)
-        # What one block did, the next does turned and weakened
+        # Each block is the last one, rotated in phase and attenuated
         real, imag = math.cos(frequencies[m] * _BLOCK), math.sin(frequencies[m] * _BLOCK)
         c, s = 1.0, 0.0
         for start in range(0, len(out), _BLOCK):
@@ -58,7 +58,7 @@ def ring(frequencies: Any, decays: Any, gains: Any, out: Any) -> None:
 
 @njit(cache=True, nogil=True, fastmath={"contract"})
 def strike(bodies: Any, which: Any, onsets: Any, gains: Any, out: Any) -> None:
-    """Add sounds (B, m) to out (n,), at each onset the one that is named, with a gain."""
+    """Add sounds (B, m) to out (n,): at each onset the sound of the given index, with a gain."""
     for k in range(len(onsets)):
         row, body, gain = out[onsets[k] :], bodies[which[k]], gains[k]
         for i in range(min(len(row), len(body))):
@@ -67,7 +67,7 @@ def strike(bodies: Any, which: Any, onsets: Any, gains: Any, out: Any) -> None:
 
 @njit(cache=True, nogil=True, fastmath={"contract"})
 def keep_band(poles: Any, x: Any) -> None:
-    """Filter x (n,) in place to fall by 12 dB an octave outside a band, by its two poles."""
+    """Filter x (n,) in place with two poles: 12 dB per octave outside a band."""
     p, q = poles[0], poles[1]
     a = b = c = d = _ZERO
     for i in range(len(x)):
