@@ -21,7 +21,7 @@ class SmallAudioNet(nn.Module):
 
 
 class AudioNet(nn.Module):
-    """The baseline's nine convolutions without skips: 4.74 M parameters, 512 values out."""
+    """The nine convolutions of the baseline, without skips: 4.74 M parameters, 512 outputs."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""Pieces shared by the networks, equal for one process and for many with a part of the batch."""
+"""Modules shared by the networks: the same results for one rank and for many that share a batch."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from ambikit_learn._distributed import gather, rank, ranks
 
 
 class BatchNorm(_BatchNorm):
-    """Batch normalisation by the statistics of all ranks, of any number of dimensions.
+    """Batch normalisation with the statistics of all ranks, for any number of dimensions.
 
-    In one process it is `torch.nn.BatchNorm2d` or its kin. `torch.nn.SyncBatchNorm` does the same
-    on GPUs only. Ranks have equal parts of the batch.
+    In one process it equals `torch.nn.BatchNorm2d` and its variants for other dimensions.
+    `torch.nn.SyncBatchNorm` does the same on GPUs only. All ranks have equal parts of the batch.
     """
 
     def _check_input_dim(self, input: Tensor) -> None:
-        """Take any number of dimensions."""
+        """Accept any number of dimensions."""
 
     def forward(self, input: Tensor) -> Tensor:
         """Return (N, C, ...) standardised over all but C."""
@@ -48,9 +48,9 @@ class BatchNorm(_BatchNorm):
 
 
 class Dropout(nn.Module):
-    """Dropout whose mask is that of the whole batch, of which each rank takes its part.
+    """Dropout with a mask for the whole batch, of which each rank applies its part.
 
-    So ranks agree with one process, provided that their generators do.
+    Many ranks thus equal one process, provided that their generators are in the same state.
     """
 
     def __init__(self, p: float) -> None:
@@ -58,7 +58,7 @@ class Dropout(nn.Module):
         self.p = p
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return (B, ...) with values set to 0 at random and the rest scaled up, in training."""
+        """Return (B, ...); in training, random values are set to 0 and the others scaled up."""
         if ranks() == 1 or not self.training or self.p == 0.0:
             return functional.dropout(x, self.p, self.training)
         mask = functional.dropout(x.new_ones(ranks(), *x.shape), self.p)
@@ -66,7 +66,7 @@ class Dropout(nn.Module):
 
 
 def at_least_float32(x: Tensor) -> Tensor:
-    """Return `x` in float32, or in float64 if it is."""
+    """Return `x` in float32, or unchanged if it is float64."""
     return x.to(torch.promote_types(x.dtype, torch.float32))
 
 

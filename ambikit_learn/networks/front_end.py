@@ -1,7 +1,7 @@
-"""The torch front end: ambisonic sound to the features of each crop's viewpoint, on any device.
+"""The torch front end: Ambisonic sound to the features of each crop's viewpoint, on any device.
 
-The transform is taken once per clip. What depends on the viewpoint is small algebra after it: the
-complex spectra are turned, or, for mel bands of the power, the 10 real entries of the mel-pooled
+The Fourier transform is computed once per clip. Only small matrices depend on the viewpoint: they
+rotate the complex spectra or, for mel bands of the power, the 10 real entries of the mel-pooled
 spatial covariance, since E[(R x)(R x)ᵀ] = R E[x xᵀ] Rᵀ.
 """
 
@@ -44,12 +44,12 @@ def look_at_rows(azimuth: Tensor, elevation: Tensor, rotation: Rotation = "exact
         Direction in radians.
     rotation : "exact" or "released"
         ``Ry(elevation) Rz(-azimuth)``, or its factors in the other order, as in the released code
-        of Morgado et al.: that misses the front by 15 degrees on average, by none at the horizon.
+        of Morgado et al., which misses the front by 15° on average, and by 0° at the horizon.
 
     Returns
     -------
     Tensor, shape (..., 4, 4)
-        In ACN order.
+        Rotation matrices in ACN order.
 
     Examples
     --------
@@ -88,8 +88,8 @@ class FrontEnd(nn.Module):
         ``"logmel"``: 10 log10 of the mel bands of each aligned channel. ``"foa_iv"``: followed by
         the normalised active intensity along x, y, z, pooled per band and averaged over frames.
     alignment : "rotate", "beamform" or "omni"
-        Turn the field so that the crop is at the front (4 channels), point a beam at the crop
-        (1 channel), or keep W, which knows no direction (1 channel).
+        Rotate the field so that the crop is at the front (4 channels), steer a beam to the crop
+        (1 channel), or keep W, which has no direction (1 channel).
     preset : str
         A name in `PRESETS`: ``"avsa"`` or ``"tiny"``.
     pattern : "basic" or "cardioid"
@@ -97,24 +97,24 @@ class FrontEnd(nn.Module):
     rotation : "exact" or "released"
         How ``"rotate"`` turns the field, see `look_at_rows`.
     source_rate : int, optional
-        Rate of the sound that will be given, in Hz; resampled where it differs from the preset's.
+        Sample rate of the input in Hz; it is resampled if it differs from the preset's.
     **overrides
         Fields of `ambikit.features.FeatureSettings` to replace in the preset.
 
     Raises
     ------
     InputError
-        If a name is unknown, settings contradict each other, or intensity is asked of an alignment
-        with one channel.
+        If a name is unknown, settings contradict each other, or intensity is requested from an
+        alignment with one channel.
 
     Notes
     -----
     Per band b, with ⟨·⟩ the average over frames, I = Re(W* v) and E = ½(|W|² + |v|²):
     ``î_b = ⟨Σ_f H_bf I_f⟩ / (⟨Σ_f H_bf E_f⟩ + ε)``, at most 1 in length.
 
-    Without fitted statistics the features are those of `ambikit.foa_features` on the sound turned
-    by `ambikit.rotate`. The covariance path squares the dynamic range: what lies more than about
-    60 dB under the clip's loudest channel in a band is rounding noise of float32.
+    Without fitted statistics the features equal `ambikit.foa_features` of the sound rotated by
+    `ambikit.rotate`. The covariance path squares the dynamic range: levels more than about 60 dB
+    below the clip's loudest channel in a band are rounding noise of float32.
 
     Examples
     --------
@@ -182,15 +182,15 @@ class FrontEnd(nn.Module):
 
     @property
     def channel_names(self) -> tuple[str, ...]:
-        """What each feature channel is, seen from the crop: the front is x."""
+        """Names of the feature channels, relative to the crop: its direction is x."""
         powers = FEATURE_CHANNELS["logmel"] if self.alignment == "rotate" else (self.alignment,)
         return powers + FEATURE_CHANNELS["foa_iv"][4:] if self.kind == "foa_iv" else powers
 
     @property
     def covariance_settings(self) -> dict[str, Any] | None:
-        """Settings of `ambikit.mel_covariance` whose result can be given in place of sound.
+        """Settings of `ambikit.mel_covariance` whose result can replace the sound.
 
-        None where there is no such thing: bands of the magnitude, and sound of another rate.
+        None where that is impossible: for bands of the magnitude, and for sound of another rate.
         """
         if self.mel.power != 2 or self.source_rate != self.mel.sample_rate:
             return None
@@ -199,7 +199,7 @@ class FrontEnd(nn.Module):
 
     @property
     def settings(self) -> dict[str, Any]:
-        """Arguments that build this front end again, plain enough for JSON."""
+        """Arguments that construct an equal front end, in types of JSON."""
         return {
             "kind": self.kind,
             "alignment": self.alignment,
@@ -215,20 +215,20 @@ class FrontEnd(nn.Module):
         Parameters
         ----------
         sound : Tensor, shape (B, 4, n) or (B, 10, frames, mels)
-            AmbiX sound, not turned; or what `ambikit.mel_covariance` makes of it with
-            `covariance_settings`, which leaves no transform to take.
+            AmbiX sound, not rotated; or its `ambikit.mel_covariance` with `covariance_settings`,
+            which saves the transform.
         azimuth, elevation : Tensor, shape (B, K)
             Viewpoints in radians.
 
         Returns
         -------
         Tensor, shape (B, K, C, frames, mels)
-            float32, whatever autocast is in force.
+            float32, also under autocast.
 
         Raises
         ------
         InputError
-            `sound` is neither, or a covariance of other settings.
+            `sound` has neither shape, or is a covariance with other settings.
         """
         with torch.autocast(sound.device.type, enabled=False):
             features = self.raw(sound.float(), azimuth.float(), elevation.float())
@@ -256,7 +256,7 @@ class FrontEnd(nn.Module):
     def spectra(self, sound: Tensor) -> Tensor:
         """Return the complex spectra (B, 4, bins, frames) of the sound (B, 4, n)."""
         if self.source_rate != self.mel.sample_rate:
-            # Here alone, and only when it is needed: torchaudio does not load beside every torch.
+            # Imported only when needed: torchaudio does not load with every version of torch.
             audio = checks.package("torchaudio.functional", "resampling on the device needs")
             sound = audio.resample(sound, self.source_rate, self.mel.sample_rate)
         frames = sound.shape[-1] // self.mel.hop
@@ -273,7 +273,7 @@ class FrontEnd(nn.Module):
 
     def covariance(self, sound: Tensor) -> Tensor:
         """Return mel(Re x xᴴ) of the sound (B, 4, n), the upper triangle: (B, 10, frames, mels)."""
-        # Few clips at a time stay in the processor's cache
+        # A few clips at a time fit into the processor's cache
         parts = torch.split(sound, _CLIPS_AT_A_TIME)
         return torch.cat([self._pool_pairs(self.spectra(part)) for part in parts])
 
@@ -281,7 +281,7 @@ class FrontEnd(nn.Module):
         """Return the features (B, K, C, frames, mels) of stored covariances; power mels only."""
         rows = self._rows(azimuth, elevation)
         first, second = self.pairs
-        # (g x)² = Σ g_i g_j C_ij, where each pair off the diagonal stands for two
+        # (g x)² = Σ g_i g_j C_ij, where each pair off the diagonal counts twice
         weights = rows[..., first] * rows[..., second] * (2.0 - (first == second).float())
         features = self._decibels(torch.einsum("bkcp,bptm->bkctm", weights, covariance))
         if self.kind == "logmel":
@@ -304,7 +304,7 @@ class FrontEnd(nn.Module):
                 "no clips to fit the feature statistics on: the training split is empty"
             )
         mean = total / count
-        # A band that never varies (silence) would blow up rounding noise
+        # The division would amplify rounding noise in a band without variation (silence)
         std = (squares / count - mean.square()).clamp_min(1e-4).sqrt()
         self.mean.copy_(mean)
         self.std.copy_(std)
@@ -326,7 +326,7 @@ class FrontEnd(nn.Module):
         return covariance
 
     def _rows(self, azimuth: Tensor, elevation: Tensor) -> Tensor:
-        """Return what is listened to, (B, K, c, 4) weights on W, Y, Z, X."""
+        """Return the weights (B, K, c, 4) of the aligned channels on W, Y, Z, X."""
         if self.alignment == "beamform":
             return beam_row(azimuth, elevation, self.pattern)
         rows = look_at_rows(azimuth, elevation, self.rotation)
@@ -338,7 +338,7 @@ class FrontEnd(nn.Module):
 
     def _pool_pairs(self, spectra: Tensor) -> Tensor:
         """Pool the products of all pairs of channels: (B, 10, frames, mels)."""
-        # Real and imaginary parts, side by side in (B, 4, frames, 2 bins), add up in the product
+        # The product sums over real and imaginary parts, which are joined in (B, 4, frames, 2 bins)
         x = torch.view_as_real(spectra.mT).flatten(-2)
         filters = self.filters.repeat_interleave(2, 0)
         return torch.cat([(x[:, i : i + 1] * x[:, i:]) @ filters for i in range(4)], 1)
@@ -353,7 +353,7 @@ class FrontEnd(nn.Module):
         first, second = self.pairs
         energy = 0.5 * covariance[:, first == second].sum(1, keepdim=True)
         pooled = torch.cat([covariance[:, 1:4], energy], 1)
-        # Numerator and denominator alike, so zeros beyond the ends leave a shorter average there
+        # Both numerator and denominator are padded with zeros: the average is shorter at the ends
         pooled = functional.avg_pool2d(pooled, (average, 1), stride=1, padding=(average // 2, 0))
         ratio = pooled[:, :3] / (pooled[:, 3:] + _FLOOR)
         turn = look_at_rows(azimuth, elevation, self.rotation)[..., [3, 1, 2], 1:]

@@ -1,4 +1,4 @@
-"""Networks and front ends that belong together, by the name of a preset."""
+"""Presets: networks of both modalities with their front end, by name."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from ambikit_learn.networks.video import R2Plus1DNet, SmallVideoNet
 
 @dataclass(frozen=True)
 class Preset:
-    """Sizes that belong together.
+    """Networks, their widths, and the preset of the front end.
 
     Attributes
     ----------
     video : callable
-        Frames a crop -> network from uint8 frames to `dim` values.
+        Number of frames of a crop -> network from uint8 frames to `dim` values.
     audio : callable
-        Feature channels -> network from features to `dim` values.
+        Number of feature channels -> network from features to `dim` values.
     dim : int
         Width of the encodings.
     hidden : int

@@ -1,4 +1,4 @@
-"""From the viewpoints of one modality to what the other modality would see or hear there."""
+"""Translators: from the encodings of one modality at all viewpoints to those of the other one."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from ambikit_learn.networks.blocks import Dropout
 
 
 class Translator(nn.Module):
-    """A small transformer over the K viewpoints of a clip, which have no order.
+    """A small transformer over the K viewpoints of a clip, without positional encoding.
 
-    Post-norm layers of one head, each closed by a ReLU, as in the baseline's code.
+    Its layers are post-norm with one head, and each ends in a ReLU, as in the baseline's code.
 
     Parameters
     ----------
@@ -36,7 +36,7 @@ class Translator(nn.Module):
 
 
 class _Layer(nn.Module):
-    """`torch.nn.TransformerEncoderLayer` of one head, with dropout that ranks agree on."""
+    """A `torch.nn.TransformerEncoderLayer` with one head, and dropout that is equal on all ranks."""
 
     def __init__(self, dim: int, hidden: int, dropout: float) -> None:
         super().__init__()
@@ -44,7 +44,7 @@ class _Layer(nn.Module):
         self.widen, self.narrow = nn.Linear(dim, hidden), nn.Linear(hidden, dim)
         self.norm_attention, self.norm_out = nn.LayerNorm(dim), nn.LayerNorm(dim)
         self.dropout = Dropout(dropout)
-        # As torch.nn.MultiheadAttention begins
+        # The initialisation of torch.nn.MultiheadAttention
         nn.init.xavier_uniform_(self.attend_in.weight)
         nn.init.zeros_(self.attend_in.bias)
         nn.init.zeros_(self.attend_out.bias)

@@ -8,13 +8,13 @@ from torch.nn import functional
 
 from ambikit_learn.networks.blocks import BatchNorm, SmallConvNet
 
-# Colour statistics of ImageNet, in which visual networks are customarily fed.
+# Colour statistics of ImageNet, by which the inputs of visual networks are customarily scaled.
 _MEAN = (0.485, 0.456, 0.406)
 _STD = (0.229, 0.224, 0.225)
 
 
 class NormalizeFrames(nn.Module):
-    """Colours (..., 3 frames) of uint8 to floats of about unit variance."""
+    """Scale uint8 colours (..., 3 frames) to floats of about unit variance."""
 
     scale: Tensor
     shift: Tensor
@@ -31,7 +31,7 @@ class NormalizeFrames(nn.Module):
 
 
 class SmallVideoNet(nn.Module):
-    """A 2D network that sees its few frames stacked as channels: 80 k parameters at 3 frames."""
+    """A 2D network over a few frames stacked as channels: 80 k parameters with 3 frames."""
 
     def __init__(self, frames: int = 3, dim: int = 128) -> None:
         super().__init__()
@@ -40,14 +40,14 @@ class SmallVideoNet(nn.Module):
 
     def forward(self, frames: Tensor) -> Tensor:
         """Return (N, dim) of uint8 frames (N, T, S, S, 3)."""
-        # Bytes are stacked faster than floats, and stay in the order that convolutions take
+        # Stacking bytes is faster than stacking floats, and keeps the order of channels last
         x = self.normalize(torch.cat(frames.unbind(1), -1))
         out: Tensor = self.net(x.permute(0, 3, 1, 2))
         return out
 
 
 class R2Plus1DNet(nn.Module):
-    """The (2+1)D residual network of the baseline: 18 layers, 15.38 M parameters, 512 values out.
+    """The (2+1)D residual network of the baseline: 18 layers, 15.38 M parameters, 512 outputs.
 
     The width between the spatial and the temporal convolution equals the output width, unlike
     torchvision's ``r2plus1d_18``.
@@ -78,13 +78,13 @@ class _Conv3d(nn.Conv3d):
         time, *plane = map(int, self.padding)
         if input.device.type != "cpu" or time == 0:
             return super().forward(input)
-        # The gradient of bfloat16 weights over two frames is unset memory where oneDNN pads time
+        # Where oneDNN pads time, the gradient of bfloat16 weights over two frames is unset memory
         padded = functional.pad(input, (0, 0, 0, 0, time, time))
         return functional.conv3d(padded, self.weight, None, self.stride, (0, *plane))
 
 
 class _Block(nn.Module):
-    """Two spatial-then-temporal convolutions with a skip, closed by BN and ReLU."""
+    """Two pairs of spatial and temporal convolutions with a skip, then BN and ReLU."""
 
     def __init__(self, width: int, out: int, stride: int = 1) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""Data sets on disk: one adapter each, all giving the same clips."""
+"""Adapters of data sets on disk: one file each, all with the same kind of clips."""
 
 from __future__ import annotations
 
@@ -68,14 +68,14 @@ def open_source(name: str, root: str | Path) -> Source:
     Returns
     -------
     Source
-        Its ``clips()`` gives `Clip` objects in an order that does not change.
+        Its ``clips()`` yields `Clip` objects in a fixed order.
 
     Raises
     ------
     InputError
-        No such adapter.
+        The adapter is unknown.
     FileNotFoundError
-        No such folder.
+        The folder does not exist.
 
     Examples
     --------
@@ -102,15 +102,15 @@ def open_labelled(name: str, root: str | Path) -> LabelledSource:
     Returns
     -------
     LabelledSource
-        Its ``clips(fold)`` gives `LabelledClip` objects in an order that does not change, for folds
-        from 1 to ``folds``.
+        Its ``clips(fold)`` yields `LabelledClip` objects in a fixed order, for folds from 1 to
+        ``folds``.
 
     Raises
     ------
     InputError
-        No such adapter.
+        The adapter is unknown.
     FileNotFoundError
-        No such folder.
+        The folder does not exist.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""What an adapter gives: clips of picture and sound."""
+"""Clips of picture and sound, as adapters of data sets yield them."""
 
 from __future__ import annotations
 
@@ -38,12 +38,12 @@ class Clip:
     key : str
         Unique in its data set, without dots and slashes.
     video, audio : Path
-        Files; one file where the video carries the sound. A file that the data set should have
-        and lacks is named here all the same, so that its absence is reported by whoever reads it.
+        Files; the same file twice where the video carries the sound. A file that the data set lacks
+        is named too, so that its absence is reported when it is read.
     start : float
         Beginning of the span in both files, in seconds.
     duration : float or None
-        Length in seconds; None to the end.
+        Length in seconds; None extends to the end.
     boxes : Path or None
         File of known boxes (`ambikit_learn.detection.read_boxes`), if there is one.
     split : str
@@ -64,12 +64,12 @@ class Source(Protocol):
     """A data set on disk."""
 
     def clips(self) -> Iterator[Clip]:
-        """Give all clips, always in the same order."""
+        """Yield all clips, always in the same order."""
         ...
 
 
 def key_of(relative: PurePath) -> str:
-    """Name a clip by its path (without suffix); shards split names at dots and slashes."""
+    """Return the key of a clip's path (without suffix); shards split names at dots and slashes."""
     return "__".join(relative.parts).replace(".", "_")
 
 
@@ -95,7 +95,7 @@ def split_lists(folder: Path) -> dict[str, list[Path]]:
 
 
 def distinct(clips: list[Clip]) -> Iterator[Clip]:
-    """Give the clips in the order of their keys, which must differ."""
+    """Yield the clips in the order of their keys, which must differ."""
     seen: dict[str, Clip] = {}
     for clip in sorted(clips, key=lambda clip: (clip.key, str(clip.video))):
         if clip.key in seen:
@@ -108,15 +108,15 @@ def distinct(clips: list[Clip]) -> Iterator[Clip]:
 
 
 def segments(clip: Clip, seconds: float, segment: float) -> list[Clip]:
-    """Cut a clip of known length; the last segment takes what is left over.
+    """Cut a clip of known length; the last segment includes the remainder.
 
     Parameters
     ----------
     clip : Clip
     seconds : float
-        Its length.
+        Length of the clip in seconds.
     segment : float
-        Seconds of a segment; what is shorter than two of them stays whole.
+        Length of a segment in seconds; a clip shorter than two segments is not cut.
 
     Returns
     -------
@@ -145,7 +145,7 @@ def existing(path: Path) -> Path | None:
 
 
 def by_stem(folder: Path, suffixes: tuple[str, ...]) -> dict[str, Path]:
-    """Files by name; of several with one name, that with the preferred suffix."""
+    """Return files by name; of several with one name, the one with the preferred suffix."""
     found = [p for p in folder.glob("*") if p.suffix.lower() in suffixes and p.name[0] != "."]
     found.sort(key=lambda p: (-suffixes.index(p.suffix.lower()), p.name))
     return {p.stem: p for p in found}

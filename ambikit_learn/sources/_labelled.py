@@ -1,4 +1,4 @@
-"""What an adapter of a data set for evaluation gives: labelled clips in folds."""
+"""Labelled clips in folds, as adapters of data sets for evaluation yield them."""
 
 from __future__ import annotations
 
@@ -19,20 +19,19 @@ class LabelledClip:
     key : str
         Unique in its data set, without dots and slashes.
     path : Path
-        File; one that the data set should have and lacks is named all the same.
+        The file, also where the data set lacks it.
     label : str
         Name of the class.
     split : str
         ``"train"`` or ``"test"`` in this fold.
     fold : int
-        Which division into training and testing, from 1.
+        Number of the division into training and testing, from 1.
     group : str
-        What was recorded at one go: clips of a group are so alike that a fair division keeps them
-        together.
+        Recording session: clips of a group are so similar that a fair division keeps them together.
     start : float
         Beginning of the span in seconds.
     duration : float or None
-        Length in seconds; None to the end.
+        Length in seconds; None extends to the end.
     """
 
     key: str
@@ -54,7 +53,7 @@ class LabelledSource(Protocol):
         ...
 
     def clips(self, fold: int = 1) -> Iterator[LabelledClip]:
-        """Give all clips of a fold, always in the same order."""
+        """Yield all clips of a fold, always in the same order."""
         ...
 
 
@@ -65,15 +64,15 @@ def check_fold(fold: int, folds: int) -> None:
 
 
 def lines(path: Path) -> Iterator[tuple[int, list[str]]]:
-    """Give the number and the words of each line of a list that is not empty."""
+    """Yield the number and the words of each line of a list that is not empty."""
     try:
         text = path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
         raise FileNotFoundError(
-            f"{path}: no such file: fetch the lists that the data set is published with"
+            f"{path}: no such file: fetch the lists that are published with the data set"
         ) from None
     except UnicodeDecodeError:
-        raise InputError(f"{path} is no text: fetch the list again") from None
+        raise InputError(f"{path} is not a text file: fetch the list again") from None
     for number, line in enumerate(text.splitlines(), start=1):
         if words := line.split():
             yield number, words

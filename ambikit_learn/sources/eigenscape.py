@@ -34,17 +34,17 @@ class EigenScape:
     release Park.6 and Park.8 are mixed up.
 
     The data set has no published division. Here the recordings of each class are shuffled once and
-    dealt to the folds, so that each fold tests on recordings of which it trains on no segment:
-    with 4 folds on 2 recordings a class, with 8 folds on 1.
+    distributed over the folds, so that no fold trains on a segment of a recording on which it
+    tests: each of 4 folds tests on 2 recordings per class, each of 8 folds on 1.
 
     Parameters
     ----------
     root : Path
-        Folder of the data set. Not all classes need be there.
+        Folder of the data set, with some or all of the classes.
     folds : {4, 8}
         Number of divisions.
     seed : int
-        Of the shuffle.
+        Random seed of the shuffle.
     segment : float
         Length of a segment in seconds.
     length : float
@@ -67,16 +67,16 @@ class EigenScape:
             raise InputError(f"EigenScape is divided into 4 or 8 folds, got {self.folds!r}")
 
     def clips(self, fold: int = 1) -> Iterator[LabelledClip]:
-        """Give the segments of a fold, recording by recording.
+        """Yield the segments of a fold, recording by recording.
 
-        Of a class that is there, every recording is named, of one that is not there, none.
+        All recordings of a class that is present are named, whether they exist or not.
 
         Raises
         ------
         FileNotFoundError
-            There is no recording.
+            The folder holds no recording.
         InputError
-            No such fold.
+            The fold does not exist.
         """
         check_fold(fold, self.folds)
         present = [c for c in CLASSES if any(self._path(c, n).is_file() for n in range(1, 9))]
@@ -101,7 +101,7 @@ class EigenScape:
                     )
 
     def _path(self, label: str, number: int) -> Path:
-        """Path of a recording."""
+        """Return the path of a recording."""
         return self.root / f"{label}.{number}.wav"
 
     def _tested(self, label: str, fold: int) -> set[int]:

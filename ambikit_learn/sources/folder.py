@@ -32,7 +32,7 @@ class Folder:
     root: Path
 
     def clips(self) -> Iterator[Clip]:
-        """Give all clips in the order of their keys.
+        """Yield all clips in the order of their keys.
 
         Raises
         ------

@@ -11,7 +11,7 @@ from ambikit import InputError
 from ambikit_learn.sources._clip import key_of
 from ambikit_learn.sources._labelled import LabelledClip, check_fold, lines
 
-# FILM_CLASS_, then what is visible, camera motion, people, view, quality, and a number.
+# FILM_CLASS_, then visible body parts, camera motion, people, view, quality, and a number.
 _NAME = re.compile(r"(.+)_[fhlu]_(?:cm|nm)_np\d_(?:fr|ba|le|ri)_(?:bad|med|goo)_\d+")
 _SPLITS = {"0": None, "1": "train", "2": "test"}
 
@@ -22,7 +22,7 @@ class HMDB51:
 
     ``ROOT/videos/{CLASS}/{NAME}.avi`` are the videos and
     ``ROOT/splits/{CLASS}_test_split{1,2,3}.txt`` the divisions: lines ``NAME.avi 1`` for training,
-    ``2`` for testing, ``0`` for neither. The groups are videos cut from one film, by their names.
+    ``2`` for testing, ``0`` for neither. Videos cut from one film, by their names, are a group.
 
     Parameters
     ----------
@@ -38,22 +38,22 @@ class HMDB51:
     folds = 3
 
     def clips(self, fold: int = 1) -> Iterator[LabelledClip]:
-        """Give the clips of a division, class by class, in the order of its lists.
+        """Yield the clips of a division, class by class, in the order of its lists.
 
         Raises
         ------
         FileNotFoundError
-            There are no lists.
+            The lists are missing.
         InputError
-            No such fold, or a line of another form.
+            The fold does not exist, or a line has another form.
         """
         check_fold(fold, self.folds)
         ending = f"_test_split{fold}.txt"
         lists = sorted((self.root / "splits").glob(f"*{ending}"))
         if not lists:
             raise FileNotFoundError(
-                f"{self.root / 'splits'} holds no CLASS{ending}: fetch the lists that the data set "
-                "is published with"
+                f"{self.root / 'splits'} holds no CLASS{ending}: fetch the lists that are "
+                "published with the data set"
             )
         for path in lists:
             label = path.name.removesuffix(ending)
@@ -74,6 +74,6 @@ class HMDB51:
 
 
 def _film(stem: str, label: str) -> str:
-    """Name of the film from which a video was cut."""
+    """Return the name of the film from which a video was cut."""
     found = _NAME.fullmatch(stem)
     return found[1].removesuffix(f"_{label}") if found else stem

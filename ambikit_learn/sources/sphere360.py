@@ -27,9 +27,9 @@ class Sphere360:
     ``ROOT/dataset/split/train.txt`` and ``test.txt`` list the clips, ``{ID}_{SECOND}`` a line, also
     of ids that have underscores; a ``val.txt`` beside them is read as well. The media lie in
     ``ROOT/media/{ID}_{SECOND}.webm`` or another container, with their own sound, or with sound of
-    the same name beside them (``.flac``). Every clip that is listed is named, whether its media
-    are there or not; one that lies there and is not listed is ``"unlisted"``. Boxes may lie in
-    ``ROOT/boxes``. (``dataset/channels.csv`` lists channels of YouTube and says nothing of clips.)
+    the same name beside them (``.flac``). Every listed clip is named, whether its media exist or
+    not; media that are not listed are ``"unlisted"``. Boxes may lie in ``ROOT/boxes``.
+    (``dataset/channels.csv`` lists channels of YouTube, not clips.)
 
     Parameters
     ----------
@@ -44,14 +44,14 @@ class Sphere360:
     root: Path
 
     def clips(self) -> Iterator[Clip]:
-        """Give all clips in the order of their names.
+        """Yield all clips in the order of their names.
 
         Raises
         ------
         FileNotFoundError
             A list is missing.
         InputError
-            A line that names no clip.
+            A line does not name a clip.
         """
         splits = dict(self._listed())
         media = self.root / "media"
@@ -67,7 +67,7 @@ class Sphere360:
     def _clip(
         self, stem: str, splits: dict[str, str], video: dict[str, Path], audio: dict[str, Path]
     ) -> Clip:
-        """Find what belongs to a name."""
+        """Return the clip of a name."""
         picture = video.get(stem, self.root / "media" / f"{stem}.webm")
         return Clip(
             key=key_of(Path(stem)),

@@ -17,12 +17,12 @@ _FOLDERS = {".wav": "foa_dev", ".mp4": "video_dev"}
 
 @dataclass(frozen=True, eq=False)
 class Events:
-    """What sounds when and where, one entry an object and frame of 0.1 s.
+    """Directions of sounding objects over time: one entry per object and frame of 0.1 s.
 
     Parameters
     ----------
     frame, kind, source : (N,) arrays of int
-        Frame from 0, number of the class, and which object of that class.
+        Frame from 0, number of the class, and number of the object within that class.
     azimuth, elevation : (N,) arrays
         In degrees.
     distance : (N,) array
@@ -61,12 +61,12 @@ class STARSS23:
     root: Path
 
     def clips(self) -> Iterator[Clip]:
-        """Give all clips in the order of their names.
+        """Yield all clips in the order of their names.
 
         Raises
         ------
         InputError
-            There are none.
+            The folder has no clips of this layout.
         """
         found = {
             (path.parent.name, path.stem, path.suffix.lower()): path
@@ -108,9 +108,9 @@ def read_events(path: str | Path) -> Events:
     Raises
     ------
     FileNotFoundError
-        There is no such file.
+        The file does not exist.
     InputError
-        It holds something else.
+        It does not hold labels of STARSS23.
 
     Notes
     -----

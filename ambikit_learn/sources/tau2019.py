@@ -19,8 +19,8 @@ class TAU2019:
 
     ``ROOT/audio/{SCENE}-{CITY}-{LOCATION}-{SEGMENT}-a.wav`` have two channels, left and right, and
     no Ambisonics: `ambikit.read` refuses them. ``ROOT/evaluation_setup/fold1_train.csv`` and
-    ``fold1_evaluate.csv`` are the published division; the groups are locations. For
-    non-commercial use only.
+    ``fold1_evaluate.csv`` are the published division; the groups are locations. The data set is
+    for non-commercial use only.
 
     Parameters
     ----------
@@ -37,14 +37,14 @@ class TAU2019:
     folds = 1
 
     def clips(self, fold: int = 1) -> Iterator[LabelledClip]:
-        """Give the clips in the order of the lists, those for training first.
+        """Yield the clips in the order of the lists, those for training first.
 
         Raises
         ------
         FileNotFoundError
             A list is missing.
         InputError
-            No such fold, or a list of another form.
+            The fold does not exist, or a list has another form.
         """
         check_fold(fold, self.folds)
         for split, name in _LISTS.items():
@@ -68,7 +68,7 @@ class TAU2019:
 
 
 def _rows(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
-    """Give the number and the columns of each line of a list."""
+    """Yield the number and the columns of each line of a list."""
     try:
         with path.open(encoding="utf-8-sig", newline="") as stream:
             reader = csv.DictReader(stream, delimiter="\t")
@@ -80,5 +80,5 @@ def _rows(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
                 yield reader.line_num, {key: value or "" for key, value in row.items() if key}
     except FileNotFoundError:
         raise FileNotFoundError(
-            f"{path}: no such file: fetch the lists that the data set is published with"
+            f"{path}: no such file: fetch the lists that are published with the data set"
         ) from None

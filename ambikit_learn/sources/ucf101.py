@@ -37,14 +37,14 @@ class UCF101:
     folds = 3
 
     def clips(self, fold: int = 1) -> Iterator[LabelledClip]:
-        """Give the clips of a division in the order of its lists, those for training first.
+        """Yield the clips of a division in the order of its lists, those for training first.
 
         Raises
         ------
         FileNotFoundError
             A list is missing.
         InputError
-            No such fold, or a line that names no video.
+            The fold does not exist, or a line does not name a video.
         """
         check_fold(fold, self.folds)
         lists = self.root / "ucfTrainTestlist"

@@ -51,12 +51,12 @@ class YT360:
     root: Path
 
     def clips(self) -> Iterator[Clip]:
-        """Give all clips in the order of their names.
+        """Yield all clips in the order of their names.
 
         Raises
         ------
         InputError
-            There are none, or a line of ``segments.txt`` has another form.
+            There are no clips, or a line of ``segments.txt`` has another form.
         """
         video, audio = by_stem(self.root / "video", VIDEO), by_stem(self.root / "audio", AUDIO)
         if not video and not audio:
@@ -91,7 +91,7 @@ class YT360:
         )
 
     def _segments(self) -> dict[str, tuple[str, float]]:
-        """Give id and second of each clip that the list of segments names."""
+        """Return id and second of each clip that the list of segments names."""
         path = self.root / "segments.txt"
         found: dict[str, tuple[str, float]] = {}
         for number, words in lines(path) if path.is_file() else ():
@@ -103,7 +103,7 @@ class YT360:
 
 
 def _split(stem: str, splits: dict[str, set[str]]) -> str:
-    """Split of a clip; an id may itself hold a hyphen and digits, so both readings are tried."""
+    """Return the split of a clip; ids may contain hyphens and digits: both readings are tried."""
     if not splits:
         return "train"
     names = {stem, stem.rpartition("-")[0]}

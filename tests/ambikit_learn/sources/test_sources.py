@@ -160,7 +160,7 @@ def test_sphere360(tmp_path):
         Clip("x_0", media / "x_0.mp4", media / "x_0.flac"),
     ]
     (lists / "test.txt").write_text("x_0\nno-second\n")
-    with pytest.raises(InputError, match=r"test\.txt, line 2: 'no-second' is no ID_SECOND"):
+    with pytest.raises(InputError, match=r"test\.txt, line 2: 'no-second' is not ID_SECOND"):
         clips("sphere360", tmp_path)
     (lists / "train.txt").unlink()
     with pytest.raises(FileNotFoundError, match=r"train\.txt: no such file: fetch the lists"):

@@ -161,7 +161,7 @@ def test_a_full_disk_is_one_line_and_leaves_no_half_clip(tmp_path: Path) -> None
     for line, (case, files) in zip(lines, kept.items(), strict=True):
         folder = tmp_path / case.replace(":", "-")
         assert f"cannot write to {folder}" in line
-        assert "make room or give another folder" in line
+        assert "free some space or give another folder" in line
         assert sorted(p.name for p in folder.rglob("*") if p.is_file()) == files
 
 

@@ -91,7 +91,7 @@ def test_objects_that_do_not_fit_are_refused() -> None:
         ({"t60": (0.4, 0.2)}, r"t60 must be \(low, high\)"),
         ({"t60": (0.0, 0.2)}, "t60 must be positive"),
         ({"silent_twin": 1.2}, "silent_twin must lie between 0 and 1"),
-        ({"motion": (0.5, 0.5, 0.5)}, "motion must be three odds"),
+        ({"motion": (0.5, 0.5, 0.5)}, "motion must be three probabilities"),
         ({"radius": (0.0, 10.0)}, "radius"),
     ],
 )
