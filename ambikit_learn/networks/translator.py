@@ -36,7 +36,7 @@ class Translator(nn.Module):
 
 
 class _Layer(nn.Module):
-    """A `torch.nn.TransformerEncoderLayer` with one head, and dropout that is equal on all ranks."""
+    """A `torch.nn.TransformerEncoderLayer` with one head and dropout that is equal on all ranks."""
 
     def __init__(self, dim: int, hidden: int, dropout: float) -> None:
         super().__init__()
