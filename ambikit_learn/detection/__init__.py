@@ -1,4 +1,4 @@
-"""Finding objects in 360° frames."""
+"""Detection of objects in 360° frames."""
 
 from __future__ import annotations
 
@@ -20,27 +20,27 @@ __all__ = ["Detector", "load_detector", "read_boxes", "write_boxes"]
 
 
 class Detector(Protocol):
-    """What finds objects in 360° frames."""
+    """A detector of objects in 360° frames."""
 
     @property
     def name(self) -> str:
-        """Name and settings, for the records."""
+        """Name and settings, for the record of a clip."""
         ...
 
     def detect(self, frames: npt.NDArray[np.uint8]) -> list[Boxes]:
-        """Find the objects of B equirectangular RGB frames (B, H, W, 3)."""
+        """Return the objects of B equirectangular RGB frames (B, H, W, 3)."""
         ...
 
 
 def load_detector(spec: str) -> Detector:
-    """Make a detector from what a command line says.
+    """Create a detector from its specification on a command line.
 
     Parameters
     ----------
     spec : str
-        - ``"none"``: finds nothing;
-        - ``"file"``: stands for boxes in files, which `read_boxes` reads: they belong to clips,
-          so it refuses to look at frames;
+        - ``"none"``: detects nothing;
+        - ``"file"``: stands for boxes in files, which `read_boxes` reads; they belong to clips, so
+          that this detector takes no frames;
         - ``"yolo:PATH"``, or with settings ``"yolo:PATH?mode=full&labels=person,dog"``, see
           `ambikit_learn.detection.yolo.YOLO`;
         - ``"world"``: the packaged YOLO that knows the objects of the procedural world;
@@ -56,7 +56,7 @@ def load_detector(spec: str) -> Detector:
     InputError
         The text is none of these, a setting is wrong, or the factory makes no detector.
     FileNotFoundError
-        There are no such weights.
+        The weights do not exist.
 
     Examples
     --------
@@ -78,7 +78,7 @@ def load_detector(spec: str) -> Detector:
 
 
 class _Nothing:
-    """Finds nothing."""
+    """Detects nothing."""
 
     name = "none"
 
@@ -87,7 +87,7 @@ class _Nothing:
 
 
 class _File:
-    """Stands for the boxes that clips bring along."""
+    """Stands for the boxes in files beside the clips."""
 
     name = "file"
 
@@ -96,7 +96,7 @@ class _File:
 
 
 def _yolo(rest: str) -> Detector:
-    """Make a YOLO detector of ``PATH?mode=...&labels=...``."""
+    """Create a YOLO detector from ``PATH?mode=...&labels=...``."""
     from ambikit_learn.detection.yolo import YOLO
 
     path, _, query = rest.partition("?")

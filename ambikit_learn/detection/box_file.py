@@ -1,4 +1,4 @@
-"""Boxes in a file: ground truth of rendered scenes, or the work of any other detector."""
+"""Files of boxes: ground truth of rendered scenes, or the output of any other detector."""
 
 from __future__ import annotations
 
@@ -75,9 +75,9 @@ def read_boxes(path: str | Path, times: npt.ArrayLike) -> list[Boxes]:
     Raises
     ------
     FileNotFoundError
-        There is no such file.
+        The file does not exist.
     InputError
-        The file is something else, or is damaged.
+        The file is damaged, or not a file of boxes.
     """
     file = checks.input_file(path)
     try:

@@ -1,4 +1,4 @@
-"""How well a detector finds what is there: directions, and average precision on the sphere."""
+"""Quality of detectors: direction errors, recall, and average precision on the sphere."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from ambikit_learn.sphere.equirect import angular_distance
 
 @dataclass(frozen=True, eq=False)
 class Matches:
-    """What became of the objects of some frames.
+    """Matches between objects and detections of some frames.
 
     Parameters
     ----------
     objects : Boxes
-        All that there were.
+        All objects.
     error : (N,) array
-        Degrees from each to its detection; NaN where it was missed.
+        Angle in degrees from each object to its detection; NaN where it was missed.
     named : (N,) bool array
         Whether its detection has its label.
     detections : int
-        Finds of all frames, right or wrong.
+        Number of detections in all frames, right or wrong.
     """
 
     objects: Boxes
@@ -41,21 +41,21 @@ class Matches:
 
     @property
     def precision(self) -> float:
-        """Share of the detections that are of an object which has no other."""
+        """Fraction of the detections that are matched to an object."""
         return float(self.hit.sum() / self.detections) if self.detections else float("nan")
 
 
 def match_detections(
     found: Sequence[Boxes], truth: Sequence[Boxes], *, within: float = 8.0
 ) -> Matches:
-    """Compare detections with what there is, by direction.
+    """Match detections with objects by direction.
 
     Parameters
     ----------
     found, truth : sequences of Boxes
-        One each a frame.
+        Detections and objects, one `Boxes` per frame.
     within : float
-        Degrees from an object within which a detection is of it.
+        Greatest angle in degrees between an object and its detection.
 
     Returns
     -------
@@ -63,8 +63,8 @@ def match_detections(
 
     Notes
     -----
-    Each object has one detection at most, and each detection one object: of all ways to pair them,
-    the one with the most pairs and the least sum of angles.
+    Each object has at most one detection, and each detection at most one object: of all matchings,
+    the one with the most pairs and the smallest sum of angles is taken.
 
     Examples
     --------
@@ -82,14 +82,14 @@ def match_detections(
 def average_precision(
     found: Sequence[Boxes], truth: Sequence[Boxes], *, least_overlap: float = 0.5
 ) -> dict[str, float]:
-    """Average precision of every class.
+    """Return the average precision of every class.
 
     Parameters
     ----------
     found, truth : sequences of Boxes
-        One each a frame.
+        Detections and objects, one `Boxes` per frame.
     least_overlap : float
-        Common area over joint area from which a detection is a hit.
+        Smallest intersection over union of a hit.
 
     Returns
     -------
@@ -98,9 +98,9 @@ def average_precision(
 
     Notes
     -----
-    From the highest score down, a detection is a hit if it overlaps an object of its label that no
-    detection before it took. Precision is made to fall with recall before the area is summed, at
-    every recall reached, as COCO does at 101 of them.
+    In the order of falling score, a detection is a hit if it overlaps an object of its label that
+    no earlier detection has matched. Precision is made non-increasing in recall before the area is
+    summed over every recall that is reached; COCO does so at 101 recalls.
 
     Examples
     --------
@@ -131,7 +131,7 @@ def _nearest(
         found.elevation,
         degrees=True,
     )
-    # Farther than any sum of what is near enough.
+    # Greater than any sum of admissible angles.
     rows, columns = linear_sum_assignment(np.where(angle <= within, angle, 1e6))
     near = angle[rows, columns] <= within
     rows, columns = rows[near], columns[near]
@@ -142,7 +142,7 @@ def _nearest(
 
 
 def _matches(found: Boxes, truth: Boxes, least: float) -> npt.NDArray[np.bool_]:
-    """Which detections of a frame hit an object."""
+    """Return which detections of a frame hit an object."""
     union, _ = overlap(found, truth)
     union[np.array(found.label)[:, None] != np.array(truth.label)[None]] = 0.0
     hit = np.zeros(len(found), dtype=bool)
@@ -155,7 +155,7 @@ def _matches(found: Boxes, truth: Boxes, least: float) -> npt.NDArray[np.bool_]:
 
 
 def _area(hit: npt.NDArray[np.bool_], objects: int) -> float:
-    """Area under the curve of detections in falling order of score."""
+    """Return the area under the curve of detections in the order of falling score."""
     precision = np.cumsum(hit) / np.arange(1, len(hit) + 1)
     best_from_here = np.maximum.accumulate(precision[::-1])[::-1]
     return float(best_from_here[hit].sum() / objects)

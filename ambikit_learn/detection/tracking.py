@@ -1,4 +1,4 @@
-"""Objects through a clip: detections of one thing, linked from step to step."""
+"""Tracking: detections of one object, linked from step to step."""
 
 from __future__ import annotations
 
@@ -14,41 +14,41 @@ from ambikit_learn.sphere.equirect import angular_distance, between
 from ambikit_learn.sphere.tracks import Track
 
 GAP = 2.0
-"""Seconds for which an object may go unseen; where steps are farther apart, one step."""
+"""Seconds for which an object may be undetected, but at least one step."""
 JITTER = 8.0
-"""Degrees by which detections of a thing at rest may differ."""
+"""Degrees by which detections of a resting object may differ."""
 SPEED = 45.0
-"""Degrees a second by which an object may turn off its way."""
+"""Degrees per second by which an object may deviate from its path."""
 FARTHEST = 30.0
-"""Degrees beyond which no detections are linked, however long the time between them."""
+"""Greatest angle in degrees between linked detections, for any time between them."""
 SAME = 0.4
-"""Overlap from which two labels are names of one thing."""
+"""Overlap from which two labels are taken as names of one object."""
 _NEVER = 1e6
 
 
 def link(steps: Sequence[Boxes], rate: float) -> list[Track]:
-    """Follow objects through a clip.
+    """Link detections to tracks of objects through a clip.
 
     Parameters
     ----------
     steps : sequence of Boxes
-        What was found at steps that are evenly spread.
+        Detections at evenly spaced steps.
     rate : float
-        Steps a second.
+        Steps per second.
 
     Returns
     -------
     list of Track
-        The one that begins first first. Each detection belongs to one of them.
+        Tracks in the order of their beginning. Each detection belongs to one of them.
 
     Notes
     -----
-    An object is expected to go on along the great circle of its last second. Of all ways to pair
-    the objects of the last `GAP` seconds with the detections of a step, that is taken which
-    leaves the fewest alone and, among those, has the least sum of distance (relative to the
-    farthest that is allowed), missing overlap, and 1 for labels that differ. Partners are nearer
-    than ``JITTER + SPEED · t``, `t` seconds after the object's last detection, and than `FARTHEST`;
-    and they have one label, or overlap by `SAME`. A track takes the label whose detections have the
+    An object is expected to continue along the great circle of its last second. Of all matchings
+    of the objects of the last `GAP` seconds with the detections of a step, the one with the most
+    pairs is taken and, among those, the one with the smallest sum of distance (relative to the
+    greatest allowed), missing overlap, and 1 for labels that differ. Partners are nearer than
+    ``JITTER + SPEED · t``, `t` seconds after the object's last detection, and than `FARTHEST`; they
+    have the same label, or overlap by `SAME`. A track has the label whose detections have the
     greatest sum of scores.
 
     References
@@ -88,7 +88,7 @@ def regular(steps: Sequence[Boxes]) -> list[Track]:
 def _pairs(
     found: Boxes, when: Indices, active: list[list[int]], new: Indices, rate: float
 ) -> list[tuple[int, int]]:
-    """Pair tracks, lists of detections, with those of a step: their places in both lists."""
+    """Match tracks, lists of detections, with those of a step: return indices into both lists."""
     if not (active and len(new)):
         return []
     here, now = found.take(new), when[new[0]]
@@ -112,7 +112,7 @@ def _pairs(
 
 
 def _expected(found: Boxes, when: Indices, active: list[list[int]], now: int, rate: float) -> Boxes:
-    """Boxes of tracks at a step after their last one, if they go on as in the last second."""
+    """Extrapolate the boxes of tracks to a step from their motion in the last second."""
     last = np.array([track[-1] for track in active])
     past = np.array(
         [next(i for i in track if when[track[-1]] - when[i] <= rate) for track in active]
@@ -129,7 +129,7 @@ def _expected(found: Boxes, when: Indices, active: list[list[int]], now: int, ra
 
 
 def _of_one_label(boxes: Boxes) -> Boxes:
-    """Give all boxes the label that has the greatest sum of scores."""
+    """Set the label of all boxes to that with the greatest sum of scores."""
     sums: dict[str, float] = {}
     for label, score in zip(boxes.label, boxes.score, strict=True):
         sums[label] = sums.get(label, 0.0) + score

@@ -1,4 +1,4 @@
-"""Objects of 360° frames through a detector of flat pictures: views of the sphere, and merging."""
+"""Detection on the sphere by a detector of flat pictures: views of the sphere, and merging."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Rectangles(NamedTuple):
 
 
 FlatDetector = Callable[[Frames], Sequence[Rectangles]]
-"""Objects of each of some pictures (B, H, W, 3)."""
+"""Detector of flat pictures (B, H, W, 3)."""
 
 
 class View(Protocol):
@@ -36,39 +36,39 @@ class View(Protocol):
 
     @property
     def confidence(self) -> float:
-        """Least score of an object."""
+        """Smallest score of a detection."""
         ...
 
     @property
     def cuts(self) -> tuple[bool, bool, bool, bool]:
-        """Whether the world goes on beyond the left, top, right and bottom edge."""
+        """Whether the scene continues beyond the left, top, right and bottom edge."""
         ...
 
     def render(self, frames: Frames, size: int) -> Frames:
-        """Draw the view of each frame, `size` pixels wide."""
+        """Render the view of each frame, `size` pixels wide."""
         ...
 
     def vectors(self, across: Floats, down: Floats) -> Floats:
-        """Return unit vectors (..., 3) to places given as fractions of the picture's sides."""
+        """Return the unit vectors (..., 3) of positions given as fractions of the sides."""
         ...
 
     def shows(self, vectors: Floats) -> npt.NDArray[np.bool_]:
-        """Tell whether directions (..., 3) are in the picture."""
+        """Return whether directions (..., 3) are in the picture."""
         ...
 
     def trust(self, boxes: Boxes) -> Floats:
-        """Return weights (N,) of boxes, less where the picture distorts them more."""
+        """Return weights (N,) of boxes, which are smaller where the picture distorts more."""
         ...
 
 
 @dataclass(frozen=True)
 class Perspective:
-    """What a camera with a field of view of 90° sees.
+    """The view of a camera with a field of view of 90°.
 
     Parameters
     ----------
     azimuth, elevation : float
-        Where it looks, in degrees.
+        Direction of the camera in degrees.
     """
 
     azimuth: float
@@ -77,24 +77,24 @@ class Perspective:
     cuts: tuple[bool, bool, bool, bool] = (True, True, True, True)
 
     def render(self, frames: Frames, size: int) -> Frames:
-        """Draw the view of each frame."""
+        """Render the view of each frame."""
         return gnomonic(frames, self.azimuth, self.elevation, 90.0, 90.0, size, degrees=True)
 
     def vectors(self, across: Floats, down: Floats) -> Floats:
-        """Return unit vectors to places in the view."""
+        """Return the unit vectors of positions in the view."""
         local = np.stack([np.ones_like(across), 1.0 - 2.0 * across, 1.0 - 2.0 * down], axis=-1)
         rays: Floats = local @ self._axes
         rays /= np.linalg.norm(rays, axis=-1, keepdims=True)
         return rays
 
     def shows(self, vectors: Floats) -> npt.NDArray[np.bool_]:
-        """Tell whether directions are in the view."""
+        """Return whether directions are in the view."""
         ahead, left, up = np.moveaxis(vectors @ self._axes.T, -1, 0)
         inside: npt.NDArray[np.bool_] = (np.abs(left) < ahead) & (np.abs(up) < ahead)
         return inside
 
     def trust(self, boxes: Boxes) -> Floats:
-        """Weights that fall towards the edge: the cosine of the angle off the middle."""
+        """Return weights that fall towards the edge: the cosine of the angle from the centre."""
         cosine: Floats = _forward(boxes) @ self._axes[0]
         return cosine
 
@@ -110,10 +110,9 @@ class Tile:
     Parameters
     ----------
     azimuth : float
-        Its middle, in degrees.
+        Centre of the tile in degrees.
     width : float
-        How much it shows, in degrees, beyond 360 parts of it twice; pixels are as wide as they are
-        high.
+        Width of the tile in degrees; above 360, parts of the frame appear twice. Pixels are square.
     """
 
     azimuth: float
@@ -122,26 +121,26 @@ class Tile:
     cuts: tuple[bool, bool, bool, bool] = (True, False, True, False)
 
     def render(self, frames: Frames, size: int) -> Frames:
-        """Draw the tile of each frame."""
+        """Render the tile of each frame."""
         columns = frames.shape[-2]
         first, count = (round(columns * part) for part in (self._left, self.width / 360.0))
         picked = frames.take(np.arange(first, first + count), axis=-2, mode="wrap")
         return resize(picked, (round(size * 180.0 / self.width), size))
 
     def vectors(self, across: Floats, down: Floats) -> Floats:
-        """Return unit vectors to places in the tile."""
+        """Return the unit vectors of positions in the tile."""
         u = self._left + across * self.width / 360.0
         return local_axes(*pixel_to_direction(u, down))[..., 0, :]
 
     def shows(self, vectors: Floats) -> npt.NDArray[np.bool_]:
-        """Tell whether directions are in the tile."""
+        """Return whether directions are in the tile."""
         azimuth = np.rad2deg(np.arctan2(vectors[..., 1], vectors[..., 0]))
         away = np.abs((azimuth - self.azimuth + 180.0) % 360.0 - 180.0)
         inside: npt.NDArray[np.bool_] = away < self.width / 2.0
         return inside
 
     def trust(self, boxes: Boxes) -> Floats:
-        """Weights that fall towards the poles: the reciprocal of how much is stretched there."""
+        """Return weights that fall towards the poles: the reciprocal of the stretching there."""
         stretched: Floats = np.cos(np.deg2rad(boxes.elevation))
         return stretched
 
@@ -161,34 +160,34 @@ MODES: dict[str, tuple[View, ...]] = {
         *_TILES,
     ),
 }
-"""Views by name. ``"frame"``: the frame as it is. ``"wrapped"``: the frame and 15% of it again at
-each side, so that the seam cuts nothing of up to 108°. ``"fast"``: four tiles of 180° that overlap
-by half, so that whatever is up to 90° wide is whole in one of them. ``"full"``: fourteen cameras
-besides, for what a tile distorts."""
+"""Views by name. ``"frame"``: the frame as it is. ``"wrapped"``: the frame with 15% of it repeated
+at each side, so that the seam cuts no object of up to 108°. ``"fast"``: four tiles of 180° that
+overlap by half, so that each object of up to 90° is whole in one of them. ``"full"``: also fourteen
+perspective views, for objects that the tiles distort."""
 
 SAME = 0.3
-"""Common over joint area from which two boxes are one object, and share of a box in a stronger one
-from which it is a piece of that, if its view shows only a piece; whatever their labels."""
+"""Intersection over union from which two boxes are one object, whatever their labels; also the
+fraction of a box in a stronger one from which it is a piece of that, if its view shows but a part."""
 PART = 0.6
-"""Share of a box in a stronger one of its label from which it is a part of that."""
+"""Fraction of a box in a stronger one of the same label from which it is a part of it."""
 CUT_SCORE, CUT_WEIGHT = 0.5, 0.3
-"""Least score of a box that the edge of its view cuts, and its weight against whole ones."""
+"""Smallest score of a box that the edge of its view cuts, and its weight relative to whole ones."""
 _EDGE = 1.0 / 64.0
 
 
 def detect_on_sphere(
     frames: Frames, views: Sequence[View], size: int, detect: FlatDetector
 ) -> list[Boxes]:
-    """Find objects in every view of each frame, and merge them on the sphere.
+    """Detect objects in every view of each frame, and merge them on the sphere.
 
     Parameters
     ----------
     frames : (B, H, W, 3) uint8 array
         Equirectangular frames.
     views : sequence of View
-        Flat pictures to look at, such as one of `MODES`.
+        Views to detect in, such as one of `MODES`.
     size : int
-        Width of those pictures in pixels.
+        Width of the views in pixels.
     detect : callable
         Detector of flat pictures.
 
@@ -216,19 +215,18 @@ def merge(
     trust: Floats | None = None,
     shown: npt.NDArray[np.bool_] | None = None,
 ) -> Boxes:
-    """Make one box of all that show the same object.
+    """Merge the boxes that show the same object.
 
     Parameters
     ----------
     boxes : Boxes
-        Finds of several views.
+        Detections of several views.
     cut : (N,) bool array
-        The box ends at the edge of its view.
+        Whether a box ends at the edge of its view.
     trust : (N,) array, optional
-        Weights of the boxes beside their scores.
+        Weights of the boxes in addition to their scores.
     shown : (N, N) bool array, optional
-        Whether the view in which one box (by rows) was found shows the whole of another; by default
-        all do.
+        Whether the view of one box (rows) shows the whole of another (columns); by default all do.
 
     Returns
     -------
@@ -237,11 +235,11 @@ def merge(
 
     Notes
     -----
-    From the strongest down, a box takes in those that overlap it by `SAME`, whatever their label,
-    since one thing often gets two; and its parts, of which `PART` lies in it, or `SAME` of one that
-    is cut or comes from a view that shows only a part of the stronger: what one view cuts, another
-    sees whole. Direction and extent are the mean of the overlapping boxes that are no more cut,
-    weighed by score; the label is the strongest's.
+    In the order of falling score, a box absorbs those that overlap it by `SAME`, whatever their
+    label, since one object often gets two; and its parts, of which `PART` lies in it, or `SAME` for
+    a part that is cut or comes from a view that shows only a part of the stronger box: an object
+    cut in one view is whole in another. Direction and extent are the mean of the overlapping boxes
+    that are not cut more, weighted by score; the label is that of the strongest.
     """
     weight = boxes.score * np.where(cut, CUT_WEIGHT, 1.0)
     weight = weight if trust is None else weight * trust
@@ -255,7 +253,7 @@ def merge(
         if left[leader]:
             same = left & (union[leader] >= SAME)
             same[leader] = True
-            # What is cut says nothing of the extent of what is seen whole.
+            # A box that is cut says nothing about the extent of the whole object.
             merged.append(_mean(boxes, leader, weight * (same & (cut <= cut[leader]))))
             left &= ~(same | part[:, leader])
     together = Boxes.concatenate(merged)
@@ -263,7 +261,7 @@ def merge(
 
 
 def _merged(views: Sequence[View], found: Sequence[Boxes], edge: npt.NDArray[np.bool_]) -> Boxes:
-    """Merge what was found in each view, without what is too weak."""
+    """Merge the detections of all views, without those that are too weak."""
     of = np.repeat(np.arange(len(views)), [len(boxes) for boxes in found])
     together = Boxes.concatenate(found)
     least = np.array([view.confidence for view in views])[of]
@@ -276,9 +274,9 @@ def _merged(views: Sequence[View], found: Sequence[Boxes], edge: npt.NDArray[np.
 
 
 def _boxes(view: View, rectangles: Rectangles) -> Boxes:
-    """Boxes around what rectangles in a view hold."""
-    # An ellipse stands for it: the corners are seldom part of a thing, and lie far out where the
-    # view stretches the sphere.
+    """Return the boxes on the sphere of rectangles in a view."""
+    # The inscribed ellipse is projected: corners are seldom part of an object, and lie far out
+    # where the view stretches the sphere.
     turn = np.linspace(0.0, 2.0 * np.pi, 32, endpoint=False)
     left, top, right, bottom = np.clip(rectangles.corners, 0.0, 1.0).T[:, :, None]
     across = (left + right) / 2.0 + (right - left) / 2.0 * np.cos(turn)
@@ -288,7 +286,7 @@ def _boxes(view: View, rectangles: Rectangles) -> Boxes:
 
 
 def _mean(boxes: Boxes, leader: int, weight: Floats) -> Boxes:
-    """Mean of boxes, with the label and score of the leader."""
+    """Return the mean of boxes, with the label and score of the leader."""
     share = weight / weight.sum()
     x, y, z = share @ _forward(boxes)
     return Boxes(
@@ -302,5 +300,5 @@ def _mean(boxes: Boxes, leader: int, weight: Floats) -> Boxes:
 
 
 def _forward(boxes: Boxes) -> Floats:
-    """Return unit vectors (N, 3) to the middles of boxes."""
+    """Return the unit vectors (N, 3) of the centres of boxes."""
     return local_axes(np.deg2rad(boxes.azimuth), np.deg2rad(boxes.elevation))[:, 0]

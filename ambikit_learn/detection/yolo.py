@@ -1,4 +1,4 @@
-"""YOLO on the sphere, by the package ultralytics (AGPL-3.0), which only this file imports."""
+"""YOLO on the sphere with the package ultralytics (AGPL-3.0), which only this file imports."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _TASKS = ("detect", "segment", "pose")
 
 
 class YOLO:
-    """Objects of 360° frames by a YOLO detector of flat pictures.
+    """Detector of objects in 360° frames by a YOLO detector of flat pictures.
 
     Parameters
     ----------
@@ -32,24 +32,24 @@ class YOLO:
         A ``.pt`` file, or a model exported to another format (for OpenVINO, a folder). A ``.pt``
         file is a pickle, which can run code: use one only if you trust where it is from.
     mode : {"fast", "full", "wrapped", "frame"}
-        Views to look at: four tiles of the frame; fourteen perspective views besides; or the
-        frame, wrapped at the seam or as it is, in which what is small or near a pole is missed.
+        Views to detect in: four tiles of the frame; also fourteen perspective views; or the frame,
+        wrapped at the seam or as it is, in which small objects and those near a pole are missed.
     labels : iterable of str, optional
-        Keep these classes of the model only.
+        Keep only these classes of the model.
 
     Raises
     ------
     FileNotFoundError
-        There are no such weights.
+        The weights do not exist.
     InputError
-        No such mode; when first used: weights that cannot be loaded, a model with a fixed input
-        that is not square, or labels that it does not know.
+        The mode is unknown; on first use: the weights cannot be loaded, the model has a fixed input
+        that is not square, or it lacks a label.
 
     Notes
     -----
-    The weights are loaded when first used, so the object can be sent to another process. Nothing
-    is fetched from the network. Views have the model's own input size: an exported model has a
-    fixed one, and ultralytics would scale pictures of any other size to it without a word.
+    The weights are loaded on first use, so that the object can be sent to another process. Nothing
+    is fetched from the network. Views have the input size of the model: that of an exported model
+    is fixed, and ultralytics would silently scale pictures of any other size to it.
     """
 
     def __init__(
@@ -66,12 +66,12 @@ class YOLO:
 
     @property
     def name(self) -> str:
-        """Weights and settings, for the records."""
+        """Weights and settings, for the record of a clip."""
         chosen = "" if self.labels is None else f"&labels={','.join(self.labels)}"
         return f"yolo:{self.weights.name}?mode={self.mode}{chosen}"
 
     def detect(self, frames: Frames) -> list[Boxes]:
-        """Find objects.
+        """Detect objects.
 
         Parameters
         ----------
@@ -81,7 +81,7 @@ class YOLO:
         Returns
         -------
         list of B Boxes
-            The highest score first.
+            Objects of each frame, in the order of falling score.
         """
         model = self._model
         return detect_on_sphere(checks.frames(frames), MODES[self.mode], model.size, model)
@@ -103,7 +103,7 @@ class _Model:
             self.size = self._input_size(weights)
         except InputError:
             raise
-        except Exception as error:  # ultralytics, torch and each runtime raise kinds of their own
+        except Exception as error:  # ultralytics, torch and each runtime raise different types
             raise InputError(
                 f"{weights} cannot be loaded as YOLO weights ({type(error).__name__}: {error}): "
                 "give a .pt file or an exported model, and install its runtime"
@@ -134,7 +134,7 @@ class _Model:
         return int(width)
 
     def __call__(self, pictures: Frames) -> list[Rectangles]:
-        """Find objects in flat pictures."""
+        """Detect objects in flat pictures."""
         least = min(view.confidence for views in MODES.values() for view in views)
         results = self._yolo.predict(
             [np.ascontiguousarray(picture[:, :, ::-1]) for picture in pictures],
@@ -159,18 +159,18 @@ def _ultralytics() -> Any:
     os.environ.setdefault("YOLO_AUTOINSTALL", "0")
     os.environ.setdefault("YOLO_VERBOSE", "false")
     if "YOLO_CONFIG_DIR" not in os.environ:
-        # A folder for this process alone: several that start together would write one file.
+        # A folder per process: several that start together would write the same file.
         settings = tempfile.mkdtemp(prefix="ambikit-ultralytics-")
         atexit.register(shutil.rmtree, settings, ignore_errors=True)
         os.environ["YOLO_CONFIG_DIR"] = settings
-    # OpenVINO tells Google Analytics that it was imported, unless this part of it is not there.
+    # OpenVINO reports its import to Google Analytics, unless this module is absent.
     sys.modules.setdefault("openvino_telemetry", cast(Any, None))
-    # Before ultralytics, which sets OMP_NUM_THREADS=1: torch takes its threads when imported.
+    # Before ultralytics, which sets OMP_NUM_THREADS=1: torch reads it on import.
     import torch  # noqa: F401
 
     threads_given = "OMP_NUM_THREADS" in os.environ
     try:
-        with np.printoptions():  # which ultralytics changes
+        with np.printoptions():  # ultralytics changes them
             import ultralytics
     except ImportError as error:
         raise InputError(f"YOLO needs ultralytics ({error}): pip install ambikit[learn]") from None

@@ -1,4 +1,4 @@
-"""Training a small YOLO from nothing on pictures of one's own, without the network."""
+"""Training of a small YOLO from scratch on given pictures, without the network."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ambikit_learn.detection.yolo import _ultralytics
 
 Picture = tuple[npt.NDArray[np.uint8], Rectangles]
 BATCH = 16
-# Shapes and hues tell the classes apart, so pictures are shifted and scaled but hardly recoloured.
+# Classes differ in shape and hue: augmentation shifts and scales, but hardly changes colours.
 AUGMENTATION = {
     "mosaic": 0.0,
     "scale": 0.25,
@@ -46,17 +46,17 @@ def train_yolo(
     architecture : Path
         Model file (YAML) of ultralytics.
     pictures : iterable of ((H, W, 3) uint8 array, Rectangles)
-        RGB pictures with what is on them.
+        RGB pictures with their objects.
     labels : sequence of str
-        The classes.
+        Names of the classes.
     out : Path
-        ``.pt`` file to write, in half precision, without optimiser and paths. It knows its `size`.
+        ``.pt`` file to write, in half precision, without optimiser and paths, and with its `size`.
     size : int
-        Side of the pictures that the model sees, in pixels; a multiple of 32.
+        Side of the input pictures in pixels, a multiple of 32.
     epochs : int
         Passes over the pictures.
     seed : int
-        Of initial weights, order and augmentation.
+        Random seed of initial weights, order and augmentation.
 
     Raises
     ------
@@ -69,7 +69,7 @@ def train_yolo(
     with tempfile.TemporaryDirectory(prefix="ambikit-yolo-") as folder:
         root = Path(folder)
         count = _write(root, pictures, labels, np.random.default_rng(seed))
-        # A part of the data set has to stand for validation, which ultralytics runs at the end.
+        # Ultralytics validates at the end: a part of the training data serves for it.
         settings = {"path": folder, "train": "images", "val": "check.txt"}
         (root / "check.txt").write_text(
             "".join(f"./images/{i:06d}.jpg\n" for i in range(min(count, 64)))
@@ -99,7 +99,7 @@ def train_yolo(
         weights = root / "run" / "weights" / "last.pt"
         checkpoint = torch.load(weights, map_location="cpu", weights_only=False)
     kept = {"model": checkpoint["model"], "train_args": {"imgsz": size, "task": "detect"}}
-    # The model remembers the whole configuration of its training, folders included.
+    # The model holds the whole configuration of its training, folders included.
     kept["model"].args = {"imgsz": size, "task": "detect"}
     kept["model"].yaml["yaml_file"] = architecture.name
     with atomic_write(out) as temporary:
@@ -109,7 +109,7 @@ def train_yolo(
 def _write(
     root: Path, pictures: Iterable[Picture], labels: Sequence[str], rng: np.random.Generator
 ) -> int:
-    """Write pictures and their labels as ultralytics reads them; return how many."""
+    """Write pictures and their labels as ultralytics reads them; return their number."""
     from PIL import Image
 
     (root / "images").mkdir()
@@ -117,7 +117,7 @@ def _write(
     count = 0
     for count, (picture, found) in enumerate(pictures, 1):
         name = f"{count - 1:06d}"
-        # What a video has been through leaves traces: the model should have met them.
+        # Video coding leaves artefacts, which the training pictures should have too.
         quality = int(rng.integers(30, 95))
         Image.fromarray(picture).save(root / "images" / f"{name}.jpg", quality=quality)
         low, high = found.corners[:, :2], found.corners[:, 2:]

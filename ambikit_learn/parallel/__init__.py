@@ -1,1 +1,1 @@
-"""Work spread over processes and machines."""
+"""Maps over processes and machines."""

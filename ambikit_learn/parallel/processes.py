@@ -1,4 +1,4 @@
-"""A map over processes that keeps order, and that neither a crash nor a hang of one can end."""
+"""A map over processes that keeps the order and survives crashes and hangs of single processes."""
 
 from __future__ import annotations
 
@@ -22,18 +22,17 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 Loss = Literal["crash", "hang"]
-"""How the result of an item can be lost: its process died, or did not come to an end."""
+"""Reasons why an item has no result: its process died, or did not finish in time."""
 
 IN_HAND = 4
-"""Items in hand for each worker: enough that a slow one does not hold up the others, few enough
-that their results fit in memory."""
+"""Items in flight per worker: enough that a slow one does not block the others, few enough that the
+results fit in memory."""
 
 TRIES = 2
-"""Processes that may die of an item. The first death may have another cause, such as a machine
-that is short of memory."""
+"""Attempts per item. The first process may have died of another cause, such as a lack of memory."""
 
 _GRACE = 5.0
-"""Seconds that a process is given to end by itself."""
+"""Seconds that a process has to end by itself."""
 
 
 def map_in_order(
@@ -49,21 +48,21 @@ def map_in_order(
     Parameters
     ----------
     work : callable
-        Function that can be pickled. What it raises ends the map.
+        Function that can be pickled. An exception in it ends the map.
     items : iterable
-        What it is called with.
+        Its arguments.
     workers : int, optional
-        Processes, one a core when not given; 0 works in this one.
+        Number of processes; by default one per core; 0 works in this process.
     lost : callable
-        Makes the result of an item that has none: ``"crash"``, its process died, as by a fault
-        inside a decoder, and so did the one that tried again; or ``"hang"``, it took too long.
+        Returns the result of an item for a `Loss`: ``"crash"``, its process died, for example
+        in a decoder, and so did the one that retried; or ``"hang"``, it took too long.
     limit : callable, optional
-        Seconds after which an item has taken too long; without it, none ever has.
+        Returns the seconds that an item may take; by default there is no limit.
 
     Yields
     ------
     Result
-        One for each item, in order, whatever the number of workers.
+        One for each item, in order, for any number of workers.
 
     Raises
     ------
@@ -104,7 +103,7 @@ def map_in_order(
 
 
 class Worker(Generic[Item, Result]):
-    """A process that does one item after another, with a new one in the place of one that dies.
+    """A process that handles one item after the other, and is replaced when it dies.
 
     Parameters
     ----------
@@ -125,22 +124,22 @@ class Worker(Generic[Item, Result]):
         self._lock = threading.Lock()
 
     def do(self, item: Item) -> Result:
-        """Do an item, in at most `TRIES` processes.
+        """Handle an item, in at most `TRIES` processes.
 
         Parameters
         ----------
         item
-            What `work` is called with.
+            Argument of `work`.
 
         Returns
         -------
         Result
-            Of `work`, or else of `lost`.
+            Result of `work`, or else of `lost`.
 
         Raises
         ------
         Exception
-            What `work` raised.
+            An exception of `work`.
         RuntimeError
             A process cannot be started, or the worker is closed.
         """
@@ -162,11 +161,11 @@ class Worker(Generic[Item, Result]):
         return self._lost(item, "crash")
 
     def prepare(self) -> None:
-        """Start a process, so that the first item need not wait for it."""
+        """Start a process, so that the first item does not wait for it."""
         self._ready()
 
     def close(self) -> None:
-        """End the process, whatever it is doing, from whatever thread."""
+        """End the process, whatever it is doing, from any thread."""
         with self._lock:
             self._closed = True
             if self._process is not None:
@@ -211,10 +210,10 @@ class Worker(Generic[Item, Result]):
 
 
 def _serve(connection: Connection) -> None:
-    """Do what comes through a connection; the life of a worker's process."""
+    """Serve the requests of a connection: the main function of a worker's process."""
     os.environ["OMP_NUM_THREADS"] = "1"
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    # An orderly end, so that what the work registered to be tidied away at exit is.
+    # An orderly exit, so that functions registered with atexit run.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit())
     threading.Thread(target=_follow_parent, daemon=True).start()
     try:
@@ -236,7 +235,7 @@ def _serve(connection: Connection) -> None:
 
 
 def _follow_parent() -> None:
-    """End this process when its parent is gone, even in the middle of its work."""
+    """End this process when its parent has ended, even in the middle of its work."""
     parent = multiprocessing.parent_process()
     if parent is not None:
         wait([parent.sentinel])

@@ -16,13 +16,13 @@ from ambikit import InputError
 from ambikit_learn.parallel.processes import IN_HAND, Item, Loss, Result, Worker
 
 GPU_SHARERS = 8
-"""Workers to a GPU, when their number is not given: each holds its own copy of a detector there."""
+"""Workers per GPU when their number is not given: each holds its own copy of a detector there."""
 
 LOSSES = 5
-"""Actors that may be lost with an item, or before they are ready, one after the other."""
+"""Consecutive actors that may be lost with an item, or before they are ready."""
 
 _GRACE = 5.0
-"""Seconds that actors are given to end in order."""
+"""Seconds that actors have to end in order."""
 
 
 def map_on_ray(
@@ -40,19 +40,19 @@ def map_on_ray(
     Parameters
     ----------
     work : callable
-        Function that can be pickled, of a module that the nodes have. What it raises ends the map.
+        Function that can be pickled, of a module that the nodes have. An exception ends the map.
     items : iterable
-        What it is called with.
+        Its arguments.
     workers : int, optional
-        Actors of one CPU each; when not given one to a CPU, and at most `GPU_SHARERS` to a GPU.
+        Actors of one CPU each; by default one per CPU, and at most `GPU_SHARERS` per GPU.
     lost, limit : callable
         As for `map_in_order`.
     address : str, optional
-        Of the cluster, as for ``ray.init``: ``"auto"`` or ``"HOST:PORT"``, that this machine is a
-        node of; ``"local"`` starts one here, which ends with the map. Without it the one that
-        ``RAY_ADDRESS`` names or that runs on this machine, or else a new one here.
+        Address of the cluster, as for ``ray.init``: ``"auto"`` or ``"HOST:PORT"`` of a cluster that
+        this machine is a node of; ``"local"`` starts one here, which ends with the map. By default
+        the cluster that ``RAY_ADDRESS`` names or that runs on this machine, or else a new one.
     gpus : bool
-        The work can use GPUs: those of the cluster, if it has any, are shared out evenly.
+        Whether the work can use GPUs: those of the cluster are divided evenly.
 
     Yields
     ------
@@ -62,17 +62,17 @@ def map_on_ray(
     Raises
     ------
     InputError
-        Ray is not installed, there is no such cluster, no workers are asked for, or the nodes
-        cannot start them.
+        Ray is not installed, the cluster does not exist, `workers` is 0, or the nodes cannot start
+        the workers.
 
     Notes
     -----
-    An actor holds a `Worker`, whose process does the work. So a crash or a hang is dealt with where
-    it happens, and what Ray reports as lost is a node: its item goes to the next free actor, and a
-    new actor takes its place as soon as a node has room, so that the cluster may shrink and grow.
+    An actor holds a `Worker`, whose process does the work, so that a crash or a hang is handled
+    where it happens. A loss that Ray reports is thus that of a node: its item goes to the next free
+    actor, and a new actor starts as soon as a node has room. The cluster may shrink and grow.
     """
     if workers == 0:
-        raise InputError("Ray needs workers: give 1 or more, or no number for one a CPU")
+        raise InputError("Ray needs workers: give 1 or more, or no number for one per CPU")
     todo = list(items)
     left = list(range(len(todo)))
     results: dict[int, Result] = {}
@@ -101,7 +101,7 @@ def map_on_ray(
 
 
 class _Pool:
-    """Actors that are idle, or busy with an item or with getting ready.
+    """Actors that are idle, busy with an item, or starting.
 
     Parameters
     ----------
@@ -109,27 +109,27 @@ class _Pool:
     size : int
         Number of actors.
     share : float
-        Share of a GPU for each.
+        Fraction of a GPU for each.
     arguments : tuple
-        Of `Worker`.
+        Arguments of `Worker`.
     """
 
     def __init__(self, ray: Any, size: int, share: float, arguments: tuple[Any, ...]) -> None:
         self.idle: list[Any] = []
         self._ray, self._arguments = ray, arguments
         self._actor = ray.remote(num_cpus=1, num_gpus=share)(Worker)
-        # By reference: the actor, and the number of its item; None while it gets ready.
+        # By reference: the actor, and the number of its item, or None while it starts.
         self._busy: dict[Any, tuple[Any, int | None]] = {}
         for _ in range(size):
             self._start_actor()
 
     def give(self, number: int, item: Any) -> None:
-        """Give an item to an idle actor."""
+        """Send an item to an idle actor."""
         actor = self.idle.pop()
         self._busy[actor.do.remote(item)] = actor, number
 
     def wait(self) -> tuple[int | None, Any, Exception | None]:
-        """Wait for one: the number of its item, the result, and how it was lost."""
+        """Wait for an actor: return the number of its item, the result, and the error if lost."""
         (reference, *_), _ = self._ray.wait(list(self._busy))
         actor, number = self._busy.pop(reference)
         try:
@@ -151,7 +151,7 @@ class _Pool:
             self._ray.wait(closed, num_returns=len(closed), timeout=_GRACE)
 
     def _start_actor(self) -> None:
-        """Ask for an actor; it is there as soon as a node has room."""
+        """Request an actor, which starts as soon as a node has room."""
         actor = self._actor.remote(*self._arguments)
         self._busy[actor.prepare.remote()] = actor, None
 
@@ -159,7 +159,7 @@ class _Pool:
 def _shares(
     resources: Mapping[str, float], items: int, workers: int | None, gpus: bool
 ) -> tuple[int, float]:
-    """Return the number of actors, and the share of a GPU for each."""
+    """Return the number of actors, and the fraction of a GPU for each."""
     devices = int(resources.get("GPU", 0)) if gpus else 0
     if workers is None:
         workers = int(resources.get("CPU", 1))
@@ -171,7 +171,7 @@ def _shares(
 
 @contextmanager
 def _cluster(address: str | None) -> Iterator[Any]:
-    """Connect to a cluster, unless this process is connected already; give the package ray."""
+    """Connect to a cluster, unless this process is connected already; yield the package ray."""
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     try:
         import ray
@@ -196,7 +196,7 @@ def _cluster(address: str | None) -> Iterator[Any]:
 
 
 def _check_reachable(address: str | None) -> None:
-    """Raise OSError if nobody is at a host and port; Ray itself takes minutes to say so."""
+    """Raise OSError if nothing answers at a host and port; Ray itself reports it after minutes."""
     host, _, port = (address or "").removeprefix("ray://").rpartition(":")
     if port.isdigit():
         socket.create_connection((host.strip("[]"), int(port)), _GRACE).close()

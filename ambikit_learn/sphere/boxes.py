@@ -29,7 +29,7 @@ class Boxes:
     score : (N,) array_like
         Confidence, 0 to 1.
     label : sequence of str
-        N names.
+        Names of the N classes.
 
     Raises
     ------
@@ -63,7 +63,7 @@ class Boxes:
         return len(self.azimuth)
 
     def take(self, index: npt.ArrayLike) -> Boxes:
-        """Return the boxes that an array of indices, or a boolean mask, picks."""
+        """Return the boxes that an array of indices, or a boolean mask, selects."""
         picked = np.asarray(index)
         if picked.dtype == np.bool_:
             picked = np.flatnonzero(picked)
@@ -72,7 +72,7 @@ class Boxes:
         return Boxes._of(numbers, [self.label[i] for i in picked])
 
     def to_records(self) -> list[dict[str, Any]]:
-        """Return one dict a box, of plain numbers and strings (as for JSON)."""
+        """Return one dict per box, with plain numbers and strings (as for JSON)."""
         columns = [getattr(self, name).tolist() for name in _NUMBERS]
         names = (*_NUMBERS, "label")
         return [
@@ -91,7 +91,7 @@ class Boxes:
 
     @classmethod
     def empty(cls) -> Self:
-        """Return no boxes."""
+        """Return a `Boxes` without boxes."""
         return cls.from_records([])
 
     @classmethod
@@ -157,7 +157,7 @@ def flaw_of(boxes: Boxes) -> str | None:
 
 
 def bounding_boxes(outlines: npt.ArrayLike) -> tuple[Floats, Floats, Floats, Floats]:
-    """Smallest boxes around outlines.
+    """Return the smallest boxes around outlines.
 
     Parameters
     ----------
@@ -171,9 +171,9 @@ def bounding_boxes(outlines: npt.ArrayLike) -> tuple[Floats, Floats, Floats, Flo
 
     Notes
     -----
-    The centre is the middle of the outline's longitudes and latitudes as seen by a viewer who
-    faces that centre, found by turning to it a few times. So it does not depend on the
-    picture in which the outline was drawn, as the middle of a rectangle of pixels does.
+    The centre is the middle of the outline's longitudes and latitudes for a viewer who faces that
+    centre, found in a few iterations. It does therefore not depend on the picture in which the
+    outline was drawn, unlike the middle of a rectangle of pixels.
     """
     points = np.asarray(outlines, dtype=np.float64)
     forward = points.mean(axis=1)
@@ -192,19 +192,19 @@ def bounding_boxes(outlines: npt.ArrayLike) -> tuple[Floats, Floats, Floats, Flo
 
 
 def outlines(boxes: Boxes, points: int = 16) -> Floats:
-    """Points along the ellipses in boxes.
+    """Return points along the ellipses inscribed in boxes.
 
     Parameters
     ----------
     boxes : Boxes
         N boxes.
     points : int
-        Points P of each.
+        Number of points P of each outline.
 
     Returns
     -------
     (N, P, 3) array
-        Unit vectors; `bounding_boxes` gives the boxes back if P divides by four.
+        Unit vectors; `bounding_boxes` recovers the boxes if P is a multiple of four.
 
     Examples
     --------
@@ -220,7 +220,7 @@ def outlines(boxes: Boxes, points: int = 16) -> Floats:
 
 
 def overlap(boxes: Boxes, others: Boxes) -> tuple[Floats, Floats]:
-    """Overlap of boxes on the sphere.
+    """Return the overlap of boxes on the sphere.
 
     Parameters
     ----------
@@ -236,9 +236,9 @@ def overlap(boxes: Boxes, others: Boxes) -> tuple[Floats, Floats]:
 
     Notes
     -----
-    A box holds the points within half its width of longitude and half its height of latitude, as
-    seen by a viewer who faces it; its area is ``2 w sin(h / 2)``. Common areas are counted on a
-    grid of 12 × 12 points of equal area in the smaller box: within about 0.04 of its area.
+    A box contains the points within half its width in longitude and half its height in latitude,
+    for a viewer who faces it; its area is ``2 w sin(h / 2)``. Common areas are estimated with a
+    grid of 12 × 12 points of equal area in the smaller box, to about 0.04 of its area.
 
     Examples
     --------
@@ -255,7 +255,7 @@ def overlap(boxes: Boxes, others: Boxes) -> tuple[Floats, Floats]:
 
 
 def _share(boxes: Boxes, others: Boxes) -> Floats:
-    """Share of the area of each box that lies in each of the others (N, M)."""
+    """Return the fraction (N, M) of the area of each box that lies in each of the others."""
     axes = [local_axes(np.deg2rad(b.azimuth), np.deg2rad(b.elevation)) for b in (boxes, others)]
     across, upward = np.meshgrid(*2 * [(np.arange(12) + 0.5) / 6.0 - 1.0])
     longitude = np.deg2rad(boxes.width / 2.0)[:, None] * across.ravel()

@@ -1,4 +1,4 @@
-"""Where to look: directions and fields of view of perspective crops."""
+"""Directions and fields of view of perspective crops."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from ambikit_learn.sphere.boxes import Boxes
 from ambikit_learn.sphere.equirect import angular_distance, pixel_to_direction
 
 SPACING = 36.0
-"""Least angle between the centres of two crops, degrees, in the audio-visual spatial alignment
-paper. Its code keeps none."""
+"""Smallest angle between the centres of two crops in degrees, according to the audio-visual spatial
+alignment paper. Its code does not enforce it."""
 FIELD_OF_VIEW = (25.0, 90.0)
-"""Bounds of the field of view of a crop on an object, degrees."""
+"""Bounds of the field of view of a crop at an object, in degrees."""
 MARGIN = 1.2
-"""Field of view of such a crop, relative to its box."""
+"""Field of view of a crop at an object, relative to the box."""
 ASPECT = 4.0 / 3.0
-"""Greatest ratio of a crop's sides, measured on the plane that touches the sphere."""
+"""Greatest aspect ratio of a crop on the tangent plane."""
 STRATEGIES = ("random", "objects", "mixed")
 
 
 @dataclass(frozen=True, eq=False)
 class Crops:
-    """Perspective views of one moment.
+    """Perspective views at one time.
 
     Parameters
     ----------
@@ -35,10 +35,10 @@ class Crops:
     width, height : (K,) arrays
         Fields of view in degrees.
     origin : tuple of K str
-        Why each was taken: ``"random"``, ``"object"``, or ``"fallback"`` for a random one in the
-        place of an object that was not there.
+        Origin of each: ``"random"``, ``"object"``, or ``"fallback"`` for a random crop in place of
+        a missing object.
     box : (K,) int array
-        Number of the box that it looks at, −1 where it looks at none.
+        Index of the box that the crop shows, or −1.
     """
 
     azimuth: Floats
@@ -62,7 +62,7 @@ def random_crops(rng: np.random.Generator, k: int, *, spacing: float = SPACING) 
     k : int
         Number of crops.
     spacing : float
-        Least angle between two centres, in degrees: 36 as the paper says, 0 as its code does.
+        Smallest angle between two centres in degrees: 36 as in the paper, 0 as in its code.
 
     Returns
     -------
@@ -71,12 +71,12 @@ def random_crops(rng: np.random.Generator, k: int, *, spacing: float = SPACING) 
 
     Notes
     -----
-    Centre at the fractions x ~ U(0, 1), y ~ U(0.33, 0.66) of the frame (elevations −28.8° to
-    30.6°); half-width π·h, h ~ U(0.0707, 0.25), on the plane that touches the sphere (a field of
-    view of 25.0° to 76.3°); height over width log-uniform in [3/4, 4/3] on that plane.
+    The centre lies at the fractions x ~ U(0, 1), y ~ U(0.33, 0.66) of the frame (elevations −28.8°
+    to 30.6°); the half-width on the tangent plane is π·h, h ~ U(0.0707, 0.25) (a field of view of
+    25.0° to 76.3°); height over width on that plane is log-uniform in [3/4, 4/3].
 
-    Spacing is kept by taking the first of 32 draws that is far enough from all before it. About
-    ten crops fit at 36°; where none of the 32 is far enough, the farthest is taken.
+    To keep the spacing, the first of 32 draws that is far enough from all previous crops is taken.
+    About ten crops fit at 36°; where none of the 32 is far enough, the farthest one is taken.
 
     References
     ----------
@@ -96,12 +96,12 @@ def random_crops(rng: np.random.Generator, k: int, *, spacing: float = SPACING) 
 def object_crops(
     boxes: Boxes, rng: np.random.Generator, k: int, *, spacing: float = SPACING
 ) -> Crops:
-    """Draw crops that look at objects.
+    """Draw crops at objects.
 
     Parameters
     ----------
     boxes : Boxes
-        What a detector found.
+        Detected objects.
     rng : numpy.random.Generator
         Source of randomness.
     k : int
@@ -116,11 +116,11 @@ def object_crops(
 
     Notes
     -----
-    Objects are drawn without repetition, with probability in proportion to their score, among
-    those at least `spacing` from all crops so far. The field of view is 1.2 times the box, held
-    within 25° and 90°; the shorter side is widened until the sides differ by at most 4 : 3, so a
+    Objects are drawn without replacement, with probability proportional to their score, among those
+    at least `spacing` from all previous crops. The field of view is 1.2 times the box, limited to
+    25° to 90°; the shorter side is widened until the aspect ratio is at most 4 : 3, so that a
     square crop is distorted no more than a random one. Fallback crops are those of `random_crops`,
-    kept at the same distance from the others.
+    at the same spacing from the others.
 
     Examples
     --------
@@ -142,9 +142,9 @@ def select_crops(
     ----------
     strategy : {"random", "objects", "mixed"}
         `random_crops`, `object_crops`, or objects for half of the crops (rounded up) and random
-        ones, at a distance from them, for the rest.
+        crops for the others.
     boxes : Boxes
-        What a detector found; not looked at by ``"random"``.
+        Detected objects; not used by ``"random"``.
     rng : numpy.random.Generator
         Source of randomness.
     k : int
@@ -159,7 +159,7 @@ def select_crops(
     Raises
     ------
     InputError
-        No such strategy.
+        The strategy is unknown.
 
     Examples
     --------
@@ -185,7 +185,7 @@ def _draws(rng: np.random.Generator, n: int) -> Floats:
 
 
 def _completed(crops: Crops, rng: np.random.Generator, k: int, spacing: float, name: str) -> Crops:
-    """Add random views at a distance from those there, until there are k."""
+    """Add random views that keep the spacing, until there are k."""
     views = np.stack([crops.azimuth, crops.elevation, crops.width, crops.height], axis=1)
     missing = k - len(crops)
     for _ in range(missing):
@@ -198,7 +198,7 @@ def _completed(crops: Crops, rng: np.random.Generator, k: int, spacing: float, n
 
 
 def _objects(boxes: Boxes, rng: np.random.Generator, k: int, spacing: float) -> Crops:
-    """Draw at most k views of objects that keep their distance."""
+    """Draw at most k views of objects that keep the spacing."""
     half = np.deg2rad(np.stack([boxes.width, boxes.height], axis=1) * MARGIN)
     half = np.tan(np.clip(half, *np.deg2rad(FIELD_OF_VIEW)) / 2.0)
     half = np.maximum(half, half[:, ::-1] / ASPECT)
@@ -214,7 +214,7 @@ def _objects(boxes: Boxes, rng: np.random.Generator, k: int, spacing: float) -> 
 
 
 def _nearest(candidates: Floats, views: Floats) -> Floats:
-    """Angle from each candidate to the nearest view, 180° when there is none."""
+    """Return the angle from each candidate to the nearest view, 180° if there is none."""
     distance = angular_distance(
         candidates[:, None, 0], candidates[:, None, 1], views[:, 0], views[:, 1], degrees=True
     )
@@ -223,6 +223,6 @@ def _nearest(candidates: Floats, views: Floats) -> Floats:
 
 
 def _crops(views: Floats, origin: Sequence[str], box: Sequence[int]) -> Crops:
-    """Crops of views (K, 4)."""
+    """Return the crops of views (K, 4)."""
     azimuth, elevation, width, height = views.T.copy()
     return Crops(azimuth, elevation, width, height, tuple(origin), np.array(box, dtype=np.intp))

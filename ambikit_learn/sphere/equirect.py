@@ -10,7 +10,7 @@ from ambikit_learn._typing import Floats, Frames
 
 
 def pixel_to_direction(u: npt.ArrayLike, v: npt.ArrayLike) -> tuple[Floats, Floats]:
-    """Direction of a place in an equirectangular frame.
+    """Return the direction of a position in an equirectangular frame.
 
     Parameters
     ----------
@@ -40,7 +40,7 @@ def pixel_to_direction(u: npt.ArrayLike, v: npt.ArrayLike) -> tuple[Floats, Floa
 
 
 def direction_to_pixel(azimuth: npt.ArrayLike, elevation: npt.ArrayLike) -> tuple[Floats, Floats]:
-    """Place of a direction in an equirectangular frame.
+    """Return the position of a direction in an equirectangular frame.
 
     Parameters
     ----------
@@ -64,7 +64,7 @@ def direction_to_pixel(azimuth: npt.ArrayLike, elevation: npt.ArrayLike) -> tupl
 
 
 def local_axes(azimuth: npt.ArrayLike, elevation: npt.ArrayLike) -> Floats:
-    """Forward, leftward and upward unit vectors of a viewer who faces a direction.
+    """Return the forward, left and up unit vectors of a viewer who faces a direction.
 
     Parameters
     ----------
@@ -98,7 +98,7 @@ def angular_distance(
     *,
     degrees: bool = False,
 ) -> Floats:
-    """Great-circle angle between directions.
+    """Return the great-circle angle between directions.
 
     Parameters
     ----------
@@ -133,14 +133,14 @@ def between(
     other_elevation: npt.ArrayLike,
     share: npt.ArrayLike,
 ) -> tuple[Floats, Floats]:
-    """Direction a part of the way along the great circle from one direction to another.
+    """Interpolate along the great circle from one direction to another.
 
     Parameters
     ----------
     azimuth, elevation, other_azimuth, other_elevation : array_like
         Degrees, of shapes that broadcast.
     share : array_like
-        0 at the first direction, 1 at the other; beyond them the way goes on.
+        0 at the first direction, 1 at the other; values outside [0, 1] extrapolate.
 
     Returns
     -------
@@ -149,8 +149,8 @@ def between(
 
     Notes
     -----
-    Spherical linear interpolation. Between opposite directions no way is the shortest, and the
-    result is any direction.
+    This is spherical linear interpolation. Between opposite directions there is no shortest path,
+    and the result is arbitrary.
 
     Examples
     --------
@@ -162,7 +162,7 @@ def between(
     one = local_axes(np.deg2rad(azimuth), np.deg2rad(elevation))[..., 0, :]
     other = local_axes(np.deg2rad(other_azimuth), np.deg2rad(other_elevation))[..., 0, :]
     part = np.asarray(share, dtype=np.float64)
-    # sin(x)/x in place of sin(x): it holds for no distance as well, and scale does not matter.
+    # sinc instead of sin: it is also defined for a distance of 0, and the scale does not matter.
     weights = (1.0 - part) * np.sinc((1.0 - part) * way), part * np.sinc(part * way)
     x, y, z = np.moveaxis(weights[0][..., None] * one + weights[1][..., None] * other, -1, 0)
     return np.rad2deg(np.arctan2(y, x)), np.rad2deg(np.arctan2(z, np.hypot(x, y)))
@@ -178,12 +178,12 @@ def gnomonic(
     *,
     degrees: bool = False,
 ) -> Frames:
-    """Perspective crop of equirectangular frames, as a camera at the centre would see it.
+    """Return perspective crops of equirectangular frames, as a camera at the centre sees them.
 
     Parameters
     ----------
     frames : (..., H, W, 3) uint8 array
-        Frames that cover the whole sphere, whatever their aspect.
+        Frames that cover the whole sphere, of any aspect ratio.
     azimuth, elevation : float or (...) array_like
         Direction of the crop's centre, in radians: one, or one for each frame.
     width, height : float
@@ -197,19 +197,19 @@ def gnomonic(
     Returns
     -------
     (..., size, size, 3) uint8 array
-        Not mirrored: what is to the left (greater azimuth) stays at the left.
+        Not mirrored: greater azimuths are at the left.
 
     Raises
     ------
     InputError
-        Wrong shape, directions that do not fit the frames, elevation beyond the poles, or a field
-        of view outside (0°, 180°).
+        A shape is wrong, the directions do not fit the frames, an elevation lies beyond the poles,
+        or a field of view is outside (0°, 180°).
     TypeError
-        Frames that are not uint8.
+        The frames are not uint8.
 
     Notes
     -----
-    The pixel at (a, b) in [−1, 1]², counted to the left and upwards, looks along
+    The ray of the pixel at (a, b) in [−1, 1]², to the left and upwards, is
     ``f + a·tan(width/2)·l + b·tan(height/2)·u``, with the viewer's axes f, l and u of
     `local_axes`. Sampling is bilinear and wraps at the seam. A crop much coarser than its frames
     aliases: scale the frames down first.
@@ -231,7 +231,7 @@ def gnomonic(
     axes[:, 1] *= np.tan(checks.field_of_view(width, "width", degrees=degrees) / 2.0)
     axes[:, 2] *= np.tan(checks.field_of_view(height, "height", degrees=degrees) / 2.0)
     count = checks.positive_int(size, "size")
-    # The frames of one direction share the places that are looked up.
+    # The frames of one direction share the sampling positions.
     flat = np.ascontiguousarray(pictures).reshape(-1, *shape)
     together = flat.reshape(len(axes), len(flat) // max(len(axes), 1), *shape)
     out = np.empty((*together.shape[:2], count, count, 3), np.uint8)

@@ -16,12 +16,12 @@ from ambikit_learn.sphere.equirect import direction_to_pixel, pixel_to_direction
 PROJECTIONS = ("equirectangular", "cubemap", "eac")
 """``cubemap`` is layout 0 of Spherical Video V2, ``eac`` YouTube's equi-angular cubemap."""
 STEREO = ("mono", "top-bottom", "left-right")
-"""How the pictures for two eyes share a frame."""
+"""Arrangements of the pictures for two eyes in a frame."""
 
 EAC_PADDING = 2
-"""Pixels by which YouTube widens each row of faces, as FFmpeg's v360 reads it."""
+"""Pixels by which YouTube pads each row of faces, as FFmpeg's v360 assumes."""
 
-# Where the result is coarser than the frame, samples along each side of a pixel, at most.
+# Greatest number of samples along each side of a pixel, where the result is coarser.
 _FINEST = 4
 
 
@@ -32,17 +32,16 @@ class FrameLayout:
     Parameters
     ----------
     projection : {"equirectangular", "cubemap", "eac"}
-        Of each eye's picture.
+        Projection of the picture of each eye.
     stereo : {"mono", "top-bottom", "left-right"}
-        Eyes in a frame.
+        Arrangement of the eyes in a frame.
     padding : int
-        Pixels around each face of a cubemap, or around each row of faces of an equi-angular one,
-        that continue it and belong to no face.
+        Padding in pixels around each face of a cubemap, or row of faces of an equi-angular one.
 
     Raises
     ------
     InputError
-        An unknown projection or arrangement of eyes.
+        The projection or the arrangement of eyes is unknown.
     """
 
     projection: str = "equirectangular"
@@ -54,7 +53,7 @@ class FrameLayout:
         checks.choice(self.stereo, STEREO, "stereo")
 
 
-# A face is stored with its axes (forward, right, down) along these: x front, y left, z up.
+# Axes (forward, right, down) of the stored faces: x front, y left, z up.
 _AXES = {
     "+x": (1, 0, 0),
     "-x": (-1, 0, 0),
@@ -64,7 +63,7 @@ _AXES = {
     "-z": (0, 0, -1),
 }
 _FACES = {
-    # left, front, right; then down, back and up as a strip that runs over the back
+    # left, front, right; then down, back and up as a strip across the back
     "eac": ("+y +x -z", "+x -y -z", "-y -x -z", "-z -x +y", "-x +z +y", "+z +x +y"),
     # right, left, up (its top is forwards); down (its top is backwards), front, back
     "cubemap": ("-y -x -z", "+y +x -z", "+z +y -x", "-z +y +x", "+x -y -z", "-x +y -z"),
@@ -72,7 +71,7 @@ _FACES = {
 
 
 def first_eye(frames: Frames, stereo: str) -> Frames:
-    """Cut frames to the picture of one eye, the upper or the left one.
+    """Crop frames to the picture of one eye, the upper or the left one.
 
     Parameters
     ----------
@@ -96,7 +95,7 @@ def first_eye(frames: Frames, stereo: str) -> Frames:
 
 
 def equirectangular_size(height: int, width: int, layout: FrameLayout) -> tuple[int, int]:
-    """Size at which an equirectangular frame keeps the detail of a frame of another layout.
+    """Return the size at which an equirectangular frame keeps the detail of another layout.
 
     Parameters
     ----------
@@ -107,8 +106,8 @@ def equirectangular_size(height: int, width: int, layout: FrameLayout) -> tuple[
     Returns
     -------
     height, width : int
-        That of the eye's picture if it is equirectangular already; of a cubemap, four faces wide
-        and two high.
+        Size of one eye's picture if it is equirectangular; for a cubemap, four faces wide and two
+        high.
 
     Examples
     --------
@@ -130,11 +129,11 @@ def cubemap_to_equirectangular(
     Parameters
     ----------
     frames : (..., H, W, 3) uint8 array
-        Pictures of one eye. The faces need not be square.
+        Pictures of one eye; the faces need not be square.
     layout : FrameLayout
-        Of projection ``"cubemap"`` or ``"eac"``.
+        Layout with the projection ``"cubemap"`` or ``"eac"``.
     size : (height, width), optional
-        Of the result; `equirectangular_size` when not given.
+        Size of the result; by default `equirectangular_size`.
 
     Returns
     -------
@@ -143,16 +142,16 @@ def cubemap_to_equirectangular(
     Raises
     ------
     InputError
-        Wrong shape.
+        The shape is wrong.
     TypeError
-        Frames that are not uint8.
+        The frames are not uint8.
 
     Notes
     -----
     A direction d falls on the face with the greatest d·f. With its right and downward axes r and
     e, it lies at ``a = d·r / d·f`` and ``b = d·e / d·f`` from the face's middle, in [−1, 1]; in an
     equi-angular cubemap at ``(4/π) atan a`` and ``(4/π) atan b``. Sampling is bilinear, within
-    the face; where the result is coarser, up to 4 × 4 samples a pixel are averaged.
+    the face; where the result is coarser, up to 4 × 4 samples per pixel are averaged.
 
     References
     ----------
@@ -183,8 +182,8 @@ def cubemap_to_equirectangular(
 def _samples(
     layout: FrameLayout, height: int, width: int, out_height: int, out_width: int
 ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
-    """Places (out_height, out_width, n) in a cubemap at which an equirectangular pixel samples."""
-    # A bilinear sample covers two pixels of the frame, which is 4/3 of its width around.
+    """Return the positions (out_height, out_width, n) in a cubemap that each pixel samples."""
+    # A bilinear sample covers two pixels of the frame, whose width is 3/4 of the circumference.
     n = int(np.clip(np.ceil(width * 4 / 3 / out_width / 2), 1, _FINEST))
     u = (np.arange(out_width * n) + 0.5) / (out_width * n)
     v = (np.arange(out_height * n) + 0.5) / (out_height * n)
@@ -205,7 +204,7 @@ def _samples(
 def cubemap_places(
     directions: Floats, layout: FrameLayout, height: int, width: int
 ) -> tuple[Floats, Floats]:
-    """Pixels that show directions in a frame of six faces.
+    """Return the pixels that show directions in a frame of six faces.
 
     Parameters
     ----------
@@ -219,7 +218,7 @@ def cubemap_places(
     Returns
     -------
     columns, rows : (...) arrays
-        In pixels from the middle of the first one, held to half a pixel within the face.
+        Pixels from the centre of the first one, clipped to half a pixel within the face.
     """
     faces = np.array(
         [[_AXES[a] for a in face.split()] for face in _FACES[layout.projection]], float
@@ -249,24 +248,24 @@ def cubemap_places(
 
 
 def detect_layout(frames: Frames) -> FrameLayout:
-    """Tell an equi-angular cubemap from an equirectangular picture by what continues where.
+    """Distinguish an equi-angular cubemap from an equirectangular picture by its edges.
 
     Parameters
     ----------
     frames : (T, H, W, 3) uint8 array
-        Frames of a file that does not state its layout, of one eye, at whatever size.
+        Frames of one eye, of any size, of a file that does not state its layout.
 
     Returns
     -------
     FrameLayout
-        Equirectangular unless the frames fit together clearly better as a cubemap.
+        Equirectangular, unless the edges match clearly better as those of a cubemap.
 
     Notes
     -----
-    Where a layout cuts the sphere, the two sides of the cut look alike. Their mean difference is
-    compared for the cuts of both layouts: eight edges of the cube, against the seam and the poles.
-    Of 40 rendered scenes, two videos and a photograph, at 40 to 480 rows, the ratio was 2.9 and
-    more for equirectangular pictures, and 0.6 and less for their equi-angular versions.
+    The two sides of a cut of the sphere look alike in the right layout. The mean differences are
+    compared: at eight edges of the cube, and at the seam and the poles. For 40 rendered scenes, two
+    videos and a photograph, with 40 to 480 rows, the ratio was at least 2.9 for equirectangular
+    pictures, and at most 0.6 for their equi-angular versions.
     """
     apart = {}
     for projection in ("equirectangular", "eac"):
@@ -278,12 +277,12 @@ def detect_layout(frames: Frames) -> FrameLayout:
 
 
 _CLEARLY = 0.8
-# Distance from a cut at which its sides are compared, in radians.
+# Distance from a cut at which its two sides are compared, in radians.
 _BESIDE = 0.015
 
 
 def _look(frames: Frames, directions: Floats, projection: str) -> Floats:
-    """Colours (T, N, 3) that frames of a projection show in directions (N, 3)."""
+    """Return the colours (T, N, 3) of frames of a projection in directions (N, 3)."""
     height, width = frames.shape[1:3]
     if projection == "equirectangular":
         x, y, z = directions.T
@@ -296,7 +295,7 @@ def _look(frames: Frames, directions: Floats, projection: str) -> Floats:
 
 @lru_cache
 def _cuts(projection: str) -> tuple[Floats, Floats]:
-    """Directions (N, 3) on the two sides of where a layout cuts the sphere."""
+    """Return directions (N, 3) on the two sides of the cuts of a layout."""
     if projection == "equirectangular":
         rise, turn = np.linspace(-1.4, 1.4, 96), np.linspace(0.0, np.pi, 64)
         seam = np.stack([-np.cos(rise), np.full(96, _BESIDE), np.sin(rise)], axis=-1)

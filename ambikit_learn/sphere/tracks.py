@@ -1,4 +1,4 @@
-"""Objects through a clip: boxes at steps of time, and where they are in between."""
+"""Tracks of objects through a clip: boxes at steps of time, interpolated in between."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ _NUMBERS = ("azimuth", "elevation", "width", "height", "score")
 
 @dataclass(frozen=True, eq=False)
 class Track:
-    """An object at the steps at which it was found.
+    """An object at the steps at which it was detected.
 
     Parameters
     ----------
     steps : (n,) int array
-        Their numbers, rising.
+        Numbers of the steps, in ascending order.
     boxes : Boxes
-        Where it was then, all of one label.
+        Boxes at these steps, all with the same label.
 
     Examples
     --------
@@ -41,10 +41,10 @@ class Track:
         object.__setattr__(self, "steps", np.asarray(self.steps, dtype=np.intp))
 
     def at(self, steps: npt.ArrayLike) -> Boxes:
-        """Return its boxes at any steps (T,), whole or not.
+        """Return its boxes at any steps (T,), whole or fractional.
 
-        Between two detections it goes along the great circle. Beyond the first and the last it
-        goes on for one step, and rests.
+        Between two detections the object moves along the great circle. Its motion is extrapolated
+        by at most one step before the first and after the last detection.
         """
         first, last = self.steps[[0, -1]]
         wanted = np.clip(np.atleast_1d(steps), first - 1, last + 1)
@@ -81,16 +81,16 @@ class Track:
 
 @dataclass(frozen=True, eq=False)
 class Objects:
-    """What was found in a clip.
+    """The objects detected in a clip.
 
     Parameters
     ----------
     rate : float
-        Steps a second at which objects were looked for, the first at the clip's beginning.
+        Steps of detection per second; the first is at the beginning of the clip.
     count : int
-        How many steps there were.
+        Number of steps.
     tracks : tuple of Track
-        The objects.
+        Tracks of the objects.
     """
 
     rate: float
@@ -98,7 +98,7 @@ class Objects:
     tracks: tuple[Track, ...]
 
     def present(self, time: float) -> list[Track]:
-        """Return the objects found at the step nearest to a time, or both before and after it."""
+        """Return the objects detected at the step nearest to a time, or both before and after."""
         nearest = min(round(time * self.rate), self.count - 1)
         return [t for t in self.tracks if t.steps[0] <= nearest <= t.steps[-1]]
 

@@ -15,7 +15,7 @@ Integers = npt.NDArray[np.int32]
 
 @njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
 def _atan2(y: np.float32, x: np.float32) -> np.float32:
-    """Angle of (x, y) to 1e-7, without branches, so that the loop around it is vectorised.
+    """Return the angle of (x, y) to 1e-7, without branches, so that loops are vectorised.
 
     The polynomial is 4.4.49 of Abramowitz & Stegun, Handbook of Mathematical Functions.
     """
@@ -43,8 +43,8 @@ def crop(
 ) -> None:
     """Sample frames (T, H, W, 3) into out (T, S, S, 3), bilinearly.
 
-    The rows of `axes` are the view's forward, leftward and upward vectors, the last two as long
-    as half of the view on the plane that touches the sphere. `places` (2, S), `corners` (4, S) and
+    The rows of `axes` are the forward, left and up vectors of the view; the last two have half the
+    size of the view on the tangent plane as their length. `places` (2, S), `corners` (4, S) and
     `weights` (4, S) are scratch for a row.
     """
     n, rows, columns, _ = frames.shape
@@ -69,10 +69,10 @@ def crop(
             column = places[0, j]
             row = min(max(places[1, j], np.float32(0.0)), np.float32(rows - 1))
             c0, r0 = math.floor(column), int(row)
-            # Weights are fixed-point numbers of 11 bits: whole numbers sample 1.5 times faster.
+            # Weights are fixed-point numbers of 11 bits: integers sample 1.5 times faster.
             right = np.int32((column - np.float32(c0)) * np.float32(2048.0) + half)
             below = np.int32((row - np.float32(r0)) * np.float32(2048.0) + half)
-            # Columns wrap at the seam, rows are held at the poles.
+            # Columns wrap at the seam, rows are clipped at the poles.
             c0 = c0 if c0 >= 0 else c0 + columns
             c1 = c0 + 1 if c0 + 1 < columns else 0
             r1 = r0 + 1 if r0 + 1 < rows else r0
@@ -86,7 +86,7 @@ def crop(
             weights[3, j] = below * right
         for t in range(n):
             for j in range(size):
-                # Unsigned, or each access would first ask whether the index counts from the end.
+                # Unsigned indices save a test for negative ones in each access.
                 p0, p1 = np.uint32(corners[0, j]), np.uint32(corners[1, j])
                 p2, p3 = np.uint32(corners[2, j]), np.uint32(corners[3, j])
                 w0, w1, w2, w3 = weights[0, j], weights[1, j], weights[2, j], weights[3, j]

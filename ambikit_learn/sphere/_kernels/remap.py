@@ -1,4 +1,4 @@
-"""Frames sampled at given places, several to a pixel."""
+"""Frames sampled at given positions, several per pixel."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ Floats = npt.NDArray[np.float32]
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def sample(frames: Frames, columns: Floats, rows: Floats, out: Frames) -> None:
-    """Fill out (T, h, w, 3) from frames (T, H, W, 3): each pixel is the mean of its own samples.
+    """Fill out (T, h, w, 3) from frames (T, H, W, 3): each pixel is the mean of n samples.
 
-    `columns` and `rows` (h, w, n) are the places of its n samples, counted in pixels from the
-    middle of the first one; they lie in [0, W - 1] and [0, H - 1].
+    `columns` and `rows` (h, w, n) are the positions of the samples, in pixels from the centre of
+    the first one; they lie in [0, W - 1] and [0, H - 1].
     """
     count, height, width, _ = frames.shape
     _, h, w, _ = out.shape
@@ -30,7 +30,7 @@ def sample(frames: Frames, columns: Floats, rows: Floats, out: Frames) -> None:
                     column, row = columns[i, j, k], rows[i, j, k]
                     c0, r0 = np.int32(column), np.int32(row)
                     right, below = column - np.float32(c0), row - np.float32(r0)
-                    # Unsigned, or each access would ask whether the index counts from the end.
+                    # Unsigned indices save a test for negative ones in each access.
                     p0 = np.uint32(r0 * width + c0)
                     p1 = p0 + np.uint32(c0 + 1 < width)
                     p2 = p0 + np.uint32(width if r0 + 1 < height else 0)
