@@ -167,7 +167,8 @@ perspective views, for objects that the tiles distort."""
 
 SAME = 0.3
 """Intersection over union from which two boxes are one object, whatever their labels; also the
-fraction of a box in a stronger one from which it is a piece of that, if its view shows but a part."""
+fraction of a box in a stronger one from which it is a piece of it, if its view shows only a
+part."""
 PART = 0.6
 """Fraction of a box in a stronger one of the same label from which it is a part of it."""
 CUT_SCORE, CUT_WEIGHT = 0.5, 0.3
