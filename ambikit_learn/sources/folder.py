@@ -18,10 +18,10 @@ class Folder:
     """Videos anywhere below a folder, linked folders included.
 
     The sound of a video is the file of the same name beside it (``a.mp4`` and ``a.wav``), or else
-    its own track. Boxes may lie beside it as ``a.boxes.json``. Sound beside which there is no video
-    is a clip without its picture. The folder directly below ROOT says the split, in capital letters
-    or not: ``train`` or ``training``; ``val``, ``valid``, ``validation``; ``test``, ``testing``,
-    ``eval``, ``evaluation``. All else is for training. Suffixes may be in capital letters as well.
+    its own track. Boxes may lie beside it as ``a.boxes.json``. Sound without a video of its name is
+    a clip without picture. The folder directly below ROOT names the split, in any case: ``train``
+    or ``training``; ``val``, ``valid``, ``validation``; ``test``, ``testing``, ``eval``,
+    ``evaluation``. All other clips are for training. Suffixes may be in any case too.
 
     Parameters
     ----------
@@ -37,7 +37,7 @@ class Folder:
         Raises
         ------
         InputError
-            There is no video, two files make the same key, or one file is in two splits.
+            There is no video, two files have the same key, or one file is in two splits.
         OSError
             A folder below cannot be listed.
         """
@@ -50,7 +50,7 @@ class Folder:
         return distinct(clips)
 
     def _clips(self, folder: Path, names: list[str]) -> Iterator[Clip]:
-        """Give the clips of one folder by the names of its files."""
+        """Yield the clips of one folder by the names of its files."""
         videos = [name for name in names if _suffix(name) in VIDEO]
         sounds = [name for name in names if _suffix(name) in AUDIO and _suffix(name) not in VIDEO]
         sounds.sort(key=lambda name: AUDIO.index(_suffix(name)), reverse=True)
@@ -74,7 +74,7 @@ def _suffix(name: str) -> str:
 
 
 def _listing(root: Path) -> Iterator[tuple[Path, list[str]]]:
-    """Give each folder below `root` and the names of its files; hidden ones are passed over."""
+    """Yield each folder below `root` and the names of its files; hidden ones are passed over."""
 
     def refuse(error: OSError) -> None:
         raise OSError(
@@ -96,7 +96,7 @@ def _listing(root: Path) -> Iterator[tuple[Path, list[str]]]:
 
 
 def _refuse_in_two_splits(clips: list[Clip]) -> None:
-    """Refuse a video that a link puts into two splits: a model would be tested on what it knows."""
+    """Refuse a video that is in two splits by a link: a model would be tested on training data."""
     seen: dict[tuple[int, int], Clip] = {}
     for clip in clips:
         if not clip.video.exists():

@@ -24,8 +24,8 @@ from ambikit_learn.sources._labelled import lines
 class Sphere360:
     """Clips of 10 s with first-order sound.
 
-    ``ROOT/dataset/split/train.txt`` and ``test.txt`` list the clips, ``{ID}_{SECOND}`` a line, also
-    of ids that have underscores; a ``val.txt`` beside them is read as well. The media lie in
+    ``ROOT/dataset/split/train.txt`` and ``test.txt`` list the clips, one ``{ID}_{SECOND}`` per
+    line; ids may contain underscores. A ``val.txt`` beside them is read as well. The media lie in
     ``ROOT/media/{ID}_{SECOND}.webm`` or another container, with their own sound, or with sound of
     the same name beside them (``.flac``). Every listed clip is named, whether its media exist or
     not; media that are not listed are ``"unlisted"``. Boxes may lie in ``ROOT/boxes``.
@@ -78,7 +78,7 @@ class Sphere360:
         )
 
     def _listed(self) -> Iterator[tuple[str, str]]:
-        """Give each listed name and its split."""
+        """Yield each listed name and its split."""
         folder = self.root / "dataset" / "split"
         published = {split: [folder / f"{split}.txt"] for split in ("train", "test")}
         for split, paths in (published | split_lists(folder)).items():
@@ -87,5 +87,5 @@ class Sphere360:
                     name, _, second = words[0].rpartition("_")
                     if not name or not second.isdigit() or len(words) > 1:
                         text = " ".join(words)
-                        raise InputError(f"{path}, line {number}: {text!r} is no ID_SECOND")
+                        raise InputError(f"{path}, line {number}: {text!r} is not ID_SECOND")
                     yield words[0], split

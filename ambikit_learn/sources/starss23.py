@@ -42,10 +42,9 @@ class STARSS23:
     """Recordings of real rooms with labelled directions, each a few minutes long.
 
     ``ROOT/foa_dev/{PART}/{NAME}.wav`` is the sound, ``ROOT/video_dev/{PART}/{NAME}.mp4`` the
-    picture and ``ROOT/metadata_dev/{PART}/{NAME}.csv`` the labels (`read_events`). What is in a
-    part ``dev-test-…`` is for testing, all else for training. Boxes may lie in
-    ``ROOT/boxes_dev/{PART}/{NAME}.json``. Some recordings have no video, and a video may lack
-    its sound: they are named all the same.
+    picture and ``ROOT/metadata_dev/{PART}/{NAME}.csv`` the labels (`read_events`). Parts
+    ``dev-test-…`` are for testing, all others for training. Boxes may lie in
+    ``ROOT/boxes_dev/{PART}/{NAME}.json``. Recordings without video or sound are named too.
 
     Parameters
     ----------
@@ -82,7 +81,7 @@ class STARSS23:
         return distinct([self._clip(part, name, found) for part, name in names])
 
     def _clip(self, part: str, name: str, found: dict[tuple[str, str, str], Path]) -> Clip:
-        """Find what belongs to a recording."""
+        """Return the clip of a recording."""
         return Clip(
             key=key_of(Path(name)),
             video=found.get((part, name, ".mp4"), self.root / "video_dev" / part / f"{name}.mp4"),

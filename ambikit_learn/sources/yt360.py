@@ -29,13 +29,12 @@ class YT360:
 
     ``{ID}`` is the video's id and ``{T}`` the second at which a clip of 10 s begins. The files are
     either the clips, ``video/{ID}-{T}.mp4`` and ``audio/{ID}-{T}.m4a``, or the whole videos,
-    ``video/{ID}.mp4`` and ``audio/{ID}.m4a``, out of which the clips are taken that
-    ``ROOT/segments.txt`` lists (lines ``{ID} {T},{T},…``). Every clip that it lists is named,
-    whether its files are there or not. ``ROOT/train.txt``, ``ROOT/test.txt`` and, which the data
-    set is published without, ``ROOT/val.txt`` list the ids of each split, one a line; without lists
-    all clips are for training, with them a clip in none is ``"unlisted"``. Boxes may lie in
-    ``ROOT/boxes`` by the name of the video. The sound is always that of ``ROOT/audio``: the video
-    files carry a stereo mix.
+    ``video/{ID}.mp4`` and ``audio/{ID}.m4a``, from which the clips in ``ROOT/segments.txt`` are cut
+    (lines ``{ID} {T},{T},…``). Every clip of that list is named, whether its files exist or not.
+    ``ROOT/train.txt``, ``ROOT/test.txt`` and ``ROOT/val.txt``, which is not part of the published
+    data set, list the ids of each split, one per line. Without lists all clips are for training;
+    with them, a clip in none is ``"unlisted"``. Boxes may lie in ``ROOT/boxes`` by the name of the
+    video. The sound is always read from ``ROOT/audio``: the video files carry a stereo mix.
 
     Parameters
     ----------
