@@ -43,9 +43,9 @@ def load_detector(spec: str) -> Detector:
           that this detector takes no frames;
         - ``"yolo:PATH"``, or with settings ``"yolo:PATH?mode=full&labels=person,dog"``, see
           `ambikit_learn.detection.yolo.YOLO`;
-        - ``"world"``: the packaged YOLO that knows the objects of the procedural world;
-        - ``"package.module:factory"``: what the function ``factory()`` of that module returns;
-          its answers are checked at every call.
+        - ``"world"``: the packaged YOLO for the objects of the procedural world;
+        - ``"package.module:factory"``: the result of the function ``factory()`` of that module;
+          its output is checked in every call.
 
     Returns
     -------
@@ -54,7 +54,7 @@ def load_detector(spec: str) -> Detector:
     Raises
     ------
     InputError
-        The text is none of these, a setting is wrong, or the factory makes no detector.
+        The specification is unknown, a setting is wrong, or the factory returns no detector.
     FileNotFoundError
         The weights do not exist.
 

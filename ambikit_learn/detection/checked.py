@@ -1,4 +1,4 @@
-"""Detectors by others: loaded by name, and what they return checked at every call."""
+"""Detectors of other packages: loaded by name, with their output checked in every call."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from ambikit_learn.sphere.boxes import Boxes, flaw_of
 
 
 class CheckedDetector:
-    """A detector whose answers are checked: one `Boxes` a frame, of directions that exist.
+    """A detector whose output is checked: one `Boxes` per frame, with valid directions.
 
     Parameters
     ----------
     detector : object
-        With a text ``name`` and a method ``detect(frames)``.
+        An object with a text ``name`` and a method ``detect(frames)``.
     spec : str
-        What the user called it, for messages.
+        Specification that the user gave, for messages.
 
     Raises
     ------
     InputError
-        It has no name, or nothing to call.
+        The detector has no name, or no method `detect`.
     """
 
     def __init__(self, detector: Any, spec: str) -> None:
@@ -38,7 +38,7 @@ class CheckedDetector:
         self.detector, self.spec = detector, spec
 
     def detect(self, frames: Frames) -> list[Boxes]:
-        """Find the objects of frames (B, H, W, 3).
+        """Detect the objects of frames (B, H, W, 3).
 
         Raises
         ------
@@ -68,7 +68,7 @@ class CheckedDetector:
 
 
 def made_by(module: str, factory: str) -> CheckedDetector:
-    """Make a detector by a function of somebody's module.
+    """Create a detector by a function of another module.
 
     Parameters
     ----------
@@ -78,12 +78,12 @@ def made_by(module: str, factory: str) -> CheckedDetector:
     Raises
     ------
     InputError
-        There is no such function, it raises, or it returns no detector.
+        The function does not exist, raises, or returns no detector.
     """
     spec = f"{module}:{factory}"
     try:
         make: Any = getattr(importlib.import_module(module), factory)
-    except Exception as error:  # a module runs whatever code it holds
+    except Exception as error:  # importing runs the code of the module
         raise InputError(
             f"no detector {spec} ({type(error).__name__}: {error}): check its name, and that "
             "python imports it"

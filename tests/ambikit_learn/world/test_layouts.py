@@ -71,7 +71,7 @@ def test_opus_holds_the_same_sound(tmp_path: Path) -> None:
     (aac,) = open_source("yt360", tmp_path / "aac").clips()
     (opus,) = open_source("yt360", tmp_path / "opus").clips()
     assert (aac.key, opus.audio.suffix) == (opus.key, ".opus")
-    assert ambikit.info(opus.audio).layout == "ambisonic 1"
+    assert ambikit.info(opus.audio).channel_layout == "ambisonic 1"
     x, _ = ambikit.read(aac.audio, sample_rate=RATE)
     y, _ = ambikit.read(opus.audio, sample_rate=RATE)
     n = min(x.shape[1], y.shape[1])
