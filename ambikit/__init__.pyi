@@ -53,6 +53,9 @@ from .microphones import MicrophoneArray as MicrophoneArray
 from .microphones import array_filters as array_filters
 from .microphones import tetrahedron as tetrahedron
 from .microphones import to_ambisonics as to_ambisonics
+from .rooms import energy_decay as energy_decay
+from .rooms import image_source_response as image_source_response
+from .rooms import reverberation_time as reverberation_time
 from .rotation import look_at as look_at
 from .rotation import rotate as rotate
 from .rotation import rotation_matrix as rotation_matrix

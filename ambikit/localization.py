@@ -70,6 +70,7 @@ def power_map(
     elevation: ArrayLike = 0.0,
     *,
     pattern: str = "max_di",
+    hop: int | None = None,
     degrees: bool = False,
 ) -> FloatArray:
     """Return the mean power that a beam in each direction receives.
@@ -82,13 +83,18 @@ def power_map(
         Directions in radians, of any shapes that broadcast to S, for example (1, width) and
         (height, 1).
     pattern : str, optional
-        Pattern of `beam_weights`; ``"max_di"`` is the plane-wave decomposition.
+        Pattern of `beam_weights`; ``"max_di"`` is the plane-wave decomposition. ``"mvdr"`` is the
+        least power that passes a wave from there unchanged, which parts sources that are closer
+        together; its diagonal loading is a thousandth of the mean power of the channels.
+    hop : int, optional
+        Make a map of every `hop` samples, instead of one of all; samples after the last whole hop
+        are left out.
     degrees : bool, optional
         Take the angles in degrees.
 
     Returns
     -------
-    ndarray, shape (..., *S)
+    ndarray, shape (..., *S), or (..., samples // hop, *S) with `hop`
         Mean squares; float32 stays float32.
 
     Raises
@@ -99,11 +105,14 @@ def power_map(
     Notes
     -----
     ``wᵀ C w`` with the covariance ``C = x xᵀ / samples``: no beam is formed, so a map costs the
-    same for a second of sound as for an hour once C is known.
+    same for a second of sound as for an hour once C is known. MVDR is ``1 / (yᵀ C⁻¹ y)`` with the
+    steering vector y.
 
     References
     ----------
     .. [1] B. Rafaely, "Fundamentals of Spherical Array Processing", 2nd ed., Springer, 2019.
+    .. [2] J. Capon, "High-resolution frequency-wavenumber spectrum analysis", Proceedings of the
+           IEEE 57 (1969), 1408-1418, for MVDR.
 
     Examples
     --------
@@ -113,14 +122,39 @@ def power_map(
     array([1.  , 0.25, 0.  ])
     """
     x, order = checks.ambisonic(x)
-    weights = beam_weights(
-        pattern, *checks.direction(azimuth, elevation, degrees=degrees), order=order
-    )
-    flat = weights.reshape(-1, weights.shape[-1]).astype(x.dtype)
-    covariance = _covariance(x)
+    angles = checks.direction(azimuth, elevation, degrees=degrees)
+    mvdr = isinstance(pattern, str) and pattern == "mvdr"
+    weights = beam_weights("basic" if mvdr else pattern, *angles, order=order)
+    flat = weights.reshape(-1, weights.shape[-1])
+    if hop is None:
+        covariance = _covariance(x)
+    else:
+        length = checks.positive_int(hop, "hop")
+        frames = x.shape[-1] // length
+        whole = x[..., : frames * length].reshape(*x.shape[:-1], frames, length)
+        covariance = _covariance(np.moveaxis(whole, -3, -2))
     checks.stayed_finite(covariance)
-    power: FloatArray = np.maximum(((flat @ covariance) * flat).sum(axis=-1), 0)
-    return np.asarray(power).reshape(*x.shape[:-2], *weights.shape[:-1])
+    power = _least_power(covariance, flat) if mvdr else _beam_power(covariance, flat)
+    return np.maximum(power, 0).astype(x.dtype).reshape(*covariance.shape[:-2], *weights.shape[:-1])
+
+
+def _beam_power(covariance: FloatArray, weights: FloatArray) -> FloatArray:
+    """Return w^T C w (..., D) of weights (D, channels), from the upper triangle of C."""
+    first, second = np.triu_indices(weights.shape[1])
+    twice = np.where(first == second, 1.0, 2.0)
+    products = (twice * weights[:, first] * weights[:, second]).astype(covariance.dtype)
+    return np.asarray(covariance[..., first, second] @ products.T)
+
+
+def _least_power(covariance: FloatArray, steering: FloatArray) -> FloatArray:
+    """Return 1 / (y^T C^-1 y) (..., D); 0 for silence."""
+    wide = covariance.astype(np.float64)
+    channels = wide.shape[-1]
+    mean = np.trace(wide, axis1=-2, axis2=-1)[..., None, None] / channels
+    loaded = wide + np.maximum(1e-3 * mean, 1e-300) * np.eye(channels)
+    solved = np.linalg.solve(loaded, np.broadcast_to(steering.T, (*wide.shape[:-1], len(steering))))
+    power = 1.0 / np.einsum("dc,...cd->...d", steering, solved)
+    return np.asarray(np.where(mean[..., 0] > 0, power, 0.0))
 
 
 def intensity_map(

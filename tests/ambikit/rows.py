@@ -74,6 +74,7 @@ ROWS = [
     Row("normalized_intensity", "ambisonic", lambda x: ambikit.normalized_intensity(x, RATE), 0),
     Row("diffuseness", "ambisonic", lambda x: ambikit.diffuseness(x, RATE), 0, silence=1.0),
     Row("power_map", "ambisonic", lambda x: ambikit.power_map(x, *GRID), 2),
+    Row("power_map:mvdr", "ambisonic", lambda x: ambikit.power_map(x, *GRID, pattern="mvdr"), 2),
     Row("beamform_adaptive", "ambisonic", lambda x: ambikit.beamform_adaptive(x, RATE, 0.3), 1),
     Row("foa_features", "ambisonic", lambda x: ambikit.foa_features(x, RATE, **SMALL), None),
     Row("mel_covariance", "ambisonic", lambda x: ambikit.mel_covariance(x, RATE, **SMALL), 2),
