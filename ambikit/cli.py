@@ -1,4 +1,4 @@
-"""The command line: ``ambikit info | convert | rotate | beamform | doa | features``, in degrees."""
+"""The command line: ``ambikit info | convert | rotate | decode | binaural | ...``, in degrees."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from typing import BinaryIO
 import numpy as np
 
 import ambikit
-from ambikit import checks, io
+from ambikit import checks, io, rendering
 from ambikit._errors import InputError
 from ambikit._typing import FloatArray
 
@@ -269,6 +269,68 @@ def _features(options: argparse.Namespace) -> None:
         np.save(stream, features)
 
 
+def _decode(options: argparse.Namespace) -> None:
+    """Decode to loudspeakers."""
+    rendering.to_loudspeakers(
+        _input(options),
+        options.output,
+        options.layout,
+        method=options.method,
+        weighting=None if options.weighting == "none" else options.weighting,
+        dual_band=options.dual_band,
+        lfe=options.lfe,
+    )
+
+
+def _binaural(options: argparse.Namespace) -> None:
+    """Decode to two ears."""
+    source = _input(options)
+    ears = ambikit.streaming.Binauralizer(
+        source.rate,
+        options.yaw,
+        options.pitch,
+        options.roll,
+        head=options.head,
+        method=options.method,
+        equalization=options.equalization,
+        degrees=True,
+    )
+    rendering.to_ears(source, options.output, ears)
+
+
+def _a2b(options: argparse.Namespace) -> None:
+    """Turn microphones' signals into AmbiX."""
+    options.input_convention = "none"
+    array: str | ambikit.MicrophoneArray = options.array
+    if options.radius is not None:
+        array = ambikit.tetrahedron(options.array, radius=options.radius / 1000)
+    rendering.from_microphones(
+        _input(options), options.output, array, order=options.order, max_gain=options.max_gain
+    )
+
+
+def _map(options: argparse.Namespace) -> None:
+    """Write maps of power over time."""
+    checks.choice(options.output.suffix, (".npy",), f"kind of file of {options.output}:")
+    rendering.to_map(
+        _input(options),
+        options.output,
+        height=checks.positive_int(options.height, "height"),
+        rate=options.rate,
+        pattern=options.pattern,
+    )
+
+
+def _input(options: argparse.Namespace) -> rendering.Input:
+    """Return the input of commands that hold a span at a time."""
+    return rendering.Input(
+        options.input,
+        convention=options.input_convention,
+        start=options.start,
+        duration=options.duration,
+    )
+
+
 def _named(path: Path) -> Path | BinaryIO:
     """Return a file, or what comes through the pipe for ``-``."""
     return sys.stdin.buffer if str(path) == "-" else path
@@ -334,6 +396,60 @@ def _parser() -> argparse.ArgumentParser:
     doa.add_argument("--plot", type=Path, help="draw a heat map to this picture file")
     doa.set_defaults(run=_doa)
 
+    decode = _long_command(
+        commands,
+        "decode",
+        "to loudspeakers, one channel each",
+        "ambikit decode in.wav out.wav 7.1.4",
+    )
+    decode.add_argument("layout", help="for example 5.1, 7.1.4, 22.2, 4+7+0, quad, cube")
+    decode.add_argument(
+        "--method", default="allrad", help="allrad, allrad+, epad, mode_matching or sampling"
+    )
+    decode.add_argument("--weighting", default="max_re", help="max_re, in_phase or none")
+    decode.add_argument(
+        "--dual-band", type=float, metavar="HZ", help="basic below, for example 800"
+    )
+    decode.add_argument("--lfe", action="store_true", help="with low-frequency channels")
+    decode.set_defaults(run=_decode)
+
+    binaural = _long_command(
+        commands, "binaural", "to two ears", "ambikit binaural in.wav out.wav --yaw 30"
+    )
+    binaural.add_argument("--head", default="kemar", help="kemar, sphere or a SOFA file")
+    binaural.add_argument("--method", default="magls", help="magls or ls")
+    binaural.add_argument("--equalization", help="diffuse_field, truncation or covariance")
+    binaural.add_argument("--yaw", type=float, default=0.0, help="of the head, positive: left")
+    binaural.add_argument("--pitch", type=float, default=0.0, help="positive: down")
+    binaural.add_argument("--roll", type=float, default=0.0, help="positive: to the right")
+    binaural.set_defaults(run=_binaural)
+
+    a2b = _long_command(
+        commands, "a2b", "microphones' signals to AmbiX", "ambikit a2b em.wav out.wav --array em32"
+    )
+    a2b.add_argument(
+        "--array",
+        default="FLU FRD BLD BRU",
+        help="a_format, em32, zylia, or four corners of a cube",
+    )
+    a2b.add_argument("--radius", type=float, metavar="MM", help="of four capsules, in millimetres")
+    a2b.add_argument("--order", type=int, help="by default the highest")
+    a2b.add_argument("--max-gain", type=float, default=20.0, metavar="DB", help="20 dB by default")
+    a2b.set_defaults(run=_a2b)
+
+    maps = _long_command(
+        commands,
+        "map",
+        "maps of power over time, as .npy (frames, height, 2 height)",
+        "ambikit map in.wav maps.npy --rate 20",
+    )
+    maps.add_argument("--rate", type=float, default=20.0, help="maps a second")
+    maps.add_argument(
+        "--height", type=int, default=45, help="of the equirectangular maps, in pixels"
+    )
+    maps.add_argument("--pattern", default="max_di", help="of the beams; mvdr for the least power")
+    maps.set_defaults(run=_map)
+
     features = _sound_command(commands, "features", "log-mel and intensity vectors, as .npy")
     features.add_argument("output", type=Path)
     features.add_argument("--preset", default="avsa", help="avsa, dcase or salsa")
@@ -365,6 +481,27 @@ def _sound_command(
     )
     parser.add_argument("--track", type=int, help="track of sound, from 0")
     parser.add_argument("--sample-rate", type=float, help="Hz; resampled")
+    parser.add_argument("--start", type=float, default=0.0, help="seconds")
+    parser.add_argument("--duration", type=float, help="seconds")
+    return parser
+
+
+def _long_command(
+    commands: argparse._SubParsersAction[argparse.ArgumentParser],
+    name: str,
+    what: str,
+    example: str,
+) -> argparse.ArgumentParser:
+    """Add a command that holds a few seconds of sound at a time, whatever the file's length."""
+    parser = commands.add_parser(
+        name,
+        help=what,
+        description=f"{what[0].upper()}{what[1:]}. Files of any length are held span by span.",
+        epilog=f"example: {example}",
+    )
+    parser.add_argument("input", type=Path, help="a sound or video file")
+    parser.add_argument("output", type=Path)
+    parser.add_argument("--input-convention", metavar="CONVENTION", help="if not what `info` says")
     parser.add_argument("--start", type=float, default=0.0, help="seconds")
     parser.add_argument("--duration", type=float, help="seconds")
     return parser

@@ -142,6 +142,41 @@ ANCHORS = [
         "test_features.py::test_slaney_scale_at_its_landmarks",
     ),
     Anchor(
+        "SAF 1.3.2, decoders of order 1: sampling, mode matching, EPAD on three layouts",
+        "`decoder_matrix`, up to one factor",
+        "decoding/test_matrices.py::test_spatial_audio_framework_decoders",
+    ),
+    Anchor(
+        "SAF 1.3.2, AllRAD of order 1 on ten loudspeakers (a sum of 5,200 virtual ones)",
+        "`decoder_matrix`, up to one factor",
+        "decoding/test_matrices.py::test_spatial_audio_framework_allrad",
+    ),
+    Anchor(
+        "SAF 1.3.2, panning gains on ten loudspeakers (single precision)",
+        "`vbap_gains` in 20 directions",
+        "decoding/test_vbap.py::test_spatial_audio_framework_gains",
+    ),
+    Anchor(
+        "SAF 1.3.2, least-squares binaural decoder of a rigid sphere, to 3 kHz",
+        "`binaural_filters`, complex, of a head on another grid",
+        "decoding/test_binaural.py::test_spatial_audio_framework_least_squares",
+    ),
+    Anchor(
+        "SAF 1.3.2, modes of open and rigid spheres (10 decimals)",
+        "4π iⁿ bₙ, orders 0 to 4",
+        "microphones/test_arrays.py::test_spatial_audio_framework_modes",
+    ),
+    Anchor(
+        "spaudiopy 0.2.0, matrix from A-format (at one point)",
+        "`array_filters` at 47 Hz, up to two factors",
+        "microphones/test_arrays.py::test_spaudiopy_a_format_matrix",
+    ),
+    Anchor(
+        "scipy `butter`, `sosfilt`: a Linkwitz-Riley crossover",
+        "`decode` in two bands",
+        "decoding/test_loudspeakers.py::test_dual_band_is_a_crossover_of_two_matrices",
+    ),
+    Anchor(
         "A calibration clip that passed through YouTube: piano at +90°, voice at −90°",
         "`read`, then `localize`",
         "test_real_clips.py::test_calibration_sources_are_where_their_author_put_them",
@@ -156,7 +191,7 @@ class Recorder:
     @staticmethod
     def anchor(item: pytest.Item) -> Anchor:
         """Return the anchor that an item belongs to."""
-        test = f"{item.path.name}::{item.originalname}"
+        test = f"{item.path.relative_to(TESTS).as_posix()}::{item.originalname}"
         return next(a for a in ANCHORS if a.test == test and a.case in item.name)
 
     @pytest.hookimpl(wrapper=True)

@@ -319,3 +319,22 @@ class Binauralizer:
             checks.all_finite(heard, "block")
         if heard is not out:
             out[...] = heard
+
+
+class Convolver:
+    """Filter signals (C, n) through filters (R, C, taps), block by block, by transforms."""
+
+    def __init__(self, filters: FloatArray) -> None:
+        self._filters = filters
+        self._past: FloatArray | None = None
+
+    def process(self, block: FloatArray) -> FloatArray:
+        """Return the next block (R, n)."""
+        before = self._filters.shape[-1] - 1
+        if self._past is None:
+            self._past = np.zeros((len(block), before), block.dtype)
+        x = np.concatenate([self._past, block], axis=-1)
+        out = np.empty((len(self._filters), block.shape[-1]), block.dtype)
+        convolve(x, self._filters, out, before)
+        self._past = x[:, x.shape[-1] - before :].copy()
+        return out

@@ -1,0 +1,147 @@
+"""The commands for files of any length: decode, binaural, a2b and map."""
+
+from __future__ import annotations
+
+import re
+import tracemalloc
+
+import numpy as np
+import pytest
+import soundfile
+from numpy.testing import assert_allclose
+
+import ambikit
+from ambikit import rendering
+from ambikit.cli import main
+
+RATE = 16_000
+
+
+@pytest.fixture(autouse=True)
+def short_spans(monkeypatch):
+    """Make spans so short that files of a second have several."""
+    monkeypatch.setattr(rendering, "SPAN", 5000)
+
+
+@pytest.fixture
+def file(tmp_path):
+    """Return a file of a source at the left, and its sound."""
+    noise = np.random.default_rng(0).normal(size=RATE).astype(np.float32) * 0.1
+    x = ambikit.encode(noise, 80, 20, degrees=True)
+    ambikit.write(tmp_path / "in.wav", x, RATE)
+    return tmp_path / "in.wav", x
+
+
+def written(path):
+    x, rate = soundfile.read(path, dtype="float32", always_2d=True)
+    assert rate == RATE
+    return x.T
+
+
+@pytest.mark.kernel
+def test_decode(file):
+    path, x = file
+    out = path.with_name("out.wav")
+    assert main(["decode", str(path), str(out), "7.1.4", "--dual-band", "700", "--lfe"]) == 0
+    expected = ambikit.decode(
+        x, "7.1.4", weighting="max_re", dual_band=700, lfe=True, sample_rate=RATE
+    )
+    assert_allclose(written(out), expected, atol=1e-6)
+
+
+@pytest.mark.kernel
+def test_decode_a_span_to_flac(file):
+    path, x = file
+    out = path.with_name("out.flac")
+    span = ["--start", "0.25", "--duration", "0.5"]
+    assert main(["decode", str(path), str(out), "quad", "--weighting", "none", *span]) == 0
+    expected = ambikit.decode(x[:, RATE // 4 : 3 * RATE // 4], "quad")
+    assert_allclose(written(out), expected, atol=1e-6)
+
+
+@pytest.mark.kernel
+def test_binaural(file):
+    path, x = file
+    out = path.with_name("ears.wav")
+    assert main(["binaural", str(path), str(out), "--yaw", "-20", "--head", "sphere"]) == 0
+    expected = ambikit.decode_binaural(x, RATE, head="sphere", yaw=-20, degrees=True)
+    assert_allclose(written(out), expected, atol=1e-5)
+
+
+def test_a_format(file):
+    path, _ = file
+    a_format = np.random.default_rng(1).normal(size=(4, RATE)).astype(np.float32) * 0.1
+    soundfile.write(path, a_format.T, RATE, "FLOAT")
+    out = path.with_name("b.wav")
+    arguments = ["--array", "FLU FRD BLD BRU", "--radius", "20"]
+    assert main(["a2b", str(path), str(out), *arguments]) == 0
+    expected = ambikit.to_ambisonics(a_format, RATE, array=ambikit.tetrahedron(radius=0.02))
+    assert_allclose(written(out), expected, atol=1e-5)
+
+
+def test_map(file):
+    path, x = file
+    out = path.with_name("maps.npy")
+    assert main(["map", str(path), str(out), "--rate", "30", "--height", "9"]) == 0
+    maps = np.load(out)
+    grid = ambikit.plot.equirectangular_grid(9, 18)
+    assert_allclose(maps, ambikit.power_map(x, *grid, hop=round(RATE / 30)), rtol=1e-4, atol=1e-9)
+    row, column = np.unravel_index(maps.mean(axis=0).argmax(), (9, 18))
+    assert grid[0][0, column] == pytest.approx(np.deg2rad(80), abs=0.2)
+    assert grid[1][row, 0] == pytest.approx(np.deg2rad(20), abs=0.2)
+
+
+@pytest.mark.kernel
+def test_memory_does_not_grow_with_the_file(tmp_path):
+    peaks = []
+    for seconds in (4, 16):
+        path = tmp_path / f"{seconds}.wav"
+        soundfile.write(path, np.zeros((seconds * RATE, 4), np.float32), RATE, "FLOAT")
+        tracemalloc.start()
+        assert main(["decode", str(path), str(path.with_suffix(".w64")), "7.1.4"]) == 0
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert peaks[1] < peaks[0] + 500_000
+
+
+def test_progress_is_shown_on_terminals_alone(file, capsys):
+    class Terminal:
+        def __init__(self, isatty):
+            self.text, self.isatty = "", lambda: isatty
+
+        def write(self, text):
+            self.text += text
+
+        def flush(self):
+            """Nothing is held back."""
+
+    for isatty, expected in ((True, "\rx.wav:  50 %\rx.wav: 100 %\n"), (False, "")):
+        terminal = Terminal(isatty)
+        with rendering.progress("x.wav", terminal) as report:
+            report(0.5)
+            report(0.503)
+            report(1.0)
+        assert terminal.text == expected
+
+
+REFUSED = [
+    (["decode", "IN", "out.wav", "7.1.5"], "unknown layout of loudspeakers '7.1.5': did you mean"),
+    (["decode", "IN", "out.mp3", "quad"], "kind of sound file of .*out.mp3"),
+    (["decode", "nothing.wav", "out.wav", "quad"], "does not exist"),
+    (["binaural", "IN", "out.wav", "--head", "kemr"], "unknown head 'kemr'"),
+    (["binaural", "IN", "out.wav", "--head", "no.sofa"], "no.sofa does not exist"),
+    (["a2b", "IN", "out.wav", "--array", "em32"], "'em32' has 32 capsules"),
+    (["map", "IN", "out.png"], r"unknown kind of file of out.png: '.png'"),
+    (["map", "IN", "out.npy", "--rate", "0"], "rate must be positive"),
+    (["decode", "IN", "out.wav", "quad", "--start", "9"], "lasts 1 s"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "message"), REFUSED)
+def test_what_cannot_be_done(file, arguments, message, capsys, monkeypatch):
+    monkeypatch.chdir(file[0].parent)
+    assert main([str(file[0]) if a == "IN" else a for a in arguments]) == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    assert re.search(message, error), error
+    assert not [p for p in file[0].parent.iterdir() if p != file[0]]
