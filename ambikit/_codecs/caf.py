@@ -73,16 +73,14 @@ def state(stream: BinaryIO, convention: str, channels: int) -> bool:
 
 def _chunks(stream: BinaryIO) -> Iterator[Chunk]:
     """Yield the chunks of a file."""
+    file_size = stream.seek(0, 2)
     stream.seek(0)
     if stream.read(4) != b"caff":
         return
     offset = 8
-    while True:
+    while offset + _HEADER <= file_size:
         stream.seek(offset)
-        head = stream.read(_HEADER)
-        if len(head) < _HEADER:
-            return
-        name, size = struct.unpack(">4sq", head)
+        name, size = struct.unpack(">4sq", stream.read(_HEADER))
         yield Chunk(name, offset + _HEADER, size)
         if size < 0:
             return

@@ -6,6 +6,7 @@ from "5.1" to "4.0" it reorders the channels and lowers one by 3 dB.
 
 from __future__ import annotations
 
+import ctypes
 import itertools
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from ambikit import checks
-from ambikit._codecs import matroska, mp4, ogg, opus
+from ambikit._codecs import matroska, mp4, ogg, opus, riff
 from ambikit._codecs.source import Source
 from ambikit._codecs.statement import Track
 from ambikit._errors import InputError
@@ -27,6 +28,8 @@ _ALONE = {
     "format_whitelist": "aac,ac3,aiff,ape,asf,au,avi,caf,dts,dtshd,eac3,flac,flv,matroska,webm,mov,"
     "mp3,mpeg,mpegts,mxf,nut,ogg,rm,tak,truehd,tta,w64,wav,wv"
 }
+_UNPARSED = {"fflags": "noparse"}
+"""For Opus of family 3, of which FFmpeg's parser would let no packet pass."""
 # PyAV looks for planes until it meets a null pointer, and a frame has room for eight pointers: from
 # eight planes on it reads memory that is not the frame's (seen with PyAV 18).
 _PLANES = 7
@@ -42,8 +45,8 @@ _SLACK = 0.1
 _GAP = 0.1
 """Seconds from which a jump of the time stamps is a gap in the sound, and not their rounding."""
 _MILLION = 1_000_000
-# Formats whose header states the length; others estimate it from the rate of bits.
-_STATING = ("wav", "w64", "au", "aiff", "caf", "wv", "tta", "tak", "ape", "nut", "mxf", "avi")
+_COUNTING = ("w64", "au", "aiff", "caf", "wv", "tta", "tak", "ape")
+"""Formats whose header counts the samples; others estimate the length from the rate of bits."""
 
 
 def tracks(source: Source) -> list[Track]:
@@ -62,30 +65,33 @@ def tracks(source: Source) -> list[Track]:
                 track = replace(track, statement=said or track.statement)
             found.append(track)
     if all(not track.channels or not track.sample_rate for track in found):
-        raise InputError(f"{source} has no sound that can be decoded: {found[0].codec}")
+        raise InputError(
+            f"{source} has no sound that can be decoded ({found[0].codec}): it is truncated, or "
+            "its codec is unknown"
+        )
     return found
 
 
 def length(source: Source, track: Track) -> int:
     """Return where the sound ends, in samples from the beginning of the file."""
     rate = track.sample_rate
-    with _open(source) as container:
+    with _open(source, track) as container:
         stream = container.streams.audio[track.number]
         origin = _origin(container, rate)
         ticks = None if stream.duration is None else (stream.start_time or 0) + stream.duration
         stated = 0 if ticks is None else round(float(ticks * stream.time_base * rate)) - origin
         tagged = round(_tagged_seconds(stream) * rate) - origin
         mp4_like = "mp4" in container.format.name
-        firm = mp4_like or container.format.name in _STATING
+        counted = container.format.name in _COUNTING
         whole = round((container.duration or 0) / _MILLION * rate)
-    guess = stated if firm and stated > 0 else whole
+    guess = stated if (mp4_like or counted) and stated > 0 else whole
     # Matroska and Ogg count padding too, Matroska in milliseconds, and fragments of mp4 what is
     # skipped at the beginning: look at the end itself.
     end = _last(source, track, max(0, guess - round(_NEAR_END * rate)))
     if mp4_like and 0 < stated <= end:
         return stated
-    promised = max(tagged, stated if firm else 0)
-    if promised - end > _SLACK * rate:
+    promised = max(tagged, stated if mp4_like or counted else 0)
+    if promised - end > (0 if counted else _SLACK * rate):
         raise InputError(
             f"{source} is truncated: it breaks off at {end / rate:.3f} s, before the "
             f"{promised / rate:g} s that it states; copy or download it again"
@@ -120,7 +126,7 @@ def _end_of_file(source: Source) -> tuple[str, ...]:
     with source.open() as stream:
         head = stream.read(4)
         fault = ogg.fault(stream) if head == b"OggS" else None
-        cut = fault == ogg.TRUNCATED or matroska.is_cut(stream) or mp4.is_cut(stream)
+        cut = fault == ogg.TRUNCATED or any(kind.is_cut(stream) for kind in (matroska, mp4, riff))
     if cut:
         raise InputError(
             f"{source} is truncated: by the sizes in it, it goes on after its end; copy or "
@@ -130,11 +136,13 @@ def _end_of_file(source: Source) -> tuple[str, ...]:
 
 
 @contextmanager
-def _open(source: Source) -> Iterator[Any]:
+def _open(source: Source, track: Track | None = None) -> Iterator[Any]:
     """Open a file; what FFmpeg refuses becomes one line about the file."""
     av = pyav(source.name)
+    demixed = track and track.statement and track.statement.by == opus.FAMILY_3
+    options = _ALONE | _UNPARSED if demixed else _ALONE
     try:
-        with av.open(source.for_ffmpeg(), options=_ALONE, metadata_errors="replace") as container:
+        with av.open(source.for_ffmpeg(), options=options, metadata_errors="replace") as container:
             yield container
     except av.FFmpegError as error:
         if isinstance(error, PermissionError | FileNotFoundError | IsADirectoryError):
@@ -156,13 +164,31 @@ def _track(number: int, stream: Any) -> Track:
         rows, columns = matrix.shape
         if columns == 0:
             return Track(number, 0, rate, "opus of family 3 whose demixing matrix is cut short")
-        said = opus.statement("Opus mapping family 3", rows)
+        said = opus.statement(opus.FAMILY_3, rows)
         return Track(number, rows, rate, name, f"{rows} channels", said)
-    track = Track(number, int(stream.channels or 0), rate, name, codec.layout.name)
+    layout = _layout(codec)
+    track = Track(number, int(layout.nb_channels), rate, name, layout.name)
     if track.channel_layout.startswith("ambisonic"):
         by = "Opus mapping family 2" if name == "opus" else "channel layout"
         return replace(track, statement=opus.statement(by, track.channels))
     return track
+
+
+def _layout(owner: Any) -> Any:
+    """Return the layout of a decoder or a frame, never to be freed if it lists its channels.
+
+    PyAV would free the list with it, which belongs to the decoder or frame and is freed once more:
+    that ends the process (seen with PyAV 18, QuickTime's B-format).
+    """
+    layout = owner.layout
+    if _lists_channels(layout):
+        ctypes.pythonapi.Py_IncRef(ctypes.py_object(layout))
+    return layout
+
+
+def _lists_channels(layout: Any) -> bool:
+    """Tell whether a layout is a list of channels, such as ``4 channels (AMBI0+AMBI3+...)``."""
+    return "(" in layout.name
 
 
 def _origin(container: Any, rate: int) -> int:
@@ -199,7 +225,7 @@ def _blocks(source: Source, track: Track, start: int) -> Iterator[tuple[int, Flo
     Positions count from the beginning of the file.
     """
     rate = track.sample_rate
-    with _open(source) as container:
+    with _open(source, track) as container:
         stream = container.streams.audio[track.number]
         unmix = _unmixer(stream)
         origin = _origin(container, rate)
@@ -246,7 +272,7 @@ def _unmixer(stream: Any) -> Any:
 
 def _grid(source: Source, track: Track) -> tuple[int, int]:
     """Return the length of a block and where the first block ends, by the time stamps."""
-    with _open(source) as container:
+    with _open(source, track) as container:
         stream = container.streams.audio[track.number]
         _unmixer(stream)
         blocks = list(itertools.islice(container.decode(stream), 2))
@@ -258,13 +284,14 @@ def _grid(source: Source, track: Track) -> tuple[int, int]:
 
 def _samples(source: Source, frame: Any) -> FloatArray:
     """Return a decoded frame as (channels, samples) float32; integers are scaled to ±1."""
-    count = frame.layout.nb_channels
+    layout = _layout(frame)
+    count = layout.nb_channels
     many = frame.format.is_planar and count > _PLANES
     if many or frame.format.packed.name not in _SAMPLE_TYPES:
-        if count > _PACKABLE:
+        if count > _PACKABLE or _lists_channels(layout):
             raise InputError(
-                f"{source}: {count} channels of a codec that keeps them apart are more than the "
-                f"{_PACKABLE} that can be brought together: convert it to .w64 or .wav"
+                f"{source} holds {layout.name}, which cannot be brought together: convert it to "
+                ".wav or .w64"
             )
         frame = _packed(frame)
     x: FloatArray = frame.to_ndarray()

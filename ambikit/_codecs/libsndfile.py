@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-from ambikit._codecs import caf, ogg, riff
+from ambikit._codecs import caf, flac, ogg, riff
 from ambikit._codecs.source import Source, Window, native_name
 from ambikit._codecs.statement import Statement, Track, from_letters
 from ambikit._errors import InputError
@@ -22,9 +22,6 @@ from ambikit._typing import FloatArray
 
 _MAGIC = (b"RIFF", b"RIFX", b"RF64", b"BW64", b"riff", b"caff", b"fLaC", b"OggS", b"FORM")
 _SYSTEM_ERROR = 2  # SF_ERR_SYSTEM: the fault is not the format's
-_ENDLESS = 1 << 60
-"""Frames that no file has: libsndfile's answer for a FLAC stream of unknown length."""
-_STEP = 1 << 16
 _RAW = {
     (1, 8): "PCM_U8",
     (1, 16): "PCM_16",
@@ -69,8 +66,7 @@ def tracks(source: Source) -> list[Track]:
         wave = riff.read_headers(stream)
         fault = ogg.fault(stream) if head == b"OggS" else None
         missing = wave.missing if wave else caf.missing(stream, chunks)
-        per_sample = wave.block if wave else 1
-    if fault == ogg.TRUNCATED or missing >= max(1, per_sample):
+    if fault == ogg.TRUNCATED or missing:
         counted = f", {missing} bytes of its sound are missing" if missing else ""
         raise InputError(
             f"{source} is truncated{counted}: copy or download it again, or save what is there "
@@ -93,23 +89,19 @@ def tracks(source: Source) -> list[Track]:
 def length(source: Source, track: Track) -> int:
     """Return the number of samples."""
     with _opened(source) as file:
-        if file.frames < _ENDLESS:
-            return int(file.frames)
-        return sum(len(block) for block in _sequential(source, file))
+        return int(file.frames)
 
 
 def channels(source: Source, track: Track, start: int, stop: int) -> FloatArray:
     """Decode the samples start to stop of every channel."""
     wanted = stop - start
     with _opened(source) as file:
-        if file.frames < _ENDLESS:
-            try:
-                file.seek(start)
-                x = file.read(wanted, dtype="float32", always_2d=True).T
-            except soundfile.LibsndfileError as error:
-                raise _damaged(source, error) from error
-        else:
-            x = _skimmed(source, file, start, stop)
+        try:
+            file.seek(start)
+            x = file.read(wanted, dtype="float32", always_2d=True).T
+        except soundfile.LibsndfileError as error:
+            text = f"{source} breaks off or is damaged: {error.error_string}"
+            raise InputError(text) from error
     if x.shape[1] < wanted:
         raise InputError(
             f"{source} is truncated: {start + x.shape[1]} samples of {stop} can be decoded; copy "
@@ -183,6 +175,17 @@ def _open(source: Source, wave: riff.Wave | None) -> Iterator[soundfile.SoundFil
             yield _raw(source, wave, stream)
         return
     try:
+        if flac.states_no_length(source):
+            with source.open() as stream:
+                count = flac.length(stream)
+            if count is None:
+                raise InputError(
+                    f"{source} is truncated: it does not state its length, and its last frame is "
+                    "not whole; copy or download it again"
+                )
+            with flac.of_length(source, count) as known, soundfile.SoundFile(known) as file:
+                yield file
+            return
         file = soundfile.SoundFile(source.for_libsndfile())
     except soundfile.LibsndfileError as error:
         raise InputError(f"{source} cannot be read: {error.error_string}") from error
@@ -207,31 +210,3 @@ def _raw(source: Source, wave: riff.Wave, stream: object) -> soundfile.SoundFile
         endian="BIG" if wave.form == "RIFX" else "LITTLE",
         format="RAW",
     )
-
-
-def _sequential(source: Source, file: soundfile.SoundFile) -> Iterator[FloatArray]:
-    """Yield blocks (samples, channels) up to the end of a file that does not state it."""
-    while True:
-        try:
-            block = file.read(_STEP, dtype="float32", always_2d=True)
-        except soundfile.LibsndfileError as error:
-            raise _damaged(source, error) from error
-        if len(block) == 0:
-            return
-        yield block
-
-
-def _skimmed(source: Source, file: soundfile.SoundFile, start: int, stop: int) -> FloatArray:
-    """Return the samples start to stop (channels, samples) of such a file, or those there are."""
-    kept, position = [], 0
-    for block in _sequential(source, file):
-        kept.append(block[max(0, start - position) : max(0, stop - position)])
-        position += len(block)
-        if position >= stop:
-            break
-    return np.concatenate(kept).T if kept else np.zeros((file.channels, 0), np.float32)
-
-
-def _damaged(source: Source, error: soundfile.LibsndfileError) -> InputError:
-    """Say that a file breaks off."""
-    return InputError(f"{source} breaks off or is damaged: {error.error_string}")

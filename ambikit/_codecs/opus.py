@@ -14,6 +14,7 @@ import numpy as np
 from ambikit._codecs.statement import Statement
 from ambikit._typing import FloatArray
 
+FAMILY_3 = "Opus mapping family 3"
 _MAGIC = b"OpusHead"
 _FIXED = 18
 _Q15 = 32768.0

@@ -71,7 +71,7 @@ class Wave:
     data: Chunk
     """The sound, of the size that is there."""
     missing: int
-    """Bytes of sound that the header counts and the file has not."""
+    """Bytes of sound that the header counts and the file has not, if samples are among them."""
     notes: tuple[str, ...]
 
     @property
@@ -99,7 +99,7 @@ def read_headers(stream: BinaryIO) -> Wave | None:
         fields = _common(payload) if form == "AIFF" else _format(payload, form)
     except struct.error:
         return None
-    sizes = _sizes(stream, form, sound, chunks, file_size)
+    sizes = _sizes(form, sound, chunks, file_size, block=max(1, fields[3]))
     return Wave(form, chunks, file_size, *fields, *sizes)
 
 
@@ -150,6 +150,21 @@ def clear_time(stream: BinaryIO) -> None:
         if chunk.name == b"PEAK":
             stream.seek(chunk.start + 4)
             stream.write(bytes(4))
+
+
+def is_cut(stream: BinaryIO) -> bool:
+    """Tell whether an open AVI file, which may have several parts, reaches beyond its end."""
+    file_size = stream.seek(0, 2)
+    offset = 0
+    while offset + 12 <= file_size:
+        stream.seek(offset)
+        name, size, form = struct.unpack("<4sI4s", stream.read(12))
+        if name != b"RIFF" or form not in (b"AVI ", b"AVIX"):
+            return False
+        if offset + 8 + size > file_size:
+            return True
+        offset += 8 + size + size % 2
+    return False
 
 
 def _extension(stream: BinaryIO) -> int | None:
@@ -248,7 +263,7 @@ def _common(payload: bytes) -> tuple[int, int, int, int, int, int, bool]:
 
 
 def _sizes(
-    stream: BinaryIO, form: str, sound: Chunk, chunks: tuple[Chunk, ...], file_size: int
+    form: str, sound: Chunk, chunks: tuple[Chunk, ...], file_size: int, *, block: int
 ) -> tuple[Chunk, int, tuple[str, ...]]:
     """Return the sound as it is, how much of it is missing, and what is to be said of that."""
     there, stated = file_size - sound.start, sound.size
@@ -258,7 +273,8 @@ def _sizes(
         note = "its header does not state a length: the sound is read to the end of the file"
         return sound._replace(size=there), 0, (note,)
     if stated > there:
-        return sound._replace(size=there), stated - there, ()
+        whole = stated // block == there // block
+        return sound._replace(size=there), 0 if whole else stated - there, ()
     last = sound == chunks[-1]
     if plain and after >= _WORD:
         note = "its header counts 32 bits, the sound is longer: it is read by the size of the file"

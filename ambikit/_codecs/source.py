@@ -41,7 +41,7 @@ class Source:
     def open(self) -> Iterator[BinaryIO]:
         """Open the bytes at their beginning."""
         if self.path is None:
-            yield io.BufferedReader(self._window())
+            yield io.BufferedReader(self.window())
         else:
             with self.path.open("rb") as stream:
                 yield stream
@@ -53,13 +53,13 @@ class Source:
 
     def for_ffmpeg(self) -> str | Window:
         """Return what PyAV opens; the prefix keeps it from taking ``12:30.mkv`` for a protocol."""
-        return self._window() if self.path is None else f"file:{self.path}"
+        return self.window() if self.path is None else f"file:{self.path}"
 
     def for_libsndfile(self) -> str | bytes | Window:
         """Return what soundfile opens."""
-        return self._window() if self.path is None else native_name(self.path)
+        return self.window() if self.path is None else native_name(self.path)
 
-    def _window(self) -> Window:
+    def window(self) -> Window:
         """Return the bytes in memory, with a position of their own: more than one may read them."""
         assert self._data is not None
         return Window(self._data, 0, self._data.seek(0, io.SEEK_END))
@@ -117,3 +117,36 @@ class Window(io.RawIOBase):
         view[: len(data)] = data
         self._at += len(data)
         return len(data)
+
+
+class Overlaid(Window):
+    """A file whose first bytes are others.
+
+    Parameters
+    ----------
+    source : Source
+        The file.
+    head : bytes
+        What is read in place of as many bytes at its beginning.
+    """
+
+    def __init__(self, source: Source, head: bytes):
+        if source.path is None:
+            stream: BinaryIO = io.BufferedReader(source.window())
+        else:
+            stream = source.path.open("rb")
+        super().__init__(stream, 0, stream.seek(0, io.SEEK_END))
+        self._head = head
+
+    def readinto(self, buffer) -> int:  # type: ignore[no-untyped-def]  # any writeable buffer
+        """Fill a buffer, as far as the file reaches."""
+        at = self._at
+        count = super().readinto(buffer)
+        replaced = self._head[at : at + count]
+        memoryview(buffer).cast("B")[: len(replaced)] = replaced
+        return count
+
+    def close(self) -> None:
+        """Close the file."""
+        self._stream.close()
+        super().close()
