@@ -20,9 +20,12 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 import yaml
 
+from ambikit_learn._sound import Covariance
+from ambikit_learn.data.items import Item
 from ambikit_learn.pretext.tasks import OBJECTIVES
 from ambikit_learn.training.module import AlignmentModule
 from benchmarks.report import table
@@ -98,31 +101,35 @@ def speed(
 
     def step() -> None:
         with precision:
-            loss = OBJECTIVES[module.objective](module(batch), None, module.rules)
+            loss = OBJECTIVES[module.objective](module(batch), batch.flipped, module.rules)
         optimizer.zero_grad()
         torch.autograd.backward(loss)
         optimizer.step()
 
-    return len(batch["video"]) * steps / seconds(step, steps, device)
+    return len(batch.video) * steps / seconds(step, steps, device)
 
 
-def resident(
-    module: AlignmentModule, data: dict[str, Any], device: torch.device
-) -> dict[str, torch.Tensor]:
+def resident(module: AlignmentModule, data: dict[str, Any], device: torch.device) -> Item:
     """Return a batch of noise on the device, of the shapes that loaders give."""
     clips, views, size = data["batch_size"], data["views"], data["size"]
     mel = module.model.front_end.mel
     samples = round(data["span"] * module.model.front_end.source_rate)
-    shape: tuple[int, ...] = (4, samples)
+    sound: torch.Tensor | Covariance = torch.rand((clips, 4, samples), device=device)
     if module.covariance_settings is not None:
-        shape = (10, samples // mel.hop, mel.n_mels)
+        shape = (clips, 10, samples // mel.hop, mel.n_mels)
+        sound = Covariance(torch.rand(shape, device=device))
     frames = (clips, views, data["frames"], size, size, 3)
-    return {
-        "video": torch.randint(0, 256, frames, dtype=torch.uint8, device=device),
-        "sound": torch.rand((clips, *shape), device=device),
-        "azimuth": torch.rand((clips, views), device=device),
-        "elevation": torch.rand((clips, views), device=device),
-    }
+    angles = torch.rand((4, clips, views), device=device)
+    return Item(
+        torch.randint(0, 256, frames, dtype=torch.uint8, device=device),
+        sound,
+        *angles,
+        on_object=angles[0] > 2.0,
+        key="",
+        clip=np.int64(0),
+        start=np.float64(0.0),
+        flipped=torch.zeros(clips, dtype=torch.bool, device=device),
+    )
 
 
 def seconds(step: Callable[[], None], steps: int, device: torch.device) -> float:

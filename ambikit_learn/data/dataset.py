@@ -11,14 +11,13 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import torch
 from torch.utils.data import Dataset
 
-import ambikit
 from ambikit import InputError, checks
 from ambikit_learn._typing import Floats, Frames, Indices, Sound
 from ambikit_learn.data.augment import jitter_colours
 from ambikit_learn.data.format import Settings
+from ambikit_learn.data.items import Item, make_item
 from ambikit_learn.data.record import read_objects
 from ambikit_learn.data.shards import member, usable_clips, videos_of
 from ambikit_learn.data.sound import decode_sound
@@ -51,7 +50,7 @@ SAMPLING = ("clips", "videos")
 _NOTHING = Objects(1.0, 0, ())
 
 
-class AlignmentDataset(Dataset[dict[str, Any]]):
+class AlignmentDataset(Dataset[Item]):
     """Crops of prepared clips with the sound that belongs to them.
 
     Parameters
@@ -174,25 +173,18 @@ class AlignmentDataset(Dataset[dict[str, Any]]):
     def __len__(self) -> int:
         return self._length
 
-    def __getitem__(self, index: int) -> dict[str, Any]:
+    def __getitem__(self, index: int) -> Item:
         """Read an item.
 
         Returns
         -------
-        dict
-            ``video`` (K, T, size, size, 3) uint8; ``sound`` (4, n) float32 AmbiX, or its
-            covariance (10, frames, mels); ``azimuth`` and
-            ``elevation`` (K,) float32 radians, the centres of the crops; ``width`` and ``height``
-            (K,) float32 radians, their fields of view; ``on_object`` (K,) bool; ``key`` str;
-            ``clip`` int64, the number of the clip in its split; ``start`` float64, seconds.
+        Item
         """
         if not 0 <= index < len(self):
             raise IndexError(f"item {index} of {len(self)}")
         rng = np.random.default_rng([self.seed, self.epoch, index])
         number, clip, frame = self._span(index, rng)
-        item = self._read(clip, frame, rng)
-        start = frame / self._rate
-        return item | {"key": clip["key"], "clip": np.int64(number), "start": np.float64(start)}
+        return self._read(number, clip, frame, rng)
 
     @property
     def _rate(self) -> float:
@@ -212,7 +204,9 @@ class AlignmentDataset(Dataset[dict[str, Any]]):
         place, choice = rng.random(2)
         return int(group[int(choice * len(group))]), float(place)
 
-    def _read(self, clip: dict[str, Any], frame: int, rng: np.random.Generator) -> dict[str, Any]:
+    def _read(
+        self, number: int, clip: dict[str, Any], frame: int, rng: np.random.Generator
+    ) -> Item:
         """Read the span of a clip that begins on a frame."""
         mirrored = bool(rng.random() < 0.5) and self.mirror
         middle, objects = frame / self._rate + self.span / 2, _NOTHING
@@ -229,34 +223,26 @@ class AlignmentDataset(Dataset[dict[str, Any]]):
         where = _directions(crops, tracks, numbers / self._rate * objects.rate)
         video = self._crop(self._frames(clip, numbers.astype(int)), crops, where)
         sound = self._sound(clip, frame)
-        side = 1.0
         if mirrored:
-            video, side = np.ascontiguousarray(video[..., ::-1, :]), -1.0
-            sound[1] *= side  # Y in ACN order
+            video = np.ascontiguousarray(video[..., ::-1, :])
+            sound[1] *= -1.0  # Y in ACN order
         if self.flip:
             video[flips] = video[flips][..., ::-1, :]
         if self.colour_jitter:
             video = jitter_colours(video, self.colour_jitter, colours)
         if self.gain_jitter:
             sound *= np.float32(10.0 ** (level * self.gain_jitter / 20.0))
-        if self.covariance is not None:
-            rate = self.settings.sample_rate
-            sound = ambikit.mel_covariance(sound, rate, **self.covariance)
-        angles = {
-            "azimuth": side * crops.azimuth,
-            "elevation": crops.elevation,
-            "width": crops.width,
-            "height": crops.height,
-        }
-        return {
-            "video": torch.from_numpy(video),
-            "sound": torch.from_numpy(sound),
-            **{
-                name: torch.from_numpy(np.deg2rad(a, dtype=np.float32))
-                for name, a in angles.items()
-            },
-            "on_object": torch.tensor([origin == "object" for origin in crops.origin]),
-        }
+        return make_item(
+            video,
+            sound,
+            crops,
+            key=clip["key"],
+            clip=number,
+            start=frame / self._rate,
+            sample_rate=self.settings.sample_rate,
+            covariance=self.covariance,
+            mirrored=mirrored,
+        )
 
     def _moments(self, rate: float | None) -> tuple[Floats, float]:
         """Return when frames are taken after a span begins, and by how much that may be later."""

@@ -1,15 +1,113 @@
-"""Items of a data set, and changes of them that a task asks for."""
+"""What a data set gives: an item of named fields, and changes of it that a task asks for."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from torch import Tensor
 
-Item = dict[str, Any]
+import ambikit
+from ambikit_learn._sound import Covariance
+from ambikit_learn._typing import Floats, Frames, Sound
+from ambikit_learn.sphere.crops import Crops
+
+
+class Item(NamedTuple):
+    """Crops of a clip with the sound that belongs to them.
+
+    `torch.utils.data.DataLoader` batches it field by field: a batch is an `Item` too, whose tensors
+    have a first dimension more, B; `key` is then a tuple, and `clip` and `start` are tensors (B,).
+
+    Attributes
+    ----------
+    video : Tensor, shape (K, T, size, size, 3), uint8
+        RGB crops.
+    sound : Tensor, shape (4, n), or Covariance
+        AmbiX sound, float32, not turned; or its covariance, where the data set was asked for it.
+    azimuth, elevation : Tensor, shape (K,)
+        Centres of the crops in the middle of the span, float32, radians.
+    width, height : Tensor, shape (K,)
+        Their fields of view, float32, radians.
+    on_object : Tensor, shape (K,), bool
+        Whether a crop looks at an object.
+    key : str
+        The clip's.
+    clip : int64
+        Number of the clip in its split.
+    start : float64
+        Second of the clip at which the span begins.
+    flipped : Tensor, bool
+        Whether left and right of the sound alone were swapped, see `flip_sound`.
+    """
+
+    video: Tensor
+    sound: Tensor | Covariance
+    azimuth: Tensor
+    elevation: Tensor
+    width: Tensor
+    height: Tensor
+    on_object: Tensor
+    key: str
+    clip: np.int64
+    start: np.float64
+    flipped: Tensor = torch.tensor(False)
+
+
 Change = Callable[[Item, np.random.Generator], Item]
+
+
+def make_item(
+    video: Frames,
+    sound: Sound,
+    crops: Crops,
+    *,
+    key: str,
+    clip: int,
+    start: float,
+    sample_rate: int,
+    covariance: Mapping[str, Any] | None = None,
+    mirrored: bool = False,
+) -> Item:
+    """Return the item of what was read or rendered.
+
+    Parameters
+    ----------
+    video : (K, T, size, size, 3) uint8 array
+    sound : (4, n) float32 array
+    crops : Crops
+        Where the K crops look.
+    key, clip, start
+        As in `Item`.
+    sample_rate : int
+        Of the sound, in Hz.
+    covariance : mapping, optional
+        Settings of `ambikit.mel_covariance`, whose result then stands for the sound.
+    mirrored : bool
+        Picture and sound are mirrored, so that the crops look to the other side.
+
+    Returns
+    -------
+    Item
+    """
+    heard: Tensor | Covariance = torch.from_numpy(sound)
+    if covariance is not None:
+        values = ambikit.mel_covariance(sound, sample_rate, **covariance)
+        heard = Covariance(torch.from_numpy(values))
+    return Item(
+        video=torch.from_numpy(video),
+        sound=heard,
+        azimuth=_radians(-crops.azimuth if mirrored else crops.azimuth),
+        elevation=_radians(crops.elevation),
+        width=_radians(crops.width),
+        height=_radians(crops.height),
+        on_object=torch.tensor([origin == "object" for origin in crops.origin]),
+        key=key,
+        clip=np.int64(clip),
+        start=np.float64(start),
+    )
 
 
 def direction_blind(item: Item, rng: np.random.Generator) -> Item:
@@ -17,36 +115,41 @@ def direction_blind(item: Item, rng: np.random.Generator) -> Item:
 
     Each viewpoint's sound is looked at from a random azimuth, level with the horizon.
     """
-    azimuth = rng.uniform(-np.pi, np.pi, item["azimuth"].shape)
-    return item | {
-        "azimuth": torch.from_numpy(azimuth).to(item["azimuth"]),
-        "elevation": torch.zeros_like(item["elevation"]),
-    }
+    azimuth = rng.uniform(-np.pi, np.pi, item.azimuth.shape)
+    return item._replace(
+        azimuth=torch.from_numpy(azimuth).to(item.azimuth),
+        elevation=torch.zeros_like(item.elevation),
+    )
 
 
 def flip_sound(item: Item, rng: np.random.Generator) -> Item:
-    """Swap left and right of the sound alone in half of the items, and say so in ``flipped``."""
+    """Swap left and right of the sound alone in half of the items, and say so in `flipped`."""
     flipped = bool(rng.random() < 0.5)
-    sound = mirrored(item["sound"]) if flipped else item["sound"]
-    return item | {"sound": sound, "flipped": torch.tensor(flipped)}
+    sound = mirror_sound(item.sound) if flipped else item.sound
+    return item._replace(sound=sound, flipped=torch.tensor(flipped))
 
 
-def mirrored(sound: torch.Tensor) -> torch.Tensor:
+def mirror_sound(sound: Tensor | Covariance) -> Tensor | Covariance:
     """Return a sound field with left and right swapped.
 
     Parameters
     ----------
-    sound : Tensor, shape (4, n) or (10, frames, mels)
-        AmbiX sound, or the covariance of its channels, upper triangle.
+    sound : Tensor, shape (4, n), or Covariance
+        AmbiX sound, or the covariance of its channels.
 
     Examples
     --------
     >>> import torch
-    >>> mirrored(torch.ones(4, 1))[:, 0].tolist()  # W, Y, Z, X
+    >>> mirror_sound(torch.ones(4, 1))[:, 0].tolist()  # W, Y, Z, X
     [1.0, -1.0, 1.0, 1.0]
     """
     sign = torch.tensor([1.0, -1.0, 1.0, 1.0])
-    if sound.ndim == 3:
+    if isinstance(sound, Covariance):
         first, second = torch.triu_indices(4, 4)
-        sign = sign[first] * sign[second]
-    return sound * sign.view(-1, *[1] * (sound.ndim - 1))
+        return Covariance(sound.values * (sign[first] * sign[second])[:, None, None])
+    return sound * sign[:, None]
+
+
+def _radians(degrees: Floats) -> Tensor:
+    """Return angles as a tensor in single precision."""
+    return torch.from_numpy(np.deg2rad(degrees, dtype=np.float32))

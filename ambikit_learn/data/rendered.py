@@ -6,26 +6,24 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-import torch
 from torch.utils.data import Dataset
 
-import ambikit
-from ambikit import InputError, checks
+from ambikit import checks
+from ambikit_learn.data.items import Item, make_item
 from ambikit_learn.sphere.boxes import Boxes
 from ambikit_learn.sphere.crops import STRATEGIES, select_crops
 from ambikit_learn.world.acoustics import render_sound
 from ambikit_learn.world.pictures import boxes, boxes_at, render_crops
-from ambikit_learn.world.presets import PRESETS
+from ambikit_learn.world.presets import PRESETS, Preset
 from ambikit_learn.world.scene import Scene, sample_scene
 from ambikit_learn.world.sounds import perform
 
-PREFIX = "world:"
 SAMPLE_RATE = 24000
 # The scenes of other splits have numbers of their own: they share no room with training.
 _FIRST_SCENE = {"train": 0, "test": 2**40, "validation": 2**41}
 
 
-class WorldDataset(Dataset[dict[str, Any]]):
+class WorldDataset(Dataset[Item]):
     """Crops of rendered scenes with the sound that belongs to them.
 
     Its items are those of `ambikit_learn.data.dataset.AlignmentDataset`, and so are its other
@@ -33,8 +31,8 @@ class WorldDataset(Dataset[dict[str, Any]]):
 
     Parameters
     ----------
-    spec : str
-        ``"world:PRESET"`` with a key of `PRESETS`, such as ``"world:standard"``.
+    preset : str or Preset
+        What the scenes are like: a key of `ambikit_learn.world.PRESETS`, such as ``"standard"``.
     split : {"train", "validation", "test"}
         In training each epoch has new scenes, otherwise the same ones.
     strategy, views, span, frames, size, seed
@@ -59,14 +57,14 @@ class WorldDataset(Dataset[dict[str, Any]]):
 
     Examples
     --------
-    >>> item = WorldDataset("world:standard")[0]
-    >>> item["video"].shape, item["sound"].shape
+    >>> item = WorldDataset("standard")[0]
+    >>> item.video.shape, item.sound.shape
     (torch.Size([4, 3, 48, 48, 3]), torch.Size([4, 24000]))
     """
 
     def __init__(
         self,
-        spec: str,
+        preset: str | Preset = "standard",
         split: str = "train",
         *,
         strategy: str = "random",
@@ -79,10 +77,9 @@ class WorldDataset(Dataset[dict[str, Any]]):
         sample_rate: int = SAMPLE_RATE,
         covariance: Mapping[str, Any] | None = None,
     ) -> None:
-        if not spec.startswith(PREFIX):
-            raise InputError(f"{spec!r} names no world: give {PREFIX}PRESET, as {PREFIX}standard")
-        name = checks.choice(spec.removeprefix(PREFIX), tuple(PRESETS), "preset")
-        self.preset = PRESETS[name]
+        if isinstance(preset, str):
+            preset = PRESETS[checks.choice(preset, tuple(PRESETS), "preset of a world")]
+        self.preset = preset
         self.split = checks.choice(split, tuple(_FIRST_SCENE), "split")
         self.strategy = checks.choice(strategy, STRATEGIES, "strategy")
         self.views = checks.positive_int(views, "views")
@@ -103,14 +100,13 @@ class WorldDataset(Dataset[dict[str, Any]]):
     def __len__(self) -> int:
         return self._length
 
-    def __getitem__(self, index: int) -> dict[str, Any]:
+    def __getitem__(self, index: int) -> Item:
         """Render an item; see `ambikit_learn.data.dataset.AlignmentDataset`."""
         if not 0 <= index < len(self):
             raise IndexError(f"item {index} of {len(self)}")
         scene = self.scene(index)
-        item = self.render(scene, np.random.default_rng([self.seed, self.epoch, index]))
-        key = f"{self.split}-{scene.index}"
-        return item | {"key": key, "clip": np.int64(index), "start": np.float64(0.0)}
+        rng = np.random.default_rng([self.seed, self.epoch, index])
+        return self.render(scene, rng, key=f"{self.split}-{scene.index}", clip=index)
 
     def scene(self, index: int) -> Scene:
         """Return what an item is rendered from: a pure description, drawn in no time."""
@@ -119,23 +115,21 @@ class WorldDataset(Dataset[dict[str, Any]]):
             self.preset, seed=self.seed, index=number, split=self.split, duration=self.span
         )
 
-    def render(self, scene: Scene, rng: np.random.Generator) -> dict[str, Any]:
-        """Render crops, drawn by `rng`, and sound of a scene: the item without its names."""
+    def render(self, scene: Scene, rng: np.random.Generator, *, key: str, clip: int) -> Item:
+        """Render crops, drawn by `rng`, and sound of a scene."""
         performances = [perform(scene, i, self.sample_rate) for i in range(len(scene.objects))]
         there = Boxes.empty()
         if self.strategy != "random":
             there = boxes_at(boxes(scene, performances), self.span / 2)
         crops = select_crops(self.strategy, there, rng, self.views)
         times = np.arange(1, self.frames + 1) * self.span / (self.frames + 1)
-        sound = render_sound(scene, performances, self.sample_rate)
-        if self.covariance is not None:
-            sound = ambikit.mel_covariance(sound, self.sample_rate, **self.covariance)
-        return {
-            "video": torch.from_numpy(render_crops(scene, performances, times, crops, self.size)),
-            "sound": torch.from_numpy(sound),
-            **{
-                name: torch.from_numpy(np.deg2rad(getattr(crops, name), dtype=np.float32))
-                for name in ("azimuth", "elevation", "width", "height")
-            },
-            "on_object": torch.tensor([origin == "object" for origin in crops.origin]),
-        }
+        return make_item(
+            render_crops(scene, performances, times, crops, self.size),
+            render_sound(scene, performances, self.sample_rate),
+            crops,
+            key=key,
+            clip=clip,
+            start=0.0,
+            sample_rate=self.sample_rate,
+            covariance=self.covariance,
+        )

@@ -25,8 +25,8 @@ from torch.utils.data import DataLoader, Dataset, Subset
 from ambikit import InputError
 from ambikit_learn._threads import cores, leave_cores
 from ambikit_learn._typing import Indices
-from ambikit_learn.data.dataset import SpanDataset
-from ambikit_learn.data.rendered import PREFIX, WorldDataset
+from ambikit_learn.data.open import is_world, open_items
+from ambikit_learn.data.rendered import WorldDataset
 from ambikit_learn.evaluation.ceiling import (
     SHOWN,
     Booleans,
@@ -44,8 +44,6 @@ from ambikit_learn.models.run import load_run
 Task = Literal["avc", "avsa"]
 VIEWS = 4
 """Random crops of a span, whatever the training took: the paper's multi-crop accuracy."""
-INPUTS = ("video", "sound", "azimuth", "elevation")
-VIEW = ("azimuth", "elevation", "width", "height")
 WORLD_CLIPS = 2000
 """Scenes of a world, which has no end, to test on."""
 WORLD_CLIPS_OF_HEAD = 4000
@@ -223,10 +221,10 @@ def embed(
     loader = DataLoader(dataset, batch_size=batch_size, num_workers=loaders)
     with torch.inference_mode():
         for batch in loader:
-            yaw = (2 * torch.rand(len(batch["clip"]), 1, generator=generator) - 1) * torch.pi
-            video, audio = model.encode(*(batch[name] for name in INPUTS))
+            yaw = (2 * torch.rand(len(batch.clip), 1, generator=generator) - 1) * torch.pi
+            video, audio = model.encode(batch.video, batch.sound, batch.azimuth, batch.elevation)
             # To turn the field by yaw and look at a is to look at a - yaw in the field as it was.
-            features = model.front_end(batch["sound"], batch["azimuth"] - yaw, batch["elevation"])
+            features = model.front_end(batch.sound, batch.azimuth - yaw, batch.elevation)
             turned = net.encode_audio(features)
             part = {
                 "video": video,
@@ -234,9 +232,11 @@ def embed(
                 "turned": turned,
                 "agreement": net.heads(video, audio).similarity(),
                 "agreement_turned": net.heads(video, turned).similarity(),
-                "clip": batch["clip"],
+                "clip": batch.clip,
                 "yaw": yaw[:, 0],
-                "views": torch.stack([batch[name] for name in VIEW], -1),
+                "views": torch.stack(
+                    [batch.azimuth, batch.elevation, batch.width, batch.height], -1
+                ),
             }
             if translator := getattr(net.heads, "vision_to_sound", None):
                 part["translated"] = translator(video)
@@ -250,11 +250,9 @@ def _spans(
     data: str, split: str, spans: int, clips: int | None, options: dict[str, Any]
 ) -> Dataset[Any]:
     """Return the spans of a split, each an item."""
-    if data.startswith(PREFIX):
-        usual = WORLD_CLIPS_OF_HEAD if split == "train" else WORLD_CLIPS
-        return WorldDataset(data, split, epoch_length=clips or usual, **options)
-    dataset = SpanDataset(data, split, spans=spans, **options)
-    if clips is None:
+    scenes = clips or (WORLD_CLIPS_OF_HEAD if split == "train" else WORLD_CLIPS)
+    dataset = open_items(data, split, spans=spans, scenes=scenes, **options)
+    if clips is None or is_world(data):
         return dataset
     return Subset(dataset, range(min(clips * spans, len(dataset))))
 

@@ -14,6 +14,7 @@ from torch.export import Dim
 
 from ambikit import InputError, checks
 from ambikit_learn._files import atomic_write
+from ambikit_learn._sound import Covariance
 from ambikit_learn.models.alignment import AlignmentModel
 from ambikit_learn.networks.front_end import FrontEnd
 
@@ -56,8 +57,8 @@ class _PlainFrontEnd(FrontEnd):
     def covariance(self, sound: Tensor) -> Tensor:
         return self._pool_pairs(self.spectra(sound))
 
-    def raw(self, sound: Tensor, azimuth: Tensor, elevation: Tensor) -> Tensor:
-        if self.mel.power == 2:
+    def raw(self, sound: Tensor | Covariance, azimuth: Tensor, elevation: Tensor) -> Tensor:
+        if self.mel.power == 2 or isinstance(sound, Covariance):
             return super().raw(sound, azimuth, elevation)
         spectra = self.spectra(sound)
         rows = self._rows(azimuth, elevation)

@@ -7,6 +7,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from ambikit import InputError
+from ambikit_learn._sound import Covariance
 from ambikit_learn.networks.front_end import FrontEnd
 from ambikit_learn.networks.presets import PRESETS
 from ambikit_learn.pretext.tasks import HEADS, Objective, Output
@@ -104,7 +105,11 @@ class AlignmentModel(nn.Module):
         return PRESETS[self.net.settings["preset"]].dim
 
     def encode(
-        self, video: Tensor, sound: Tensor, azimuth: Tensor, elevation: Tensor
+        self,
+        video: Tensor,
+        sound: Tensor | Covariance,
+        azimuth: Tensor,
+        elevation: Tensor,
     ) -> tuple[Tensor, Tensor]:
         """Return the encodings of vision and sound at each viewpoint, both (B, K, dim).
 
@@ -112,15 +117,21 @@ class AlignmentModel(nn.Module):
         ----------
         video : Tensor, shape (B, K, T, S, S, 3)
             Crops, uint8.
-        sound : Tensor, shape (B, 4, n)
-            AmbiX sound, not turned.
+        sound : Tensor, shape (B, 4, n), or Covariance
+            AmbiX sound, not turned, or its covariance, see `FrontEnd.forward`.
         azimuth, elevation : Tensor, shape (B, K)
             Centres of the crops, in radians.
         """
         features = self.front_end(sound, azimuth, elevation)
         return self.net.encode_video(video), self.net.encode_audio(features)
 
-    def forward(self, video: Tensor, sound: Tensor, azimuth: Tensor, elevation: Tensor) -> Output:
+    def forward(
+        self,
+        video: Tensor,
+        sound: Tensor | Covariance,
+        azimuth: Tensor,
+        elevation: Tensor,
+    ) -> Output:
         """Return what should agree at each viewpoint; parameters as for `encode`."""
         out: Output = self.net.heads(*self.encode(video, sound, azimuth, elevation))
         return out

@@ -17,6 +17,7 @@ from torch.nn import functional
 
 from ambikit import FEATURE_CHANNELS, InputError, checks
 from ambikit.features import PRESETS as AMBIKIT_PRESETS
+from ambikit_learn._sound import Covariance
 
 Kind = Literal["logmel", "foa_iv"]
 Alignment = Literal["rotate", "beamform", "omni"]
@@ -209,12 +210,12 @@ class FrontEnd(nn.Module):
             **dataclasses.asdict(self.mel),
         }
 
-    def forward(self, sound: Tensor, azimuth: Tensor, elevation: Tensor) -> Tensor:
+    def forward(self, sound: Tensor | Covariance, azimuth: Tensor, elevation: Tensor) -> Tensor:
         """Return the standardised features of each clip from each of its viewpoints.
 
         Parameters
         ----------
-        sound : Tensor, shape (B, 4, n) or (B, 10, frames, mels)
+        sound : Tensor, shape (B, 4, n), or Covariance of (B, 10, frames, mels)
             AmbiX sound, not rotated; or its `ambikit.mel_covariance` with `covariance_settings`,
             which saves the transform.
         azimuth, elevation : Tensor, shape (B, K)
@@ -230,14 +231,18 @@ class FrontEnd(nn.Module):
         InputError
             `sound` has neither shape, or is a covariance with other settings.
         """
-        with torch.autocast(sound.device.type, enabled=False):
-            features = self.raw(sound.float(), azimuth.float(), elevation.float())
+        if isinstance(sound, Covariance):
+            given: Tensor | Covariance = Covariance(sound.values.float())
+        else:
+            given = sound.float()
+        with torch.autocast(azimuth.device.type, enabled=False):
+            features = self.raw(given, azimuth.float(), elevation.float())
             return (features - self.mean[:, None]) / self.std[:, None]
 
-    def raw(self, sound: Tensor, azimuth: Tensor, elevation: Tensor) -> Tensor:
+    def raw(self, sound: Tensor | Covariance, azimuth: Tensor, elevation: Tensor) -> Tensor:
         """Return the features before standardisation, in decibels and fractions."""
-        if sound.ndim == 4:
-            return self.from_covariance(self._checked(sound), azimuth, elevation)
+        if isinstance(sound, Covariance):
+            return self.from_covariance(self._checked(sound.values), azimuth, elevation)
         if sound.ndim != 3 or sound.shape[1] != 4:
             raise InputError(
                 f"sound of shape {tuple(sound.shape)}: (clips, 4, samples) of AmbiX is needed"

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import torch
 from rich.console import Console
+from torch.utils.data import default_collate
 
 from ambikit import InputError
 from ambikit_learn.data.dataset import SpanDataset
@@ -123,12 +124,11 @@ def _pictures(
     pictures.scene_picture(out / "scene.png", scene.frame, scene.sound, scene.boxes)
     model = load_run(runs["avsa"])
     with torch.inference_mode():
-        features = model.front_end(
-            item["sound"][None], item["azimuth"][None], item["elevation"][None]
-        )[0]
-    angles = item["azimuth"], item["elevation"]
+        batch = default_collate([item])
+        features = model.front_end(batch.sound, batch.azimuth, batch.elevation)[0]
+    angles = item.azimuth, item.elevation
     names = model.front_end.channel_names
-    pictures.crops_picture(out / "crops.png", item["video"], features, *angles, names)
+    pictures.crops_picture(out / "crops.png", item.video, features, *angles, names)
     pictures.curves_picture(out / "training.png", {k.upper(): run for k, run in runs.items()})
     pictures.results_picture(out / "results.png", results)
     captions = {

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Iterator
 from functools import cached_property
 from typing import Any, Literal
@@ -12,10 +11,8 @@ from lightning.pytorch.utilities import rank_zero_warn
 from torch.utils.data import DataLoader
 
 from ambikit import InputError
-from ambikit_learn.data import rendered
-from ambikit_learn.data.dataset import AlignmentDataset
-from ambikit_learn.data.format import Settings
-from ambikit_learn.data.items import Change, direction_blind, flip_sound
+from ambikit_learn.data.items import Change, Item, direction_blind, flip_sound
+from ambikit_learn.data.open import open_items, sample_rate_of
 from ambikit_learn.sphere.crops import SPACING
 from ambikit_learn.training.batches import Items, StreamBatches, StreamDataset, TimedLoader
 
@@ -99,7 +96,7 @@ class AlignmentData(LightningDataModule):
         self.batch_size, self.workers, self.seed = batch_size, workers, seed
         self.span, self.frames, self.size = span, frames, size
         self.mirror, self.direction_blind, self.flip_sound = mirror, direction_blind, flip_sound
-        self.reading = {
+        self.reading: dict[str, Any] = {
             "follow": follow,
             "spacing": spacing,
             "picture_rate": picture_rate,
@@ -119,9 +116,7 @@ class AlignmentData(LightningDataModule):
     @cached_property
     def sample_rate(self) -> int:
         """Rate of the prepared sound, in Hz."""
-        if self.path.startswith(rendered.PREFIX):
-            return rendered.SAMPLE_RATE
-        return Settings.load(self.path).sample_rate
+        return sample_rate_of(self.path)
 
     @cached_property
     def training_set(self) -> StreamDataset:
@@ -165,7 +160,7 @@ class AlignmentData(LightningDataModule):
         clips = range(min(len(items), self.validation_clips))
         return DataLoader(dataset, batch_size=32, sampler=clips, num_workers=self.workers)
 
-    def statistics_batches(self) -> Iterator[dict[str, Any]]:
+    def statistics_batches(self) -> Iterator[Item]:
         """Return the first batches of the stream, the same on every rank."""
         size = len(self.training_set.dataset)
         return iter(self._loader(max(min(size, _STATISTICS_CLIPS) // self.batch_size, 1)))
@@ -187,17 +182,7 @@ class AlignmentData(LightningDataModule):
             "seed": self.seed,
             "covariance": self._covariance(),
         }
-        of_clips = self.reading | varying
-        if not self.path.startswith(rendered.PREFIX):
-            return AlignmentDataset(self.path, split, **of_clips, **options)
-        # Every scene is new and each split has its own: nothing to mirror or hold out, and it knows
-        # nothing else of this
-        usual = inspect.signature(AlignmentDataset).parameters
-        ignored = ("mirror", "validation_share")
-        unknown = [n for n, x in of_clips.items() if n not in ignored and x != usual[n].default]
-        if unknown:
-            raise InputError(f"{self.path} does not take data.{', data.'.join(unknown)}")
-        return rendered.WorldDataset(self.path, split, **options)
+        return open_items(self.path, split, **self.reading, **varying, **options)
 
     def _covariance(self) -> dict[str, Any] | None:
         """Return what the model's front end takes in place of sound, if it does.

@@ -12,14 +12,13 @@ from lightning.pytorch import LightningModule
 from torch import Tensor
 
 from ambikit import InputError
+from ambikit_learn.data.items import Item
 from ambikit_learn.models.alignment import AlignmentModel, build_model
 from ambikit_learn.models.run import load_run
 from ambikit_learn.networks.front_end import Alignment, FrontEnd, Kind, Pattern, Rotation
 from ambikit_learn.networks.presets import PRESETS
 from ambikit_learn.pretext.contrast import CONTRASTS, TEMPERATURE, ContrastiveSettings, Negatives
 from ambikit_learn.pretext.tasks import OBJECTIVES, Objective, Output, gathered
-
-Batch = dict[str, Any]
 
 
 class LossNotFinite(InputError):
@@ -133,9 +132,9 @@ class AlignmentModule(LightningModule):
             batches: Any = self.trainer.datamodule.statistics_batches()  # type: ignore[attr-defined]
             front_end.fit_statistics(
                 (
-                    batch["sound"].to(self.device),
-                    batch["azimuth"].to(self.device),
-                    batch["elevation"].to(self.device),
+                    batch.sound.to(self.device),
+                    batch.azimuth.to(self.device),
+                    batch.elevation.to(self.device),
                 )
                 for batch in batches
             )
@@ -149,23 +148,20 @@ class AlignmentModule(LightningModule):
             group["weight_decay"] = self.weight_decay
             group["lr"] = self.learning_rate * self._learning_rate_factor(scheduler.last_epoch)
 
-    def on_train_batch_start(self, batch: Batch, index: int) -> None:
+    def on_train_batch_start(self, batch: Item, index: int) -> None:
         """Make dropout a function of seed and step: the same after a stop, and on every rank."""
         accumulate = self.trainer.accumulate_grad_batches
         step = self.trainer.global_step * accumulate + index % accumulate
         torch.manual_seed((self.seed << 32) + step)
 
-    def forward(self, batch: Batch) -> Output:
+    def forward(self, batch: Item) -> Output:
         """Return what should agree in a batch of `AlignmentDataset`."""
-        out: Output = self.model(
-            batch["video"], batch["sound"], batch["azimuth"], batch["elevation"]
-        )
+        out: Output = self.model(batch.video, batch.sound, batch.azimuth, batch.elevation)
         return out
 
-    def training_step(self, batch: Batch, index: int) -> Tensor:
+    def training_step(self, batch: Item, index: int) -> Tensor:
         """Return the loss over the batches of all ranks."""
-        flipped = gathered(batch["flipped"]) if "flipped" in batch else None
-        loss = self._loss(gathered(self(batch)), flipped)
+        loss = self._loss(gathered(self(batch)), gathered(batch.flipped))
         if not torch.isfinite(loss):
             raise LossNotFinite(
                 f"the loss became {loss.item()} at step {self.global_step}: with a lower "
@@ -176,17 +172,16 @@ class AlignmentModule(LightningModule):
         self.log("train/loss", loss, prog_bar=True)
         return loss
 
-    def validation_step(self, batch: Batch, index: int) -> None:
+    def validation_step(self, batch: Item, index: int) -> None:
         """Log the loss and how often it is right: each rank has all of the batch."""
         output = self(batch)
         similarity = output.similarity()
         clips, views = similarity.shape[:2]
-        flipped = batch.get("flipped")
         options: dict[str, Any] = {"batch_size": clips, "prog_bar": True}
-        self.log("val/loss", self._loss(output, flipped), **options)
-        if flipped is not None:
+        self.log("val/loss", self._loss(output, batch.flipped), **options)
+        if self.objective == "flip":
             right = similarity.diagonal(dim1=1, dim2=2) > 0
-            self.log("val/order", (right != flipped[:, None]).float().mean(), **options)
+            self.log("val/order", (right != batch.flipped[:, None]).float().mean(), **options)
         else:
             chosen = similarity.argmax(-1)
             correct = chosen == torch.arange(views, device=chosen.device)
@@ -229,7 +224,7 @@ class AlignmentModule(LightningModule):
         length = max(self.trainer.max_steps - self.warmup_steps, 1)
         return 0.5 * (1.0 + math.cos(math.pi * min((step - self.warmup_steps) / length, 1.0)))
 
-    def _loss(self, output: Output, flipped: Tensor | None) -> Tensor:
+    def _loss(self, output: Output, flipped: Tensor) -> Tensor:
         """Return the loss of the objective."""
         return OBJECTIVES[self.objective](output, flipped, self.rules)
 

@@ -36,9 +36,9 @@ def test_two_clips_with_four_aligned_crops(prepared: Path) -> None:
     assert len(dataset) == 2
     for i in range(2):
         item = dataset[i]
-        assert item["video"].shape == (4, 3, 48, 48, 3)
-        assert item["sound"].shape == (4, 24000)
-        assert item["azimuth"].shape == item["elevation"].shape == (4,)
+        assert item.video.shape == (4, 3, 48, 48, 3)
+        assert item.sound.shape == (4, 24000)
+        assert item.azimuth.shape == item.elevation.shape == (4,)
 
 
 def test_crops_find_the_band(prepared: Path) -> None:
@@ -47,8 +47,8 @@ def test_crops_find_the_band(prepared: Path) -> None:
     found = set()
     for i in range(len(dataset)):
         item = dataset[i]
-        if item["key"] == "kqAZkf5Odyw-80":
-            azimuth = np.rad2deg(item["azimuth"].numpy()[item["on_object"].numpy()])
+        if item.key == "kqAZkf5Odyw-80":
+            azimuth = np.rad2deg(item.azimuth.numpy()[item.on_object.numpy()])
             gap = np.abs((azimuth[:, None] - people + 180) % 360 - 180)
             found |= set(people[gap.min(0) < 8.0]) if len(gap) else set()
     assert found == set(people)
@@ -59,7 +59,7 @@ def test_sound_is_turned_to_the_crops(prepared: Path) -> None:
     dataset = SpanDataset(prepared, "train", spans=8)
     sounds = [dataset[i] for i in range(len(dataset))]
     sound = np.concatenate(
-        [s["sound"].numpy() for s in sounds if s["key"] == "redownloaded_from_YT"], axis=1
+        [s.sound.numpy() for s in sounds if s.key == "redownloaded_from_YT"], axis=1
     )
     front = ambikit.rotate(sound, rotation=ambikit.look_at(math.pi / 2))
     found = ambikit.localize(front, 24000, n_sources=3, degrees=True)

@@ -75,9 +75,9 @@ class TestFollowing:
 
     def offsets(self, item):
         """Degrees by which the disc is off the middle of its crop, (T, 2): left, up."""
-        bright = item["video"][0].float().numpy().mean(axis=-1) > 128
+        bright = item.video[0].float().numpy().mean(axis=-1) > 128
         size = bright.shape[-1]
-        tangent = np.tan(item["width"][0].numpy() / 2), np.tan(item["height"][0].numpy() / 2)
+        tangent = np.tan(item.width[0].numpy() / 2), np.tan(item.height[0].numpy() / 2)
         places = np.array([[np.nonzero(b)[1].mean(), np.nonzero(b)[0].mean()] for b in bright])
         return np.rad2deg(np.arctan((1 - (2 * places + 1) / size) * tangent))
 
@@ -88,9 +88,9 @@ class TestFollowing:
             item = data[i]
             assert np.abs(self.offsets(item)).max() < 1.5
             # The direction that the sound is turned to is that of the middle.
-            middle = 130 + SPEED * (item["start"] + 0.5)
-            assert abs((np.rad2deg(float(item["azimuth"][0])) - middle + 180) % 360 - 180) < 1
-            starts.add(float(item["start"]))
+            middle = 130 + SPEED * (item.start + 0.5)
+            assert abs((np.rad2deg(float(item.azimuth[0])) - middle + 180) % 360 - 180) < 1
+            starts.add(float(item.start))
         assert max(starts) - min(starts) > 1.5
 
     def test_fixed_crops_let_it_pass(self, moving):
@@ -107,9 +107,9 @@ class TestFollowing:
         still, moved = (
             AlignmentDataset(moving, strategy="mixed", views=2, follow=f) for f in (False, True)
         )
-        assert moved[0]["on_object"].tolist() == [True, False]
-        assert torch.equal(still[0]["video"][1], moved[0]["video"][1])
-        assert not torch.equal(still[0]["video"][0], moved[0]["video"][0])
+        assert moved[0].on_object.tolist() == [True, False]
+        assert torch.equal(still[0].video[1], moved[0].video[1])
+        assert not torch.equal(still[0].video[0], moved[0].video[0])
 
 
 def test_found_objects_are_where_the_world_has_them(tmp_path):
@@ -149,7 +149,7 @@ class TestOptions:
         angles = []
         for i in range(len(data)):
             item = data[i]
-            v = ambikit.angles_to_vector(item["azimuth"].double(), item["elevation"].double())
+            v = ambikit.angles_to_vector(item.azimuth.double(), item.elevation.double())
             cosine = (v @ v.T)[np.triu_indices(len(v), 1)].max()
             angles.append(np.rad2deg(np.arccos(min(cosine, 1))))
         return np.array(angles)
@@ -172,7 +172,7 @@ class TestOptions:
         for epoch in range(16):
             data.set_epoch(epoch)
             for i in range(2):
-                keys[i].add(data[i]["key"])
+                keys[i].add(data[i].key)
         assert keys == {0: {"a-0", "a-10", "a-20"}, 1: {"b-c-5"}}
         assert len(AlignmentDataset(tmp_path / "out", sampling="clips")) == 4
 
@@ -189,9 +189,9 @@ class TestOptions:
         later = []
         for i in range(40):
             item = data[i]
-            numbers = (item["video"].float().mean(dim=(0, 2, 3, 4)).numpy() - 40) / 8
+            numbers = (item.video.float().mean(dim=(0, 2, 3, 4)).numpy() - 40) / 8
             assert np.diff(numbers) == pytest.approx(1, abs=0.35)
-            later.append(round(float(numbers[0]) - 8 * float(item["start"])))
+            later.append(round(float(numbers[0]) - 8 * float(item.start)))
         assert set(later) == {0, 1, 2, 3}  # four frames of eight: half of the span to move in
         with pytest.raises(InputError, match=r"picture_rate is 16 Hz, .* have 8: ask for less"):
             AlignmentDataset(out, picture_rate=16.0)
@@ -207,8 +207,8 @@ class TestOptions:
         for i in range(20):
             one, other = plain[i], flipped[i]
             for name in ("sound", "azimuth", "elevation"):
-                assert torch.equal(one[name], other[name])
-            for a, b in zip(one["video"], other["video"], strict=True):
+                assert torch.equal(getattr(one, name), getattr(other, name))
+            for a, b in zip(one.video, other.video, strict=True):
                 assert torch.equal(a, b) or torch.equal(a.flip(2), b)
                 if not torch.equal(a, a.flip(2)):  # where it can be told
                     turned.append(not torch.equal(a, b))
@@ -228,10 +228,12 @@ class TestOptions:
         maps = []
         for i in range(12):
             one, other = plain[i], jittered[i]
-            assert torch.equal(other["video"], again[i]["video"])
-            assert all(torch.equal(one[k], other[k]) for k in ("sound", "azimuth", "width"))
-            before = np.c_[one["video"].reshape(-1, 3).numpy(), np.ones(4 * 3 * 256)]
-            after = other["video"].reshape(-1, 3).numpy().astype(float)
+            assert torch.equal(other.video, again[i].video)
+            assert torch.equal(one.sound, other.sound)
+            assert torch.equal(one.azimuth, other.azimuth)
+            assert torch.equal(one.width, other.width)
+            before = np.c_[one.video.reshape(-1, 3).numpy(), np.ones(4 * 3 * 256)]
+            after = other.video.reshape(-1, 3).numpy().astype(float)
             inside = ((after > 0) & (after < 255)).all(axis=1)
             fit, *_ = np.linalg.lstsq(before[inside], after[inside], rcond=None)
             assert np.abs(before[inside] @ fit - after[inside]).max() < 1.0
@@ -239,7 +241,7 @@ class TestOptions:
         assert np.ptp(maps, axis=0)[:3].max(axis=1).min() > 0.3
         data = AlignmentDataset(out, colour_jitter=0.3, **options)
         data.set_epoch(1)
-        assert not torch.equal(data[0]["video"], jittered[0]["video"])
+        assert not torch.equal(data[0].video, jittered[0].video)
 
     def test_one_gain_an_item(self, prepared):
         plain, louder = (
@@ -247,18 +249,18 @@ class TestOptions:
         )
         gains = []
         for i in range(40):
-            ratio = louder[i]["sound"] / plain[i]["sound"]
+            ratio = louder[i].sound / plain[i].sound
             ratio = ratio[torch.isfinite(ratio)]
             assert float(ratio.max() / ratio.min()) == pytest.approx(1, abs=1e-5)
             gains.append(20 * np.log10(float(ratio.mean())))
-            assert torch.equal(louder[i]["video"], plain[i]["video"])
+            assert torch.equal(louder[i].video, plain[i].video)
         assert -6 <= min(gains) < -4
         assert 4 < max(gains) <= 6
         assert abs(np.mean(gains)) < 1.8
 
     def test_jittered_sound_is_in_the_covariance(self, prepared):
-        sound = AlignmentDataset(prepared, gain_jitter=6.0, size=4)[0]["sound"].numpy()
-        found = AlignmentDataset(prepared, gain_jitter=6.0, size=4, covariance={})[0]["sound"]
+        sound = AlignmentDataset(prepared, gain_jitter=6.0, size=4)[0].sound.numpy()
+        found = AlignmentDataset(prepared, gain_jitter=6.0, size=4, covariance={})[0].sound.values
         np.testing.assert_array_equal(found, ambikit.mel_covariance(sound, 24000))
 
     def test_as_the_released_code_reads(self, new_clip_folder, tmp_path):
@@ -268,8 +270,8 @@ class TestOptions:
         prepare(source.root, tmp_path / "out", frame_size=(80, 160), frame_rate=16.0, workers=0)
         data = AlignmentDataset(tmp_path / "out", **RELEASED)
         assert len(data) == 1
-        assert data[0]["video"].shape == (4, 8, 112, 112, 3)
-        assert data[0]["sound"].shape == (4, 24000)
+        assert data[0].video.shape == (4, 8, 112, 112, 3)
+        assert data[0].sound.shape == (4, 24000)
         # Gains from 0.9 to 1.1.
         assert 10 ** (RELEASED["gain_jitter"] / 20) == pytest.approx(1.1, abs=0.01)
         near = self.nearest(AlignmentDataset(tmp_path / "out", epoch_length=30, **RELEASED))

@@ -129,7 +129,7 @@ class TestPrepared:
     def test_is_read_as_flac_is(self, out):
         data = AlignmentDataset(out, size=8)
         for i, wanted in enumerate(([0, 1, 0], [0.5, 0, 3**0.5 / 2])):
-            w, y, z, x = data[i]["sound"].numpy()
+            w, y, z, x = data[i].sound.numpy()
             direction = np.array([w @ x, w @ y, w @ z])
             assert direction @ wanted / np.linalg.norm(direction) > np.cos(np.deg2rad(1))
 
@@ -247,7 +247,7 @@ class TestHostile:
         write_manifest(out, rows)
         data = AlignmentDataset(out, strategy="objects", size=8)
         if given == named:
-            assert data[0]["key"] == "a-1"
+            assert data[0].key == "a-1"
             return
         message = rf"train-00000\.tar, {named} of clip 'a-1': .*; delete this shard and run"
         with pytest.raises(InputError, match=message):
@@ -284,8 +284,8 @@ class TestHostile:
         write_manifest(out, rows)
         before = sorted(tmp_path.rglob("*"))
         found = AlignmentDataset(out, size=8)[0]
-        assert (found["video"] == wanted["video"]).all()
-        assert (found["sound"] == wanted["sound"]).all()
+        assert (found.video == wanted.video).all()
+        assert (found.sound == wanted.sound).all()
         assert sorted(tmp_path.rglob("*")) == before
         assert not Path("/tmp/ambikit-outside.mp4").exists()
         for row in rows:  # the member that its header says is a link has no bytes of its own

@@ -17,6 +17,7 @@ import ambikit
 from ambikit import InputError
 from ambikit_learn.data.dataset import AlignmentDataset, SpanDataset
 from ambikit_learn.data.format import MEMBERS, Settings, write_manifest
+from ambikit_learn.data.items import Item
 from ambikit_learn.data.shards import usable_clips
 from ambikit_learn.data.sound import decode_sound, encode_sound
 from ambikit_learn.prepare.command import prepare
@@ -40,11 +41,10 @@ def prepared(new_clip_folder, tmp_path_factory):
     return out
 
 
-def same(a: dict, b: dict) -> bool:
+def same(a: Item, b: Item) -> bool:
     """Tell whether two items are equal."""
-    return all(
-        torch.equal(a[k], b[k]) if isinstance(a[k], torch.Tensor) else a[k] == b[k] for k in a
-    )
+    pairs = zip(a, b, strict=True)
+    return all(torch.equal(x, y) if isinstance(x, torch.Tensor) else x == y for x, y in pairs)
 
 
 def front(sound: np.ndarray, azimuth: float, elevation: float) -> np.ndarray:
@@ -66,31 +66,29 @@ class TestAlignment:
         seen = set()
         for i in range(len(data)):
             item = data[i]
-            assert item["on_object"].tolist() == [True, False]
-            centre = item["video"][0, :, 14:19, 14:19].float().mean()
-            edge = item["video"][0, :, :3].float().mean()
+            assert item.on_object.tolist() == [True, False]
+            centre = item.video[0, :, 14:19, 14:19].float().mean()
+            edge = item.video[0, :, :3].float().mean()
             assert centre > 220
             assert edge < 110
-            direction = front(
-                item["sound"].numpy(), float(item["azimuth"][0]), float(item["elevation"][0])
-            )
+            direction = front(item.sound.numpy(), float(item.azimuth[0]), float(item.elevation[0]))
             np.testing.assert_allclose(direction, [1, 0, 0], atol=2e-3)
-            azimuth, elevation = DIRECTIONS[item["clip"]]
-            sign = round(float(torch.rad2deg(item["azimuth"][0])) / azimuth) if azimuth else 0
-            seen.add((int(item["clip"]), sign))
-            assert float(torch.rad2deg(item["elevation"][0])) == pytest.approx(elevation, abs=1e-3)
+            azimuth, elevation = DIRECTIONS[item.clip]
+            sign = round(float(torch.rad2deg(item.azimuth[0])) / azimuth) if azimuth else 0
+            seen.add((int(item.clip), sign))
+            assert float(torch.rad2deg(item.elevation[0])) == pytest.approx(elevation, abs=1e-3)
         sides = {1, -1} if mirror else {1}
         assert seen == {(0, 0)} | {(i, s) for i in range(1, len(DIRECTIONS)) for s in sides}
 
     def test_a_crop_elsewhere_has_its_sound_elsewhere(self, prepared):
         """The second crop is at least 36° away: so is the sound, by the same angle."""
         item = AlignmentDataset(prepared, strategy="objects", views=2)[1]
-        azimuth, elevation = item["azimuth"].double().numpy(), item["elevation"].double().numpy()
+        azimuth, elevation = item.azimuth.double().numpy(), item.elevation.double().numpy()
         cosine = np.sin(elevation[0]) * np.sin(elevation[1]) + np.cos(elevation[0]) * np.cos(
             elevation[1]
         ) * np.cos(azimuth[0] - azimuth[1])
         assert cosine < np.cos(np.deg2rad(35.9))
-        direction = front(item["sound"].numpy(), azimuth[1], elevation[1])
+        direction = front(item.sound.numpy(), azimuth[1], elevation[1])
         assert direction[0] == pytest.approx(cosine, abs=2e-3)
 
     def test_picture_and_sound_are_of_the_same_time(self, clip_folder, tmp_path):
@@ -107,10 +105,10 @@ class TestAlignment:
         starts = set()
         for i in range(len(data)):
             item = data[i]
-            start = float(item["start"])
-            shown = (item["video"].float().mean(dim=(0, 2, 3, 4)).numpy() - 40) / 5 / 8.0
+            start = float(item.start)
+            shown = (item.video.float().mean(dim=(0, 2, 3, 4)).numpy() - 40) / 5 / 8.0
             np.testing.assert_allclose(shown, start + np.array([0.25, 0.5, 0.75]), atol=0.06)
-            heard = item["sound"][0, [0, 6000, -1]].numpy() * seconds
+            heard = item.sound[0, [0, 6000, -1]].numpy() * seconds
             np.testing.assert_allclose(heard, start + np.array([0, 0.25, 1.0]), atol=2e-3)
             starts.add(start)
         assert len(starts) > 6
@@ -118,10 +116,10 @@ class TestAlignment:
     def test_frames_are_spread_inside_the_span(self, prepared):
         data = AlignmentDataset(prepared, span=2.0, frames=8, size=16)
         item = data[0]
-        assert item["video"].shape == (4, 8, 16, 16, 3)
-        assert item["sound"].shape == (4, 48000)
+        assert item.video.shape == (4, 8, 16, 16, 3)
+        assert item.sound.shape == (4, 48000)
         # More frames than there are in the span: neighbours repeat.
-        assert AlignmentDataset(prepared, span=0.5, frames=9)[0]["video"].shape[1] == 9
+        assert AlignmentDataset(prepared, span=0.5, frames=9)[0].video.shape[1] == 9
 
 
 class TestDeterminism:
@@ -136,13 +134,13 @@ class TestDeterminism:
         for seed, epoch in itertools.product((0, 1), (0, 1)):
             data = AlignmentDataset(prepared, seed=seed)
             data.set_epoch(epoch)
-            azimuths |= {float(data[i]["azimuth"][0]) for i in (0, 1)}
+            azimuths |= {float(data[i].azimuth[0]) for i in (0, 1)}
         assert len(azimuths) == 8
 
     def test_mirroring_leaves_the_draws_alone(self, prepared):
         plain, mirrored = (AlignmentDataset(prepared, mirror=mirror) for mirror in (False, True))
         for i in range(len(plain)):
-            a, b = plain[i]["azimuth"], mirrored[i]["azimuth"]
+            a, b = plain[i].azimuth, mirrored[i].azimuth
             assert torch.equal(a.abs(), b.abs())
 
     def test_workers_do_not_show(self, prepared):
@@ -151,20 +149,20 @@ class TestDeterminism:
         shared = list(DataLoader(data, batch_size=2, num_workers=2))
         assert all(same(a, b) for a, b in zip(alone, shared, strict=True))
         batch = alone[0]
-        assert batch["video"].shape == (2, 4, 3, 16, 16, 3)
-        assert batch["video"].dtype == torch.uint8
-        assert batch["sound"].shape == (2, 4, 24000)
-        assert (batch["sound"].dtype, batch["azimuth"].dtype) == (torch.float32, torch.float32)
-        assert batch["clip"].tolist() == [0, 1]
-        assert batch["key"] == ["clip-0", "clip-1"]
+        assert batch.video.shape == (2, 4, 3, 16, 16, 3)
+        assert batch.video.dtype == torch.uint8
+        assert batch.sound.shape == (2, 4, 24000)
+        assert (batch.sound.dtype, batch.azimuth.dtype) == (torch.float32, torch.float32)
+        assert batch.clip.tolist() == [0, 1]
+        assert batch.key == ("clip-0", "clip-1")
 
     def test_covariances_are_those_of_the_sound(self, prepared):
         settings = {"n_mels": 16, "hop": 480}
         sounds = AlignmentDataset(prepared, mirror=True, size=8)
         pooled = AlignmentDataset(prepared, mirror=True, size=8, covariance=settings)
         for i in range(len(sounds)):
-            expected = ambikit.mel_covariance(sounds[i]["sound"].numpy(), 24000, **settings)
-            np.testing.assert_array_equal(pooled[i]["sound"], expected)
+            expected = ambikit.mel_covariance(sounds[i].sound.numpy(), 24000, **settings)
+            np.testing.assert_array_equal(pooled[i].sound.values, expected)
 
     def test_can_be_sent_to_another_process(self, prepared):
         data = AlignmentDataset(prepared)
@@ -175,7 +173,7 @@ class TestDeterminism:
         keys = []
         for epoch in range(5):
             data.set_epoch(epoch)
-            keys += [data[i]["key"] for i in range(len(data))]
+            keys += [data[i].key for i in range(len(data))]
         assert keys == [f"clip-{i % 5}" for i in range(10)]
         with pytest.raises(IndexError):
             data[2]
@@ -188,9 +186,9 @@ class TestSpans:
         data = SpanDataset(prepared, "train", spans=4, size=8)
         assert len(data) == 20
         items = [data[i] for i in range(20)]
-        assert [int(item["clip"]) for item in items] == [i // 4 for i in range(20)]
+        assert [int(item.clip) for item in items] == [i // 4 for i in range(20)]
         # 3 s hold 17 spans of 1 s that begin on a frame.
-        assert [float(item["start"]) for item in items[:4]] == [0.25, 0.75, 1.25, 1.75]
+        assert [float(item.start) for item in items[:4]] == [0.25, 0.75, 1.25, 1.75]
 
     def test_do_not_change(self, prepared):
         data = SpanDataset(prepared, spans=2, size=8, seed=1)
@@ -255,7 +253,7 @@ class TestMessages:
             AlignmentDataset(damaged)
         with pytest.raises(InputError, match="cut short"):
             whole[2]
-        assert whole[0]["key"] == "clip-0"
+        assert whole[0].key == "clip-0"
 
     def test_shard_missing(self, damaged):
         (damaged / "shards" / "train-00000.tar").unlink()
@@ -352,9 +350,9 @@ def test_crops_of_a_real_clip_look_at_its_people(test_data, tmp_path):
     seen: set[int] = set()
     for i in range(len(data)):
         item = data[i]
-        assert item["video"].shape == (4, 3, 48, 48, 3)
-        assert item["sound"].shape == (4, 24000)
-        azimuth = np.rad2deg(item["azimuth"].numpy()[item["on_object"].numpy()])
+        assert item.video.shape == (4, 3, 48, 48, 3)
+        assert item.sound.shape == (4, 24000)
+        azimuth = np.rad2deg(item.azimuth.numpy()[item.on_object.numpy()])
         apart = np.abs((azimuth[:, None] - people + 180) % 360 - 180)
         assert (apart.min(axis=0) < 10).sum() >= 2
         seen |= set(np.flatnonzero(apart.min(axis=0) < 10).tolist())

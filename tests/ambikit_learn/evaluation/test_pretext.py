@@ -64,8 +64,8 @@ def evaluate_with(monkeypatch, tmp_path, data, net, task):
     monkeypatch.setattr(pretext, "load_run", lambda _: model)
     monkeypatch.setattr(pretext, "_reading", lambda _: {"span": 1.0, "frames": 2, "size": 24})
     # Crops on the disc: a random crop seldom shows it.
-    reader = pretext.SpanDataset
-    monkeypatch.setattr(pretext, "SpanDataset", lambda *a, **k: reader(*a, strategy="objects", **k))
+    reader = pretext.open_items
+    monkeypatch.setattr(pretext, "open_items", lambda *a, **k: reader(*a, strategy="objects", **k))
     return pretext.evaluate([task], tmp_path, data, spans=8)[0]
 
 
@@ -133,15 +133,15 @@ def test_a_world_has_a_ceiling_and_is_scored_by_what_crops_show(monkeypatch, tmp
 
 
 def test_the_noted_yaw_is_the_one_that_sound_was_turned_by():
-    data = pretext.WorldDataset("world:easy", "test", span=0.2, frames=1, size=8, epoch_length=20)
+    data = pretext.WorldDataset("easy", "test", span=0.2, frames=1, size=8, epoch_length=20)
     model = AlignmentModel(Intensity(), Disc())
     found = pretext.embed(model, data, 1, batch_size=8)
     for index in range(20):
         item = data[index]
-        azimuth = item["azimuth"] - found.yaw[index]
-        heard = model.front_end(item["sound"][None], azimuth[None], item["elevation"][None])
+        azimuth = item.azimuth - found.yaw[index]
+        heard = model.front_end(item.sound[None], azimuth[None], item.elevation[None])
         torch.testing.assert_close(model.net.encode_audio(heard)[0], found.turned[index])
-        torch.testing.assert_close(found.views[index, :, 2], item["width"])
+        torch.testing.assert_close(found.views[index, :, 2], item.width)
 
 
 def test_a_split_that_a_world_does_not_have(monkeypatch, tmp_path):

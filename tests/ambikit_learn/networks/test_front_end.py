@@ -6,6 +6,7 @@ import torch
 from scipy.ndimage import maximum_filter1d
 
 import ambikit
+from ambikit_learn._sound import Covariance
 from ambikit_learn.networks.front_end import FrontEnd, beam_row, look_at_rows
 from tests.tolerance import assert_levels_close, assert_sums_close, transform_terms
 
@@ -169,13 +170,13 @@ def test_stored_covariances_stand_for_the_sound(scene, kind, alignment):
     front_end = FrontEnd(kind, alignment, preset="tiny")
     stored = ambikit.mel_covariance(scene, 24000, **front_end.covariance_settings)
     assert stored.shape[1:] == (10, 25, 32)
-    got = front_end(torch.from_numpy(stored), *viewpoints(2))
+    got = front_end(Covariance(torch.from_numpy(stored)), *viewpoints(2))
     expected = front_end(torch.from_numpy(scene), *viewpoints(2))
     torch.testing.assert_close(got, expected, atol=1e-4, rtol=1e-5)
 
 
 def test_covariances_that_do_not_fit_are_refused(scene):
-    stored = torch.from_numpy(ambikit.mel_covariance(scene, 24000, n_mels=64))
+    stored = Covariance(torch.from_numpy(ambikit.mel_covariance(scene, 24000, n_mels=64)))
     with pytest.raises(ambikit.InputError, match="covariance of shape"):
         FrontEnd(preset="tiny")(stored, *viewpoints(2))
     with pytest.raises(ambikit.InputError, match="take sound"):

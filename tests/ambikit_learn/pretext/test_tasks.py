@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from ambikit import InputError
-from ambikit_learn.data.items import mirrored
+from ambikit_learn.data.items import mirror_sound
 from ambikit_learn.models.alignment import AlignmentModel, build_model
 from ambikit_learn.networks.front_end import FrontEnd
 from ambikit_learn.pretext.avc import avc
@@ -234,7 +234,7 @@ def test_left_and_right_are_told_apart_on_eight_clips():
     """Each clip with its own sound and with that sound mirrored: a bit that only pairs can tell."""
     torch.manual_seed(0)
     video, sound, azimuth, elevation = coloured_clips(8, 4)
-    sounds = torch.cat([sound, torch.stack([mirrored(x) for x in sound])])
+    sounds = torch.cat([sound, torch.stack([mirror_sound(x) for x in sound])])
     video, azimuth, elevation = (torch.cat([x, x]) for x in (video, azimuth, elevation))
     flipped = torch.arange(16) >= 8
     front_end = FrontEnd("foa_iv", preset="tiny")

@@ -7,7 +7,8 @@ import pytest
 import torch
 
 import ambikit
-from ambikit_learn.data.items import direction_blind, flip_sound, mirrored
+from ambikit_learn._sound import Covariance
+from ambikit_learn.data.items import Item, direction_blind, flip_sound, mirror_sound
 from ambikit_learn.training.batches import StreamBatches, StreamDataset
 
 
@@ -35,31 +36,31 @@ class Numbers:
     def set_epoch(self, epoch: int) -> None:
         self.epoch = epoch
 
-    def __getitem__(self, index: int) -> dict[str, torch.Tensor]:
-        return {
-            "place": torch.tensor([self.epoch, index]),
-            "sound": torch.ones(4, 3),
-            "azimuth": torch.full((3,), 0.1),
-            "elevation": torch.full((3,), 0.2),
-        }
+    def __getitem__(self, index: int) -> Item:
+        angles = torch.tensor([0.1, 0.2, 0.3, 0.4])[:, None].expand(4, 3)
+        place = torch.tensor([self.epoch, index])
+        number = np.int64(index)
+        return Item(
+            place, torch.ones(4, 3), *angles, torch.zeros(3).bool(), "", number, np.float64(0)
+        )
 
 
 def test_changes_depend_on_seed_and_position_alone():
     """And not on what was read before: as workers read, and as runs go on."""
     first, again, other = (StreamDataset(Numbers(), [direction_blind], seed) for seed in (5, 5, 6))
-    assert first[37]["place"].tolist() == [3, 7]
-    order = [first[p]["azimuth"] for p in (3, 13, 4)]
-    back = [again[p]["azimuth"] for p in (4, 13, 3)][::-1]
+    assert first[37].video.tolist() == [3, 7]
+    order = [first[p].azimuth for p in (3, 13, 4)]
+    back = [again[p].azimuth for p in (4, 13, 3)][::-1]
     assert all(torch.equal(a, b) for a, b in zip(order, back, strict=True))
     assert not torch.equal(order[0], order[1])
-    assert not torch.equal(order[0], other[3]["azimuth"])
+    assert not torch.equal(order[0], other[3].azimuth)
 
 
 def test_blind_sound_knows_nothing_of_the_crops():
     angles = [StreamDataset(Numbers(), [direction_blind])[p] for p in range(400)]
-    azimuth = torch.cat([item["azimuth"] for item in angles])
+    azimuth = torch.cat([item.azimuth for item in angles])
     assert azimuth.dtype == torch.float32
-    assert torch.cat([item["elevation"] for item in angles]).abs().max() == 0
+    assert torch.cat([item.elevation for item in angles]).abs().max() == 0
     # Uniform on the circle: mean direction near none, twice the angle as well
     for k in (1, 2):
         assert torch.exp(1j * k * azimuth).mean().abs() < 0.1
@@ -71,19 +72,20 @@ def test_blind_sound_knows_nothing_of_the_crops():
 
 def test_half_of_the_sounds_are_flipped_and_say_so():
     items = [StreamDataset(Numbers(), [flip_sound])[p] for p in range(400)]
-    flipped = torch.stack([item["flipped"] for item in items])
+    flipped = torch.stack([item.flipped for item in items])
     assert flipped.dtype == torch.bool
     assert 160 < flipped.sum() < 240
     for item in items:
-        sign = -1.0 if item["flipped"] else 1.0
-        assert item["sound"][:, 0].tolist() == [1.0, sign, 1.0, 1.0]
+        sign = -1.0 if item.flipped else 1.0
+        assert item.sound[:, 0].tolist() == [1.0, sign, 1.0, 1.0]
 
 
 def test_mirrored_covariance_is_that_of_mirrored_sound():
     sound = np.random.default_rng(0).normal(size=(4, 4800)).astype(np.float32)
     of_mirrored = ambikit.mel_covariance(ambikit.mirror(sound, "left_right"), 24000)
-    got = mirrored(torch.from_numpy(ambikit.mel_covariance(sound, 24000)))
+    covariance = Covariance(torch.from_numpy(ambikit.mel_covariance(sound, 24000)))
+    got = mirror_sound(covariance).values
     np.testing.assert_allclose(got, of_mirrored, atol=1e-5 * float(np.abs(of_mirrored).max()))
     np.testing.assert_array_equal(
-        mirrored(torch.from_numpy(sound)), ambikit.mirror(sound, "left_right")
+        mirror_sound(torch.from_numpy(sound)), ambikit.mirror(sound, "left_right")
     )

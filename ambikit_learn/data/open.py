@@ -1,0 +1,102 @@
+"""Items by what a command line names: a prepared folder, or a world to render."""
+
+from __future__ import annotations
+
+import inspect
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ambikit import InputError
+from ambikit_learn.data.dataset import AlignmentDataset, SpanDataset
+from ambikit_learn.data.format import Settings
+
+if TYPE_CHECKING:
+    from ambikit_learn.data.rendered import WorldDataset
+
+WORLD = "world:"
+"""What the name of a world begins with; the rest is a preset of `ambikit_learn.world`."""
+
+# Every scene is new, and each split has its own: there is nothing to mirror or to hold out.
+_NOTHING_TO_DO = ("mirror", "validation_share")
+
+
+def open_items(
+    data: str | Path,
+    split: str = "train",
+    *,
+    spans: int | None = None,
+    scenes: int | None = None,
+    **options: Any,
+) -> AlignmentDataset | WorldDataset:
+    """Open a data set by its name.
+
+    Parameters
+    ----------
+    data : path or str
+        Folder that `prepare` wrote, or ``"world:PRESET"``, such as ``"world:standard"``, whose
+        scenes are rendered as they are asked for.
+    split : str
+        ``"train"``, ``"validation"`` or ``"test"``.
+    spans : int, optional
+        Give the same few spans of every clip, for evaluation (`SpanDataset`), and not random ones.
+        A scene of a world is one span.
+    scenes : int, optional
+        Scenes of an epoch of a world, which has no end. A folder has the clips that it has.
+    **options
+        As for `AlignmentDataset`. Of a world, those that its `WorldDataset` does not know have to
+        be left as they are by default, except `mirror` and `validation_share`: its scenes are new
+        in each epoch and split.
+
+    Returns
+    -------
+    AlignmentDataset, SpanDataset or WorldDataset
+        Whose items are `Item`.
+
+    Raises
+    ------
+    FileNotFoundError
+        The folder is not prepared, or not to the end.
+    InputError
+        There is no such preset, the split has no usable clip, or an option is wrong.
+
+    Examples
+    --------
+    >>> items = open_items("world:easy", views=2)
+    >>> items[0].video.shape, items[0].sound.shape
+    (torch.Size([2, 3, 48, 48, 3]), torch.Size([4, 24000]))
+    """
+    if not is_world(data):
+        if spans is None:
+            return AlignmentDataset(data, split, **options)
+        return SpanDataset(data, split, spans=spans, **options)
+    from ambikit_learn.data.rendered import WorldDataset
+
+    known = inspect.signature(WorldDataset).parameters
+    usual = inspect.signature(AlignmentDataset).parameters
+    foreign = [name for name in options if name not in known]
+    for name in foreign:
+        if name not in usual:
+            raise TypeError(f"there is no option {name!r}")
+        if name not in _NOTHING_TO_DO and options[name] != usual[name].default:
+            raise InputError(
+                f"{data} does not take {name}: its scenes are rendered, leave it at "
+                f"{usual[name].default!r}"
+            )
+    given = {name: value for name, value in options.items() if name in known}
+    if scenes is not None:
+        given["epoch_length"] = scenes
+    return WorldDataset(str(data).removeprefix(WORLD), split, **given)
+
+
+def is_world(data: str | Path) -> bool:
+    """Tell whether a name is that of a world, not that of a folder."""
+    return str(data).startswith(WORLD)
+
+
+def sample_rate_of(data: str | Path) -> int:
+    """Return the rate of the sound of a data set, in Hz."""
+    if is_world(data):
+        from ambikit_learn.data.rendered import SAMPLE_RATE
+
+        return SAMPLE_RATE
+    return Settings.load(data).sample_rate
