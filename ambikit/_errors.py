@@ -1,13 +1,13 @@
-"""The one error that says: the input can be mended by whoever gave it."""
+"""The error for input that the user can correct."""
 
 from __future__ import annotations
 
 
 class InputError(ValueError):
-    """An argument, file or setting that cannot be used; the message says what, where and the mend.
+    """An argument, file or setting that cannot be used; the message states what, where, the remedy.
 
-    The command lines print it as one line and exit with status 2. Anything else that is raised
-    is a bug of ours and keeps its traceback.
+    The command lines print it as one line and exit with status 2. Any other exception is a fault of
+    this package and keeps its traceback.
 
     Examples
     --------

@@ -15,7 +15,7 @@ from ambikit.coherence import AVERAGE, coherence_gains
 from ambikit.conventions import degrees_and_indices
 
 _RUN = 1 << 19
-"""Samples in a run of frames that is held as spectra."""
+"""Samples of a run of frames whose spectra are held in memory."""
 
 
 def covariance(spectra: ArrayLike) -> ComplexArray:
@@ -65,7 +65,7 @@ def covariance(spectra: ArrayLike) -> ComplexArray:
 def mvdr_weights(
     covariance: ArrayLike, steering: ArrayLike, *, loading: float = 1e-3
 ) -> ComplexArray:
-    r"""Return the weights that pass one source unchanged and as little else as possible.
+    r"""Return the MVDR weights: they pass one source unchanged and minimise all other power.
 
     Parameters
     ----------
@@ -75,14 +75,14 @@ def mvdr_weights(
         The channels of a unit wave from the source, for example of `steering_vector`; broadcast
         against the covariances.
     loading : float, optional
-        White noise that is added to the channels before, in parts of their mean power,
-        ``trace(covariance) / channels``. More of it adapts less, and bears errors of direction.
+        White noise added to the channels, relative to their mean power, ``trace(covariance) /
+        channels``. More loading adapts less and tolerates errors of direction.
 
     Returns
     -------
     ndarray, shape (..., channels)
-        Weights w; the beam is :math:`w^H x`, see `beamform_spectra`. Of the precision of
-        `covariance`, complex if it or `steering` is.
+        Weights w; the beam is :math:`w^H x`, see `beamform_spectra`. They have the precision of
+        `covariance`, and are complex if it or `steering` is.
 
     Raises
     ------
@@ -102,8 +102,8 @@ def mvdr_weights(
 
     .. math:: w = \frac{R^{-1} d}{d^H R^{-1} d}, \qquad w^H d = 1 .
 
-    Much loading leads to the delay-and-sum beam d / (d^H d). White noise is a diffuse field in N3D
-    but not in SN3D: scaled to N3D, that beam is ``"max_di"``; in SN3D at order 1 it is the
+    With high loading this is the delay-and-sum beam d / (d^H d). White noise is a diffuse field in
+    N3D but not in SN3D: scaled to N3D, that beam is ``"max_di"``; in SN3D at order 1 it is the
     cardioid.
 
     References
@@ -130,7 +130,7 @@ def mvdr_weights(
 def lcmv_weights(
     covariance: ArrayLike, constraints: ArrayLike, gains: ArrayLike, *, loading: float = 1e-3
 ) -> ComplexArray:
-    r"""Return the weights with given gains for some directions and as little else as possible.
+    r"""Return the LCMV weights: they have given gains for some directions and minimal power.
 
     Parameters
     ----------
@@ -141,14 +141,14 @@ def lcmv_weights(
     gains : array_like, shape (..., K)
         Gain of the beam for each of them: 1 to pass it, 0 for a null.
     loading : float, optional
-        White noise that is added to the channels before, in parts of their mean power,
-        ``trace(covariance) / channels``.
+        White noise added to the channels, relative to their mean power, ``trace(covariance) /
+        channels``.
 
     Returns
     -------
     ndarray, shape (..., channels)
-        Weights w; the beam is :math:`w^H x`, see `beamform_spectra`. Of the precision of
-        `covariance`, complex if it or another argument is.
+        Weights w; the beam is :math:`w^H x`, see `beamform_spectra`. They have the precision of
+        `covariance`, and are complex if it or another argument is.
 
     Raises
     ------
@@ -231,7 +231,7 @@ def beamform_adaptive(
     window_length: float = 0.02,
     degrees: bool = False,
 ) -> FloatArray:
-    """Listen in one direction or in several, with beams that adapt to the sound.
+    """Form beams in one direction or in several that adapt to the sound.
 
     Parameters
     ----------
@@ -240,16 +240,16 @@ def beamform_adaptive(
     sample_rate : float
         Samples a second.
     azimuth, elevation : float or array_like, shape (directions,)
-        Where to listen, in radians.
+        Directions of the beams in radians.
     nulls : array_like, shape (K, 2), optional
-        Azimuth and elevation of directions to hear nothing from.
+        Azimuth and elevation of directions that the beams reject.
     post_filter : {None, "cropac"}, optional
         Multiply the spectra of the beam with the gains of `cross_pattern_coherence`.
     loading : float, optional
-        Diffuse noise that is added to the field before, in parts of its mean power. More of it
-        adapts less: much leads to the beam ``"max_di"`` of `beamform`, with `nulls`.
+        Diffuse noise added to the field, relative to its mean power. More loading adapts less; high
+        loading gives the beam ``"max_di"`` of `beamform`, with `nulls`.
     floor : float, optional
-        Least gain of the post-filter, 0 to 1.
+        Smallest gain of the post-filter, 0 to 1.
     window_length : float, optional
         Length of a frame in seconds.
     degrees : bool, optional
@@ -275,12 +275,11 @@ def beamform_adaptive(
     Notes
     -----
     In each bin, the covariance of the whole signal gives the weights with unit gain in the
-    direction, none in `nulls`, and the least power (MVDR; with nulls, LCMV). Sources that move are
-    followed by passing shorter spans. What comes from the direction itself passes unchanged, but a
-    source beside it is taken for a disturbance and suppressed: if directions are known only
-    roughly, raise `loading`.
+    direction, zeros in `nulls`, and the smallest power (MVDR; with nulls, LCMV). For sources that
+    move, pass shorter spans. Sound from the direction itself passes unchanged, but a source beside
+    it is suppressed as a disturbance: if directions are known only roughly, raise `loading`.
 
-    Only a part of the signal is held as spectra at a time.
+    Only a part of the signal is held in memory as spectra at a time.
 
     Examples
     --------
@@ -326,7 +325,7 @@ def beamform_adaptive(
 
 
 def _framing(x: FloatArray, sample_rate: float, window_length: float) -> Framing:
-    """Return frames of about that length in seconds, in fast transforms, a quarter apart."""
+    """Return a framing of about that length in seconds, for fast transforms, with hops of 1/4."""
     rate = checks.positive(sample_rate, "sample_rate", "Hz")
     length = checks.positive(window_length, "window_length", "seconds")
     n_fft = 4 * scipy.fft.next_fast_len(max(1, round(rate * length / 4)), real=True)
@@ -334,7 +333,7 @@ def _framing(x: FloatArray, sample_rate: float, window_length: float) -> Framing
 
 
 def _runs(framing: Framing, signals: int) -> list[tuple[int, int]]:
-    """Divide all frames into runs of a few megabytes."""
+    """Divide the frames into runs of a few megabytes."""
     step = max(32, _RUN // max(1, signals * len(framing.window)))
     return [(t, min(t + step, framing.frames)) for t in range(0, framing.frames, step)]
 
@@ -350,7 +349,7 @@ def _covariance(x: FloatArray, framing: Framing, runs: list[tuple[int, int]]) ->
 
 
 def _constraints(towards: FloatArray, silent: FloatArray) -> FloatArray:
-    """Return (D, 1, 1 + K, channels): for each direction, itself and all nulls."""
+    """Return the steering vectors (D, 1, 1 + K, channels) of each direction and all nulls."""
     nulls = np.broadcast_to(silent, (len(towards), *silent.shape))
     both = np.concatenate([towards[:, None, :], nulls], axis=-2)
     checks.independent(both, "directions and nulls")

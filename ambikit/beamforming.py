@@ -1,4 +1,4 @@
-"""Beams: listening in a direction with a fixed pattern."""
+"""Beams with fixed patterns."""
 
 from __future__ import annotations
 
@@ -68,10 +68,9 @@ def beam_weights(
         - ``"omni"``: 1;
         - ``"figure8"``: cos t; at order N, (cos t)**N;
         - ``"cardioid"``: (1 + cos t) / 2; at order N, ((1 + cos t) / 2)**N;
-        - ``"hypercardioid"`` and ``"max_di"``, two names of one: (1 + 3 cos t) / 4, the most
-          directivity;
-        - ``"supercardioid"``: 0.366 + 0.634 cos t, the most energy from the front half against the
-          back half;
+        - ``"hypercardioid"`` or ``"max_di"``: (1 + 3 cos t) / 4, the highest directivity;
+        - ``"supercardioid"``: 0.366 + 0.634 cos t, the highest ratio of energy from the front half
+          to that from the back half;
         - ``"max_re"``: the longest energy vector: weights P_n(r), r the largest root of P_{N+1};
           1 / sqrt(3) at order 1, where it is the supercardioid.
     azimuth, elevation : array_like
@@ -125,14 +124,14 @@ def beamform(
     degrees: bool = False,
     out: FloatArray | None = None,
 ) -> FloatArray:
-    """Listen in one direction or in several.
+    """Form beams in one direction or in several.
 
     Parameters
     ----------
     x : array_like, shape (..., channels, samples)
         AmbiX signals (ACN, SN3D), ``channels == (order + 1)**2``, float32 or float64.
     azimuth, elevation : float or array_like, shape (directions,)
-        Where to listen, in radians.
+        Directions of the beams in radians.
     pattern : str, optional
         Pattern of the beam at the order of `x`: see `beam_weights`.
     degrees : bool, optional
@@ -163,7 +162,7 @@ def beamform(
 
     Examples
     --------
-    A cardioid hears nothing from behind:
+    A cardioid rejects sound from behind:
 
     >>> import ambikit
     >>> x = ambikit.encode([1.0, 2.0], 0.0)

@@ -30,12 +30,12 @@ def cross_pattern_coherence(
     spectra : array_like, shape (..., channels, bins, frames)
         Spectra of AmbiX signals (ACN, SN3D) of order 1 or more, complex64 or complex128.
     azimuth, elevation : float or array_like, shape (directions,)
-        Where to listen, in radians.
+        Directions in radians.
     average : (int, int), optional
-        How many frames and how many bins an average takes in, both odd. Longer ones pass less of a
-        diffuse field and less musical noise, and follow the sound less quickly.
+        Numbers of frames and bins of the average, both odd. Longer averages pass less of a diffuse
+        field and less musical noise, but follow the sound more slowly.
     floor : float, optional
-        Least gain, 0 to 1; above 0 it masks musical noise.
+        Smallest gain, 0 to 1; above 0 it masks musical noise.
     degrees : bool, optional
         Take the angles in degrees.
 
@@ -55,8 +55,8 @@ def cross_pattern_coherence(
     -----
     Two coincident patterns, p and q, are the beams of degrees N - 1 and N alone towards the
     direction, ``P_{N-1}(cos t)`` and ``P_N(cos t)`` of the angle t from it: at order 1 the omni and
-    the figure of eight. They agree on a wave from the direction, and are not correlated in a
-    diffuse field. With the powers :math:`E_n = \sum_m |x_n^m|^2` of the two degrees,
+    the figure of eight. They are equal for a wave from the direction, and uncorrelated in a diffuse
+    field. With the powers :math:`E_n = \sum_m |x_n^m|^2` of the two degrees,
 
     .. math::
         G = \max\Bigl(\text{floor}, \frac{\Re \langle p^* q \rangle}

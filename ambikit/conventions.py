@@ -1,7 +1,7 @@
 """Channel orders and normalisations of Ambisonic signals, and conversion between them.
 
 Inside ambikit every signal is AmbiX: ACN order, SN3D normalisation. Other conventions are
-converted here, at the door.
+converted here, on input and output.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from ambikit._errors import InputError
 from ambikit._typing import ArrayLike, FloatArray
 
 ALIASES = {"ambix": "acn/sn3d", "n3d": "acn/n3d", "fuma": "fuma/fuma", "sid": "sid/n3d"}
-"""Short names of the conventions people meet most."""
+"""Short names of the most common conventions."""
 
 FUMA_MAX_ORDER = 3
 """Furse-Malham channels and weights are defined up to third order."""
@@ -53,7 +53,7 @@ def channels_of_order(order: int) -> int:
 
 
 def order_of_channels(channels: int) -> int:
-    """Return the order of a full-sphere Ambisonic signal with so many channels.
+    """Return the order of a full-sphere Ambisonic signal from its number of channels.
 
     Parameters
     ----------
@@ -93,7 +93,7 @@ def degrees_and_indices(order: int) -> tuple[IntArray, IntArray]:
 
 
 def _acn_order(order: int) -> IntArray:
-    """Return 0, 1, 2, ...: ACN is the order that the others are measured by."""
+    """Return 0, 1, 2, ...: the other orders are given relative to ACN."""
     return np.arange((order + 1) ** 2)
 
 
@@ -111,7 +111,7 @@ def _fuma_order(order: int) -> IntArray:
 
 
 def _sid_rank(m: int) -> tuple[int, bool]:
-    """Sort m by falling size, the positive one first."""
+    """Return a key that sorts m by falling magnitude, positive before negative."""
     return -abs(m), m < 0
 
 
@@ -134,7 +134,7 @@ _GAINS: dict[str, Callable[[int], FloatArray]] = {
     "fuma": _fuma_gains,
 }
 CONVENTIONS = tuple(f"{channels}/{gains}" for channels in _ORDERS for gains in _GAINS)
-"""Every "order/normalisation" that `convert` knows."""
+"""Every "order/normalisation" that `convert` accepts."""
 
 
 def convert(x: ArrayLike, source: str, target: str) -> FloatArray:
@@ -157,7 +157,7 @@ def convert(x: ArrayLike, source: str, target: str) -> FloatArray:
     Raises
     ------
     InputError
-        If a convention is unknown, or FuMa is asked for above order 3.
+        If a convention is unknown, or FuMa is requested above order 3.
     TypeError
         If `x` is not real floating point.
 

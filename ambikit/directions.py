@@ -104,7 +104,7 @@ def fibonacci_sphere(count: int) -> FloatArray:
     Returns
     -------
     ndarray, shape (count, 3)
-        Unit vectors from the zenith down to the nadir. Each stands for the same area.
+        Unit vectors from the zenith down to the nadir. Each represents the same area.
 
     Raises
     ------
@@ -131,13 +131,13 @@ def fibonacci_sphere(count: int) -> FloatArray:
 
 
 def icosphere(subdivisions: int = 0) -> FloatArray:
-    """Return the corners of an icosahedron whose faces are divided into four, again and again.
+    """Return the vertices of an icosahedron whose faces are repeatedly divided into four.
 
     Parameters
     ----------
     subdivisions : int, optional
-        How many times the faces are divided. 0 is the icosahedron itself, a spherical 5-design:
-        the plain mean over its corners integrates every polynomial up to degree 5 exactly.
+        Number of divisions. 0 is the icosahedron itself, a spherical 5-design: the mean over its
+        vertices integrates every polynomial up to degree 5 exactly.
 
     Returns
     -------
@@ -168,7 +168,7 @@ def icosphere(subdivisions: int = 0) -> FloatArray:
 
 
 def _icosahedron() -> tuple[FloatArray, FloatArray]:
-    """Return the 12 corners and the 20 faces (three corners each) of the icosahedron."""
+    """Return the 12 vertices and the 20 faces (three vertices each) of the icosahedron."""
     golden = (1.0 + np.sqrt(5.0)) / 2.0
     signs = np.array([(1.0, 1.0), (1.0, -1.0), (-1.0, 1.0), (-1.0, -1.0)]) * (1.0, golden)
     rectangle = np.column_stack([np.zeros(4), signs])

@@ -1,4 +1,4 @@
-"""Encoding: sources at points, over parts of the sphere, or all round become Ambisonic signals."""
+"""Encoding of point sources, spread sources and diffuse fields as Ambisonic signals."""
 
 from __future__ import annotations
 
@@ -65,18 +65,18 @@ def encode(
 
     Notes
     -----
-    Between keys the source runs along the great circle, the shorter way, at constant speed; across
-    ±180° that is no special case. The way between exactly opposite keys is level and
-    counter-clockwise. Gains change along straight lines between points at most 0.02 / order radians
-    apart, so nothing clicks, and the wave stays within 5e-5 of its amplitude of the circle.
+    Between keys the source moves along the great circle, the shorter way, at constant speed, also
+    across ±180°. Between exactly opposite keys the path is level and counter-clockwise. Gains are
+    interpolated linearly between points at most 0.02 / order radians apart, so nothing clicks, and
+    the wave stays within 5e-5 of its amplitude of the circle.
 
-    A spread source is the mean of the plane waves from its cap, all with the same sound. Of the
-    harmonics of degree n this leaves the share
+    A spread source is the mean of the plane waves from its cap, all with the same sound. This
+    scales the harmonics of degree n by
 
     .. math:: g_n = \frac{1}{1 - c} \int_c^1 P_n(t)\, dt, \qquad c = \cos(\text{spread} / 2) :
 
-    W stays what it is, and the higher degrees fade the sooner. At order 1, X, Y and Z keep
-    (1 + c) / 2. Nothing is decorrelated: see `encode_diffuse` for that.
+    W does not change, and higher degrees are attenuated more. At order 1, the factor of X, Y and Z
+    is (1 + c) / 2. Nothing is decorrelated: see `encode_diffuse` for that.
 
     NaN in `signal` stays in its sample.
 
@@ -131,7 +131,7 @@ def encode(
 def encode_diffuse(
     signal: ArrayLike, *, order: int = 1, length: int = 2048, seed: int = 0
 ) -> FloatArray:
-    r"""Encode a sound as a diffuse field: from all directions alike, and decorrelated.
+    r"""Encode a sound as a diffuse field: equally from all directions, and decorrelated.
 
     Parameters
     ----------
@@ -140,8 +140,8 @@ def encode_diffuse(
     order : int, optional
         Ambisonic order.
     length : int, optional
-        Samples over which the sound is smeared, at least 4 for each channel. Longer ones
-        decorrelate lower frequencies, and blur attacks: the default is 43 ms at 48 kHz.
+        Length of the decorrelation filters in samples, at least 4 for each channel. Longer filters
+        decorrelate lower frequencies but blur attacks: the default is 43 ms at 48 kHz.
     seed : int, optional
         Fields of different seeds are independent of each other.
 
@@ -159,8 +159,8 @@ def encode_diffuse(
 
     Notes
     -----
-    Each channel is the sound through a filter of its own: noise of random phase and equal magnitude
-    at all frequencies, made orthogonal to the others. The energies of the filters are those of a
+    Each channel is the sound through a separate filter: noise of random phase and equal magnitude
+    at all frequencies, orthogonal to the other filters. The energies of the filters are those of a
     diffuse field in SN3D, so that
 
     .. math:: \sum_t h_n^m(t)\, h_{n'}^{m'}(t)

@@ -41,7 +41,7 @@ def spherical_harmonics(directions: ArrayLike, order: int = 1) -> FloatArray:
     .. math::
         \sqrt{n^2 - m^2}\, Q_n^m = (2n - 1) z\, Q_{n-1}^m - \sqrt{(n-1)^2 - m^2}\, Q_{n-2}^m
 
-    starts from :math:`Q_m^m`. It is a polynomial in x, y, z: no angle is taken, and nothing is
+    starts from :math:`Q_m^m`. It is a polynomial in x, y, z: no angle is computed, and nothing is
     divided by the cosine of the elevation, so the poles are as exact as any other point.
 
     References
@@ -63,7 +63,7 @@ def spherical_harmonics(directions: ArrayLike, order: int = 1) -> FloatArray:
 
 
 def unit_harmonics(directions: FloatArray, order: int) -> FloatArray:
-    """Do the same for unit vectors, unchecked."""
+    """Evaluate the harmonics of unit vectors, without checks."""
     x, y, z = np.moveaxis(directions, -1, 0)
     out = np.empty(((order + 1) ** 2, *z.shape))
     power = np.ones(z.shape, np.complex128)  # (x + iy)**m

@@ -1,4 +1,4 @@
-"""Intensity and diffuseness: where energy comes from, and how much of it has a direction."""
+"""Active intensity and diffuseness of a sound field."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ambikit import _motion, checks
 from ambikit._typing import ArrayLike, FloatArray
 
 TILE = 256
-"""Samples whose averages a kernel keeps at once."""
+"""Samples whose averages a kernel holds at a time."""
 
 _XYZ = (3, 1, 2)
 """ACN channels of the axes x, y, z."""
@@ -98,8 +98,8 @@ def normalized_intensity(
                                   {\langle \tfrac12 (W^2 + X^2 + Y^2 + Z^2) \rangle}
 
     The averages begin with the first sample and are normalised by the weight gathered so far, which
-    cancels in the ratio: the start is not biased, but the first few time constants rest on less
-    sound. Short averages do not see diffuseness: in a diffuse field one sample gives a length of
+    cancels in the ratio: the start is not biased, but the first few time constants average less
+    sound. Short averages do not show diffuseness: in a diffuse field one sample gives a length of
     0.71 on average, ten independent ones still 0.28. Averages are kept in double precision.
 
     References
@@ -163,7 +163,7 @@ def diffuseness(x: ArrayLike, sample_rate: float, *, time_constant: float = 0.05
 
     See Also
     --------
-    normalized_intensity : The vector this is one minus the length of, with notes on the averages.
+    normalized_intensity : Vectors of length one minus the diffuseness, with notes on the averages.
 
     Notes
     -----
@@ -240,7 +240,7 @@ def _averages(foa: FloatArray, newest: float, state: FloatArray) -> tuple[FloatA
 def _accumulate(u: FloatArray, keep: float, block: int = 64) -> FloatArray:
     """Return y[t] = keep * y[t - 1] + u[t] along the last axis.
 
-    Blocks are products with a triangular matrix; what one block hands on to the next obeys the same
+    Blocks are products with a triangular matrix; the states between blocks follow the same
     recursion with keep**block.
     """
     samples = u.shape[-1]

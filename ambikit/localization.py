@@ -1,4 +1,4 @@
-"""Where sound comes from: power maps, peaks on the sphere, and directions of arrival."""
+"""Localisation: power maps, peaks on the sphere, and directions of arrival."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _SEPARATION = np.deg2rad(20.0)
 _THRESHOLD = 0.1
 _METHODS = ("intensity", "pwd", "music")
 _STANDS_OUT = {"intensity": 2.0, "pwd": 1.2}
-"""How many times its mean a map must reach for a direction to count without being asked for."""
+"""Smallest peak, as a multiple of the map's mean, that counts when no number is requested."""
 _WINDOW = 0.043
 _AVERAGE = 3
 _FRAMES = 256
@@ -44,7 +44,7 @@ class Directions:
     Attributes
     ----------
     azimuth, elevation : ndarray of float64, shape (K,)
-        In radians, or in degrees where the call asked for them.
+        Radians, or degrees if the call was made with ``degrees=True``.
     weight : ndarray of float64, shape (K,)
         Height of the map there; `localize` gives it in units of the map's mean over the sphere.
 
@@ -104,9 +104,9 @@ def power_map(
 
     Notes
     -----
-    ``wᵀ C w`` with the covariance ``C = x xᵀ / samples``: no beam is formed, so a map costs the
-    same for a second of sound as for an hour once C is known. MVDR is ``1 / (yᵀ C⁻¹ y)`` with the
-    steering vector y.
+    ``wᵀ C w`` with the covariance ``C = x xᵀ / samples``: no beam signal is formed, so that, once C
+    is known, the cost of a map does not depend on the length of the sound. MVDR is
+    ``1 / (yᵀ C⁻¹ y)`` with the steering vector y.
 
     References
     ----------
@@ -165,7 +165,7 @@ def intensity_map(
     *,
     degrees: bool = False,
 ) -> FloatArray:
-    r"""Return how often the active intensity points in each direction: the map behind `localize`.
+    r"""Return the histogram of the directions of the active intensity, the map of `localize`.
 
     Parameters
     ----------
@@ -181,8 +181,8 @@ def intensity_map(
     Returns
     -------
     ndarray of float64, shape S
-        Density over the one of a field without direction: its mean over the sphere is 1, or 0 for
-        silence.
+        Density relative to that of a field without direction: its mean over the sphere is 1, or 0
+        for silence.
 
     Raises
     ------
@@ -239,14 +239,14 @@ def find_peaks(
     power : array_like
         Values of the map.
     azimuth, elevation : array_like
-        Directions of the values in radians, of shapes that broadcast to the one of `power`. Any
-        grid will do; points at the seam and the poles are neighbours as on the sphere.
+        Directions of the values in radians, of shapes that broadcast to that of `power`. The grid
+        may be any; points at the seam and the poles are neighbours as on the sphere.
     n_peaks : int, optional
-        At most so many peaks.
+        Largest number of peaks.
     separation : float, optional
         A peak is the highest point within this angle; by default 20°.
     threshold : float, optional
-        Peaks lower than this share of the highest are left out.
+        Peaks lower than this fraction of the highest are omitted.
     degrees : bool, optional
         Take and return the angles in degrees.
 
@@ -297,8 +297,8 @@ def localize(
     sample_rate : float
         Hz.
     n_sources : int, optional
-        How many sources to look for; fewer are returned where the map has fewer peaks. By default
-        those that stand out, which may be none. ``"music"`` must be told.
+        Number of sources; fewer are returned if the map has fewer peaks. By default those that
+        stand out, which may be none. ``"music"`` requires it.
     method : {"intensity", "pwd", "music"}, optional
         ``"intensity"``: histogram of the active intensity over time and frequency, for many sources
         that overlap little there; first-order channels are enough. ``"pwd"``: power of beams; wide

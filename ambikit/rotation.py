@@ -190,7 +190,7 @@ def rotate(
     degrees : bool, optional
         Take the angles in degrees.
     inverse : bool, optional
-        Undo the rotation: what a listener hears who turns by these angles (head tracking).
+        Invert the rotation, as for a listener who turns by these angles (head tracking).
     out : ndarray, shape (..., channels, samples), optional
         Array to write to, of the dtype of `x`; it may be `x` itself.
     times : array_like, shape (keys,), optional
@@ -212,13 +212,13 @@ def rotate(
     Notes
     -----
     The matrix is ``sh_rotation_matrix(rotation_matrix(yaw, pitch, roll))``. Between keys the
-    rotation runs the shorter way at constant speed (slerp of quaternions), in steps of at most
-    0.02 / order radians between which the matrix changes along a straight line: nothing clicks, and
-    no plane wave is further than 5e-5 of its amplitude from its path.
+    rotation takes the shorter way at constant speed (slerp of quaternions), in steps of at most
+    0.02 / order radians between which the matrix is interpolated linearly: nothing clicks, and no
+    plane wave is further than 5e-5 of its amplitude from its path.
 
     NaN in `x` stays in its sample.
 
-    To give each clip of a batch a rotation of its own, multiply:
+    To rotate each clip of a batch differently, multiply:
     ``sh_rotation_matrix(rotations, order).astype(x.dtype) @ x``.
 
     References

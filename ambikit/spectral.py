@@ -87,7 +87,7 @@ def istft(
     hop: int | None = None,
     window: str | ArrayLike = "hann",
 ) -> FloatArray:
-    """Return the signals whose centred short-time spectra come nearest to the given ones.
+    """Return the signals whose centred short-time spectra are closest to the given ones.
 
     Parameters
     ----------
@@ -108,14 +108,14 @@ def istft(
     Raises
     ------
     InputError
-        If the number of frames does not belong to so many samples, or windows leave gaps.
+        If the number of frames does not match `samples`, or the windows leave gaps.
     TypeError
         If `spectra` is not complex.
 
     Notes
     -----
-    Windowed frames are added up and divided by the sum of the squared windows, which is the least
-    squares solution for spectra that belong to no signal.
+    Windowed frames are added and divided by the sum of the squared windows, which is the
+    least-squares solution for spectra that are not those of a signal.
 
     References
     ----------
@@ -194,8 +194,8 @@ def spectral_normalized_intensity(
         at the edges.
     variant : str, optional
         ``"bounded"``: numerator and denominator are averaged separately, and the length is 0
-        (diffuse, or silent) to 1 (one plane wave). ``"dcase"`` and ``"salsa"``: what other systems
-        take, see Notes.
+        (diffuse, or silent) to 1 (one plane wave). ``"dcase"`` and ``"salsa"``: the forms of other
+        systems, see Notes.
 
     Returns
     -------
@@ -226,7 +226,7 @@ def spectral_normalized_intensity(
     A plane wave has length 1 by ``"bounded"`` and ``"salsa"``, and 0.75 by ``"dcase"``. Silence
     gives zeros.
 
-    Short averages do not see diffuseness: in a diffuse field of noise, one bin and frame gives a
+    Short averages do not show diffuseness: in a diffuse field of noise, one bin and frame gives a
     length of 0.57 on average, ten independent ones give 0.21. Frames that overlap and bins under
     one window are not independent: with the defaults here and in `stft` the length is 0.18.
 
@@ -318,7 +318,7 @@ def spectral_diffuseness(spectra: ArrayLike, *, average: tuple[int, int] = (9, 5
 
 
 def moving_sum(x: FloatArray, frames: int, bins: int) -> FloatArray:
-    """Sum over a box of frames (last axis) and bins; nothing is subtracted, so sums stay exact."""
+    """Sum over a box of frames (last axis) and bins, without subtraction, which would cancel."""
     for axis, size in ((-1, frames), (-2, bins)):
         source = np.moveaxis(x, axis, 0)
         out = source.copy()
@@ -343,7 +343,7 @@ def _framing(
     center: bool,
     dtype: np.dtype[np.generic],
 ) -> Framing:
-    """Return the framing that the arguments of stft and istft ask for."""
+    """Return the framing for the arguments of stft and istft."""
     n_fft = checks.even(n_fft, "n_fft")
     hop = max(1, n_fft // 4) if hop is None else checks.positive_int(hop, "hop")
     if isinstance(window, str):
@@ -383,6 +383,6 @@ def _length(vectors: FloatArray) -> FloatArray:
 
 
 def _over(vectors: FloatArray, size: FloatArray) -> FloatArray:
-    """Return vectors / size; where the size is 0, so are the vectors, and they stay it."""
+    """Return vectors / size; where the size is 0, the vectors are 0 and stay 0."""
     ratio: FloatArray = vectors / np.maximum(size, np.finfo(size.dtype).tiny)
     return ratio

@@ -1,4 +1,4 @@
-"""Changing a sound field direction by direction: mirror, make louder, zoom, warp.
+"""Transformations of a sound field by direction: mirror, directional gain, zoom, warp.
 
 Except for the mirror, a transformation is a matrix that decodes the field on a quadrature of the
 sphere, gives each point a gain and a new direction, and encodes it there [1]_.
@@ -31,7 +31,7 @@ def mirror(x: ArrayLike, axis: str) -> FloatArray:
     x : array_like, shape (..., channels, samples)
         Ambisonic signals in ACN order, ``channels == (order + 1)**2``, float32 or float64.
     axis : {"left_right", "front_back", "up_down"}
-        The two sides that change places.
+        The two sides that are exchanged.
 
     Returns
     -------
@@ -93,8 +93,8 @@ def directional_gain(
     gain_db : float
         Gain at the centre, in dB.
     width : float
-        Angle across the region, 1° to 360°, in radians: half of it away from the centre, half of
-        the change of gain is left.
+        Angle across the region, 1° to 360°, in radians: at half of it from the centre, half of the
+        change of gain remains.
     degrees : bool, optional
         Take `azimuth`, `elevation` and `width` in degrees.
 
@@ -112,7 +112,7 @@ def directional_gain(
 
     Notes
     -----
-    The field of order N is multiplied by a bump (of von Mises and Fisher) and cut to order N again
+    The field of order N is multiplied by a von Mises-Fisher bump and truncated to order N again
     [1]_. With t the angle from the centre and G the gain as a factor,
 
     .. math::
@@ -120,9 +120,9 @@ def directional_gain(
         \kappa = \frac{\ln 2}{1 - \cos(\text{width} / 2)} .
 
     A field of order N resolves no detail much finer than 360° / (2N + 1). So that a narrow region
-    is not lost, c is such that a plane wave from the centre, as the beam ``"max_di"`` towards it
-    hears it, changes by `gain_db` at any width; c is 1 for wide regions. A region much narrower
-    than the field resolves acts like that beam, side lobes included.
+    is not lost, c is chosen such that a plane wave from the centre, received by the beam
+    ``"max_di"`` towards it, changes by `gain_db` at any width; c is 1 for wide regions. A region
+    much narrower than the field resolves acts like that beam, side lobes included.
 
     References
     ----------
@@ -158,7 +158,7 @@ def directional_gain(
 def zoom(
     x: ArrayLike, azimuth: float, elevation: float, amount: float, *, degrees: bool = False
 ) -> FloatArray:
-    r"""Zoom in on a direction: sources move towards it and grow louder the nearer they are.
+    r"""Zoom in on a direction: sources move towards it, and are louder the nearer they are.
 
     At order 1 this is the Lorentz transformation of W, X, Y, Z, known as dominance [1]_.
 
@@ -188,7 +188,7 @@ def zoom(
 
     See Also
     --------
-    warp : Moves sources in the same way, and lets each keep its loudness.
+    warp : Moves sources in the same way and keeps the loudness of each.
 
     Notes
     -----
@@ -199,11 +199,11 @@ def zoom(
         \cos t' = \frac{\cos t + b}{1 + b \cos t}, \qquad
         \text{gain} = \bigl(\gamma (1 + b \cos t)\bigr)^N .
 
-    This is exact at every order N: to that power, and to no other, the harmonics of the new
-    direction times the gain are a polynomial of degree N in the old one, so nothing is cut off. A
-    source in the direction itself gains :math:`\lambda^N`, one opposite loses as much;
+    This is exact at every order N: with that exponent, and no other, the harmonics of the new
+    direction times the gain are a polynomial of degree N in the old one, so nothing is truncated. A
+    source in the direction itself gains :math:`\lambda^N`, an opposite one loses as much;
     :math:`\lambda = \sqrt{(1 + b) / (1 - b)}` is the dominance gain. Zooms towards one direction
-    follow each other like velocities: by a, then by b, is by (a + b) / (1 + ab), and -b undoes b.
+    add like velocities: by a, then by b, is by (a + b) / (1 + ab), and -b undoes b.
 
     References
     ----------
@@ -256,9 +256,9 @@ def warp(
         From -0.99 to 0.99. A source at right angles to the direction comes to the angle from it
         whose cosine is `amount`: 0 changes nothing, less than 0 moves sources away.
     preserve : {"amplitude", "energy"}, optional
-        ``"amplitude"``: a source keeps its level wherever it comes to (W does not change), and
-        where sources crowd it grows louder. ``"energy"``: the field keeps its energy, and a diffuse
-        one stays even; sources that crowd grow softer.
+        ``"amplitude"``: each source keeps its level (W does not change), and regions into which
+        sources crowd become louder. ``"energy"``: the field keeps its energy, and a diffuse field
+        stays uniform; sources that crowd become softer.
     order : int, optional
         Order of the result; that of `x` if not given. Where sources crowd, each becomes smaller,
         and a higher order keeps that detail.
@@ -291,9 +291,9 @@ def warp(
         g_\text{amplitude} = 1, \qquad
         g_\text{energy} = \frac{\sqrt{1 - a^2}}{1 + a \cos t} .
 
-    These are the bilinear curve and the de-emphasis of [1]_; :math:`g_\text{energy}^2` is the area
-    a point's surroundings have after the move, over that before. A field of order N shows a plane
-    wave as a patch, which the map squeezes or stretches, and the order of the result blurs again.
+    These are the bilinear curve and the de-emphasis of [1]_; :math:`g_\text{energy}^2` is the ratio
+    of the areas around a point after and before the map. A field of order N represents a plane wave
+    as a patch, which the map squeezes or stretches and the order of the result blurs again.
 
     References
     ----------
@@ -325,13 +325,13 @@ def warp(
 
 
 def _direction(azimuth: float, elevation: float, degrees: bool) -> FloatArray:
-    """Return the one unit vector of two angles."""
+    """Return the unit vector of two angles."""
     az, el = checks.direction(azimuth, elevation, degrees=degrees)
     return angles_to_vector(checks.single(az, "azimuth"), checks.single(el, "elevation"))
 
 
 def _analysis(order: int) -> FloatArray:
-    """Return 2n + 1 of each channel: what turns SN3D encoding into decoding."""
+    """Return 2n + 1 of each channel, the factor between SN3D encoding and decoding."""
     return 2.0 * degrees_and_indices(order)[0] + 1.0
 
 
@@ -357,7 +357,7 @@ def _matrix(
     ring = np.cos(turn)[:, None] * side + np.sin(turn)[:, None] * np.cross(axis, side)
 
     points = cosine[:, None, None] * axis + sine[:, None, None] * ring
-    # (cos t', sin t') but for the length, which the harmonics do not look at
+    # (cos t', sin t') up to the length, which does not matter for the harmonics
     moved_sine = math.sqrt(1 - amount**2) * sine
     moved = (cosine + amount)[:, None, None] * axis + moved_sine[:, None, None] * ring
 

@@ -17,7 +17,7 @@ _LOG_STEP = math.log(6.4) / 27
 
 
 class MelFilters(NamedTuple):
-    """A filter bank, as a matrix and bin by bin: triangles overlap with their neighbours alone."""
+    """A filter bank as a matrix and by bin: each triangle overlaps only with its neighbours."""
 
     matrix: FloatArray
     """(bins, mels) float32."""

@@ -1,6 +1,6 @@
 """Mel bands of the short-time spectra of first-order sound: settings, and pooling.
 
-Of each band a system keeps levels, intensity and energy density, or the covariance.
+Pooled are levels, intensity and energy density, or the covariance.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class FeatureSettings:
     Attributes
     ----------
     sample_rate : int
-        The rate in Hz that the preset is made for.
+        Sample rate of the preset in Hz.
     n_fft, window_length, hop : int
         Transform, periodic Hann window (centred in it) and step, in samples.
     n_mels : int
@@ -64,9 +64,9 @@ class FeatureSettings:
     average : int
         Frames over which intensity and energy density are averaged, an odd number.
     intensity : {"bounded", "dcase", "salsa"}
-        What the intensity is divided by; see `foa_features`.
+        Normalisation of the intensity; see `foa_features`.
     top_db : float or None
-        Levels are held above the highest of their channel less so many dB.
+        Levels are clipped to this many dB below the highest one of their channel.
     """
 
     sample_rate: int = 24000

@@ -1,4 +1,4 @@
-"""Spatial covariance in mel bands: ten numbers from which every view of a clip follows."""
+"""Spatial covariance in mel bands: ten numbers that determine the features of every viewpoint."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from ambikit.rotation import sh_rotation_matrix
 def mel_covariance(
     x: ArrayLike, sample_rate: float, *, preset: str = "avsa", **overrides: Unpack[Overrides]
 ) -> FloatArray:
-    r"""Spatial covariance of first-order sound in mel bands.
+    r"""Return the spatial covariance of first-order sound in mel bands.
 
     Parameters
     ----------
@@ -34,7 +34,7 @@ def mel_covariance(
     preset : str, optional
         As for `foa_features`.
     **overrides
-        As for `foa_features`; `power`, `average`, `intensity` and `top_db` play no part.
+        As for `foa_features`; `power`, `average`, `intensity` and `top_db` have no effect.
 
     Returns
     -------
@@ -49,8 +49,8 @@ def mel_covariance(
 
     Notes
     -----
-    Ten numbers for each frame and band hold what turning, beams and `foa_features` with
-    ``power=2`` need, so that many viewpoints of one clip cost one transform.
+    These ten numbers per frame and band suffice for rotation, beams and `foa_features` with
+    ``power=2``, so that many viewpoints of a clip need only one transform.
 
     Examples
     --------
@@ -68,7 +68,7 @@ def mel_covariance(
 def rotate_covariance(
     covariance: ArrayLike, rotation: ArrayLike | checks.SupportsMatrix
 ) -> FloatArray:
-    """Turn the sound field that a covariance describes.
+    """Rotate the sound field that a covariance describes.
 
     Parameters
     ----------
@@ -81,7 +81,7 @@ def rotate_covariance(
     Returns
     -------
     ndarray, shape (..., 10, frames, mels)
-        ``mel_covariance`` of the turned sound.
+        ``mel_covariance`` of the rotated sound.
 
     Raises
     ------
@@ -121,14 +121,14 @@ def beamform_covariance(
     pattern: str = "cardioid",
     degrees: bool = False,
 ) -> FloatArray:
-    """Power in mel bands of beams into the sound field that a covariance describes.
+    """Return the power in mel bands of beams in the sound field that a covariance describes.
 
     Parameters
     ----------
     covariance : array_like, shape (..., 10, frames, mels)
         From `mel_covariance`.
     azimuth, elevation : float or array_like, shape (directions,)
-        Where the beams point, in radians.
+        Directions of the beams in radians.
     pattern : str, optional
         Pattern of `beam_weights`.
     degrees : bool, optional

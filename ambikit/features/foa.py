@@ -1,4 +1,4 @@
-"""Features of first-order sound for learning machines: log-mel levels and mel intensity vectors."""
+"""Features of first-order sound for learning: log-mel levels and mel intensity vectors."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ FEATURE_CHANNELS = {
 
 _FLOOR = 1e-10
 _BLOCK = 1 << 17
-"""Values of a channel of features that are computed at once."""
+"""Values per feature channel that are computed at once."""
 
 
 def foa_features(
@@ -32,7 +32,7 @@ def foa_features(
     kind: str = "foa_iv",
     **overrides: Unpack[Overrides],
 ) -> FloatArray:
-    r"""Log-mel levels of the channels and the active intensity in mel bands.
+    r"""Return log-mel levels of the channels and the active intensity in mel bands.
 
     Parameters
     ----------
@@ -71,14 +71,14 @@ def foa_features(
 
     - ``"bounded"``: :math:`\langle\sum_f H_{bf} I_f\rangle / (\langle\sum_f H_{bf} E_f\rangle +
       \varepsilon)`. Its length is at most 1, and 1 for a single plane wave. Numerator and
-      denominator are pooled apart, which keeps the bound and cancels the filter's normalisation. It
-      is 1 less the diffuseness of the same average: without one a diffuse field does not look
-      diffuse (0.57 for one bin and frame, 0.21 for 10 independent ones).
+      denominator are pooled separately, which keeps the bound and cancels the normalisation of the
+      filter. It is 1 minus the diffuseness of the same average: without averaging, a diffuse field
+      does not appear diffuse (0.57 for one bin and frame, 0.21 for 10 independent ones).
     - ``"dcase"``: :math:`\sum_f H_{bf} I_f / (10^{-8} + |W_f|^2 + |v_f|^2/3)`. A plane wave gives
-      0.75 per bin and some 0.03 after the filters. (DCASE stacks y, z, x.)
+      0.75 per bin and about 0.03 after the filters. (DCASE stacks y, z, x.)
     - ``"salsa"``: :math:`\sum_f H_{bf} I_f / |I_f|`: the direction alone.
 
-    Silence has intensity 0. NaN in `x` spreads to the frames that see it.
+    Silence has intensity 0. NaN in `x` spreads to the frames that contain it.
 
     References
     ----------
@@ -125,7 +125,7 @@ def features_from_covariance(
     average: int = 5,
     top_db: float | None = None,
 ) -> FloatArray:
-    """Features of the sound that a covariance describes.
+    """Return the features of the sound that a covariance describes.
 
     Parameters
     ----------
@@ -136,12 +136,12 @@ def features_from_covariance(
     average : int, optional
         Frames over which the intensity is averaged, an odd number.
     top_db : float, optional
-        Levels are held above the highest of their channel less so many dB.
+        Levels are clipped to this many dB below the highest one of their channel.
 
     Returns
     -------
     ndarray of float32, shape (..., 7 or 4, frames, mels)
-        What ``foa_features(x, ..., power=2, intensity="bounded")`` gives for the same sound.
+        Equal to ``foa_features(x, ..., power=2, intensity="bounded")`` of the same sound.
 
     Raises
     ------
@@ -177,7 +177,7 @@ def features_from_covariance(
 
 
 def from_pooled(pooled: FloatArray, kind: str, settings: FeatureSettings) -> FloatArray:
-    """Return features (B, 7 or 4, frames, mels) of the rows of `pool`, without regard to top_db."""
+    """Return features (B, 7 or 4, frames, mels) of the rows of `pool`, ignoring top_db."""
     levels = _decibels(pooled[:, :4])
     if kind == "logmel":
         return levels
@@ -196,7 +196,7 @@ def _decibels(levels: FloatArray) -> FloatArray:
 
 
 def _hold(levels: FloatArray, top_db: float) -> None:
-    """Hold levels (..., frames, mels) within top_db of the highest of each channel, in place."""
+    """Clip levels (..., frames, mels) to top_db below the highest of each channel, in place."""
     least = levels.max(axis=(-2, -1), keepdims=True) - np.float32(top_db)
     np.maximum(levels, least, out=levels)
 
@@ -207,7 +207,7 @@ def _ratio(intensity: FloatArray, energy: FloatArray, average: int) -> FloatArra
 
 
 def _mean(values: FloatArray, average: int) -> FloatArray:
-    """Return the centred mean over so many frames (axis -2)."""
+    """Return the centred mean over `average` frames (axis -2)."""
     if average == 1:
         return values
     reach = average // 2

@@ -1,4 +1,4 @@
-"""What cannot be used is refused: what was given, what is expected, and the mend."""
+"""What cannot be used is refused: what was given, what is expected, and the remedy."""
 
 from __future__ import annotations
 

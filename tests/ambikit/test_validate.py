@@ -1,4 +1,4 @@
-"""Messages about arguments: what, where, and the mend."""
+"""Messages about arguments: what, where, and the remedy."""
 
 from __future__ import annotations
 
