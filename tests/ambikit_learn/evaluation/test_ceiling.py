@@ -22,7 +22,7 @@ from tests.ambikit_learn.world.worlds import vector
 @pytest.fixture(scope="module")
 def world():
     """80 scenes of the standard world, and four crops of each."""
-    dataset = WorldDataset("world:standard", "test", seed=3, span=0.2, epoch_length=80)
+    dataset = WorldDataset("standard", "test", seed=3, span=0.2, epoch_length=80)
     contents = Contents.of_dataset(dataset)
     rng = np.random.default_rng(0)
     centres = rng.uniform([-180, -30], [180, 30], (80, 4, 2))
