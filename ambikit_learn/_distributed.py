@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 import torch.distributed as dist
 from torch import Tensor
@@ -28,3 +30,10 @@ def gather(x: Tensor) -> Tensor:
     if ranks() == 1:
         return x
     return torch.cat(all_gather(x))  # type: ignore[no-untyped-call]
+
+
+def gathered(output: Any) -> Any:
+    """Return a tensor, or a named tuple of such, for the batches of all ranks, with gradients."""
+    if isinstance(output, Tensor):
+        return gather(output)
+    return type(output)(*map(gathered, output))

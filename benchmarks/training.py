@@ -26,7 +26,6 @@ import yaml
 
 from ambikit_learn._sound import Covariance
 from ambikit_learn.data.items import Item
-from ambikit_learn.pretext.tasks import OBJECTIVES
 from ambikit_learn.training.module import AlignmentModule
 from benchmarks.report import table
 
@@ -101,7 +100,7 @@ def speed(
 
     def step() -> None:
         with precision:
-            loss = OBJECTIVES[module.objective](module(batch), batch.flipped, module.rules)
+            loss = module.task.loss(module(batch), batch.label, module.comparison)
         optimizer.zero_grad()
         torch.autograd.backward(loss)
         optimizer.step()
@@ -128,7 +127,7 @@ def resident(module: AlignmentModule, data: dict[str, Any], device: torch.device
         key="",
         clip=np.int64(0),
         start=np.float64(0.0),
-        flipped=torch.zeros(clips, dtype=torch.bool, device=device),
+        label=torch.zeros(clips, dtype=torch.bool, device=device),
     )
 
 

@@ -39,8 +39,8 @@ class Item(NamedTuple):
         Number of the clip in its split.
     start : float64
         Second of the clip at which the span begins.
-    flipped : Tensor, bool
-        Whether left and right of the sound alone were swapped, see `flip_sound`.
+    label : Tensor, bool
+        What a pretext task did to the sound, if it does anything to it.
     """
 
     video: Tensor
@@ -53,7 +53,7 @@ class Item(NamedTuple):
     key: str
     clip: np.int64
     start: np.float64
-    flipped: Tensor = torch.tensor(False)
+    label: Tensor = torch.tensor(False)
 
 
 Change = Callable[[Item, np.random.Generator], Item]
@@ -120,34 +120,6 @@ def direction_blind(item: Item, rng: np.random.Generator) -> Item:
         azimuth=torch.from_numpy(azimuth).to(item.azimuth),
         elevation=torch.zeros_like(item.elevation),
     )
-
-
-def flip_sound(item: Item, rng: np.random.Generator) -> Item:
-    """Swap left and right of the sound alone in half of the items, and say so in `flipped`."""
-    flipped = bool(rng.random() < 0.5)
-    sound = mirror_sound(item.sound) if flipped else item.sound
-    return item._replace(sound=sound, flipped=torch.tensor(flipped))
-
-
-def mirror_sound(sound: Tensor | Covariance) -> Tensor | Covariance:
-    """Return a sound field with left and right swapped.
-
-    Parameters
-    ----------
-    sound : Tensor, shape (4, n), or Covariance
-        AmbiX sound, or the covariance of its channels.
-
-    Examples
-    --------
-    >>> import torch
-    >>> mirror_sound(torch.ones(4, 1))[:, 0].tolist()  # W, Y, Z, X
-    [1.0, -1.0, 1.0, 1.0]
-    """
-    sign = torch.tensor([1.0, -1.0, 1.0, 1.0])
-    if isinstance(sound, Covariance):
-        first, second = torch.triu_indices(4, 4)
-        return Covariance(sound.values * (sign[first] * sign[second])[:, None, None])
-    return sound * sign[:, None]
 
 
 def _radians(degrees: Floats) -> Tensor:

@@ -11,13 +11,8 @@ from torch import nn
 
 from ambikit_learn.models.alignment import AlignmentModel
 from ambikit_learn.models.run import Record
+from ambikit_learn.pretext.tasks import TASKS
 
-_OBJECTIVES = {
-    "avc": "audio-visual correspondence (AVC)",
-    "avsa": "audio-visual spatial alignment (AVSA)",
-    "both": "audio-visual correspondence and spatial alignment together (AVC and AVSA)",
-    "flip": "telling whether left and right of the sound were exchanged",
-}
 _ALIGNMENTS = {
     "rotate": "the field is turned so that the direction is at the front",
     "beamform": "a beam is pointed at the direction",
@@ -66,13 +61,13 @@ def model_card(model: AlignmentModel, record: Record, name: str, license: str | 
 
 def _summary(model: AlignmentModel, record: Record) -> str:
     """Say in two sentences what it is."""
-    objective = model.net.settings["objective"]
     text = (
         "An encoder of Ambisonic sound, heard towards any direction, and one of crops of 360° "
         "video, made with ambikit."
     )
     if record.settings:
-        text += f" They were trained together by {_OBJECTIVES.get(objective, objective)}."
+        task = TASKS[model.net.settings["objective"]]
+        text += f" They were trained together by {task.description}."
     return text
 
 

@@ -6,11 +6,12 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from ambikit import InputError
+from ambikit import checks
 from ambikit_learn._sound import Covariance
 from ambikit_learn.networks.front_end import FrontEnd
 from ambikit_learn.networks.presets import PRESETS
-from ambikit_learn.pretext.tasks import HEADS, Objective, Output
+from ambikit_learn.pretext.interface import Output
+from ambikit_learn.pretext.tasks import TASKS, Objective
 
 
 class AlignmentNet(nn.Module):
@@ -54,8 +55,8 @@ def build_model(
     audio_channels : int
         Channels of the features: 1, 4 or 7, see
         `ambikit_learn.networks.front_end.FrontEnd.channels`.
-    objective : "avc", "avsa", "both" or "flip"
-        Pretext task whose heads to build, see `ambikit_learn.pretext.tasks.OBJECTIVES`.
+    objective : str
+        Pretext task whose heads to build, a name in `ambikit_learn.pretext.tasks.TASKS`.
     frames : int
         Frames a crop. ``"tiny"`` stacks them, so it takes this many only.
 
@@ -70,12 +71,9 @@ def build_model(
     >>> sum(p.numel() for p in net.audio.parameters())
     164216
     """
-    if preset not in PRESETS:
-        raise InputError(f"unknown model preset {preset!r}: choose one of {', '.join(PRESETS)}")
-    if objective not in HEADS:
-        raise InputError(f"unknown objective {objective!r}: choose one of {', '.join(HEADS)}")
-    size = PRESETS[preset]
-    heads = HEADS[objective](size.dim, size.hidden, size.dropout)
+    task = TASKS[checks.choice(objective, tuple(TASKS), "objective")]
+    size = PRESETS[checks.choice(preset, tuple(PRESETS), "model preset")]
+    heads = task.heads(size.dim, size.hidden, size.dropout)
     settings = {
         "preset": preset,
         "audio_channels": audio_channels,

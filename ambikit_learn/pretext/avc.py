@@ -10,7 +10,9 @@ from ambikit_learn.pretext.contrast import (
     Agreement,
     ContrastiveSettings,
     found,
+    retrieval,
 )
+from ambikit_learn.pretext.interface import PretextTask
 
 
 class CorrespondenceHeads(nn.Module):
@@ -27,14 +29,14 @@ class CorrespondenceHeads(nn.Module):
         return Agreement(vision=v, vision_from_sound=a, sound=a, sound_from_vision=v)
 
 
-def avc(agreement: Agreement, rules: ContrastiveSettings = CONTRASTIVE) -> Tensor:
+def avc(agreement: Agreement, settings: ContrastiveSettings = CONTRASTIVE) -> Tensor:
     """Audio-visual correspondence: each crop must find its sound, and each sound its crop.
 
     Parameters
     ----------
     agreement : Agreement
         Of N clips with K viewpoints; `vision` and `sound` are looked at.
-    rules : ContrastiveSettings
+    settings : ContrastiveSettings
         How they are compared.
 
     Returns
@@ -43,4 +45,12 @@ def avc(agreement: Agreement, rules: ContrastiveSettings = CONTRASTIVE) -> Tenso
         Mean of both directions.
     """
     vision, sound = agreement.vision, agreement.sound
-    return 0.5 * (found(vision, sound, rules) + found(sound, vision, rules))
+    return 0.5 * (found(vision, sound, settings) + found(sound, vision, settings))
+
+
+TASK = PretextTask(
+    description="audio-visual correspondence (AVC)",
+    heads=lambda dim, hidden, dropout: CorrespondenceHeads(dim),
+    loss=lambda output, labels, settings: avc(output, settings),
+    score=retrieval,
+)

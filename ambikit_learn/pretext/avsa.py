@@ -11,7 +11,9 @@ from ambikit_learn.pretext.contrast import (
     Agreement,
     ContrastiveSettings,
     found,
+    retrieval,
 )
+from ambikit_learn.pretext.interface import PretextTask
 
 
 class AlignmentHeads(nn.Module):
@@ -36,14 +38,14 @@ class AlignmentHeads(nn.Module):
         )
 
 
-def avsa(agreement: Agreement, rules: ContrastiveSettings = CONTRASTIVE) -> Tensor:
+def avsa(agreement: Agreement, settings: ContrastiveSettings = CONTRASTIVE) -> Tensor:
     """Audio-visual spatial alignment: each prediction must find its target at its viewpoint.
 
     Parameters
     ----------
     agreement : Agreement
         Of N clips with K viewpoints.
-    rules : ContrastiveSettings
+    settings : ContrastiveSettings
         How they are compared.
 
     Returns
@@ -56,6 +58,14 @@ def avsa(agreement: Agreement, rules: ContrastiveSettings = CONTRASTIVE) -> Tens
     .. [1] P. Morgado, Y. Li, N. Vasconcelos, "Learning Representations from Audio-Visual Spatial
            Alignment", NeurIPS 2020.
     """
-    seen = found(agreement.vision_from_sound, agreement.vision, rules)
-    heard = found(agreement.sound_from_vision, agreement.sound, rules)
+    seen = found(agreement.vision_from_sound, agreement.vision, settings)
+    heard = found(agreement.sound_from_vision, agreement.sound, settings)
     return 0.5 * (seen + heard)
+
+
+TASK = PretextTask(
+    description="audio-visual spatial alignment (AVSA)",
+    heads=AlignmentHeads,
+    loss=lambda output, labels, settings: avsa(output, settings),
+    score=retrieval,
+)

@@ -10,7 +10,8 @@ from torch import Tensor, nn
 from ambikit_learn.networks.translator import Translator
 from ambikit_learn.pretext.avc import CorrespondenceHeads, avc
 from ambikit_learn.pretext.avsa import AlignmentHeads, avsa
-from ambikit_learn.pretext.contrast import CONTRASTIVE, Agreement, ContrastiveSettings
+from ambikit_learn.pretext.contrast import CONTRASTIVE, Agreement, ContrastiveSettings, retrieval
+from ambikit_learn.pretext.interface import PretextTask
 
 
 class Agreements(NamedTuple):
@@ -42,22 +43,30 @@ class BothHeads(nn.Module):
         return Agreements(self.correspondence(vision, sound), self.alignment(vision, sound))
 
 
-def both(agreements: Agreements, rules: ContrastiveSettings = CONTRASTIVE) -> Tensor:
-    """Correspondence and alignment together: ``w avc + (1 - w) avsa``, w the rules' `avc_weight`.
+def both(agreements: Agreements, settings: ContrastiveSettings = CONTRASTIVE) -> Tensor:
+    """Correspondence and alignment together: ``w avc + (1 - w) avsa``, w the `avc_weight`.
 
     Parameters
     ----------
     agreements : Agreements
         What the heads of both say.
-    rules : ContrastiveSettings
-        How they are compared. The correspondence has other clips as negatives whatever the rules
-        say: to tell the viewpoints of a clip apart is left to the alignment.
+    settings : ContrastiveSettings
+        How they are compared. The correspondence has other clips as negatives in any case: to tell
+        the viewpoints of a clip apart is left to the alignment.
 
     Returns
     -------
     Tensor, scalar
     """
-    apart = replace(rules, negatives="other_clips")
+    apart = replace(settings, negatives="other_clips")
     correspondence = avc(agreements.correspondence, apart)
-    alignment = avsa(agreements.alignment, rules)
-    return rules.avc_weight * correspondence + (1.0 - rules.avc_weight) * alignment
+    alignment = avsa(agreements.alignment, settings)
+    return settings.avc_weight * correspondence + (1.0 - settings.avc_weight) * alignment
+
+
+TASK = PretextTask(
+    description="audio-visual correspondence and spatial alignment together (AVC and AVSA)",
+    heads=BothHeads,
+    loss=lambda output, labels, settings: both(output, settings),
+    score=retrieval,
+)

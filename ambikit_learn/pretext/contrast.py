@@ -1,7 +1,7 @@
 """What the contrastive tasks share: pairs that should agree, losses of pairs, and what competes.
 
 The losses are pure functions of the heads' output for a whole batch. Where several ranks train
-together, `ambikit_learn.pretext.tasks.gathered` makes it first.
+together, `ambikit_learn._distributed.gathered` makes it first.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Literal, NamedTuple, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -237,10 +237,18 @@ def _cosines(queries: Tensor, keys: Tensor) -> Tensor:
         return q @ k.mT
 
 
-def found(queries: Tensor, keys: Tensor, rules: ContrastiveSettings) -> Tensor:
+def found(queries: Tensor, keys: Tensor, settings: ContrastiveSettings) -> Tensor:
     """Return the loss of finding the keys (N, K, dim) of queries (N, K, dim)."""
     mask = None
-    if rules.negatives != "all":
+    if settings.negatives != "all":
         clips, views = queries.shape[:2]
-        mask = candidate_mask(clips, views, rules.negatives).to(queries.device)
-    return rules.contrast(queries.flatten(0, 1), keys.flatten(0, 1), candidates=mask)
+        mask = candidate_mask(clips, views, settings.negatives).to(queries.device)
+    return settings.contrast(queries.flatten(0, 1), keys.flatten(0, 1), candidates=mask)
+
+
+def retrieval(output: Any, labels: Tensor) -> tuple[str, Tensor]:
+    """Return how often a crop's own sound is the most similar one of its clip's K: ``retK``."""
+    chosen = output.similarity().argmax(-1)
+    views = chosen.shape[-1]
+    correct = chosen == torch.arange(views, device=chosen.device)
+    return f"ret{views}", correct.float().mean()

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import numpy as np
+import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from ambikit_learn._sound import Covariance
 from ambikit_learn.networks.blocks import at_least_float32
 from ambikit_learn.pretext.contrast import HEAD_DIM
+from ambikit_learn.pretext.interface import PretextTask
 
 
 class FlipLogits(NamedTuple):
@@ -67,3 +71,55 @@ def flip(order: FlipLogits, flipped: Tensor) -> Tensor:
     logits = at_least_float32(order.logits.diagonal(dim1=1, dim2=2))
     right = (~flipped)[:, None].expand_as(logits).to(logits)
     return functional.binary_cross_entropy_with_logits(logits, right)
+
+
+def swap_left_right(
+    sound: Tensor | Covariance, rng: np.random.Generator
+) -> tuple[Tensor | Covariance, bool]:
+    """Return a sound field whose left and right are swapped with odds of a half, and if they are.
+
+    Parameters
+    ----------
+    sound : Tensor, shape (4, n), or Covariance
+        AmbiX sound, or the covariance of its channels.
+    rng : numpy.random.Generator
+        Draws.
+    """
+    swapped = bool(rng.random() < 0.5)
+    return (mirror_sound(sound) if swapped else sound), swapped
+
+
+def mirror_sound(sound: Tensor | Covariance) -> Tensor | Covariance:
+    """Return a sound field with left and right swapped.
+
+    Parameters
+    ----------
+    sound : Tensor, shape (4, n), or Covariance
+        AmbiX sound, or the covariance of its channels.
+
+    Examples
+    --------
+    >>> import torch
+    >>> mirror_sound(torch.ones(4, 1))[:, 0].tolist()  # W, Y, Z, X
+    [1.0, -1.0, 1.0, 1.0]
+    """
+    sign = torch.tensor([1.0, -1.0, 1.0, 1.0])
+    if isinstance(sound, Covariance):
+        first, second = torch.triu_indices(4, 4)
+        return Covariance(sound.values * (sign[first] * sign[second])[:, None, None])
+    return sound * sign[:, None]
+
+
+def order(output: FlipLogits, labels: Tensor) -> tuple[str, Tensor]:
+    """Return how often a viewpoint tells rightly whether the sound was swapped: ``order``."""
+    right = output.logits.diagonal(dim1=1, dim2=2) > 0
+    return "order", (right != labels[:, None]).float().mean()
+
+
+TASK = PretextTask(
+    description="telling whether left and right of the sound were exchanged",
+    heads=lambda dim, hidden, dropout: FlipHeads(dim),
+    loss=lambda output, labels, settings: flip(output, labels),
+    score=order,
+    change=swap_left_right,
+)

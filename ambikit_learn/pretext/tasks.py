@@ -1,45 +1,21 @@
-"""The pretext tasks by name."""
+"""The pretext tasks by name: a file each, and a line each here."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Literal
 
-from torch import Tensor, nn
+from ambikit_learn.pretext import avc, avsa, both, flip
+from ambikit_learn.pretext.interface import PretextTask
 
-from ambikit_learn._distributed import gather
-from ambikit_learn.pretext.avc import CorrespondenceHeads, avc
-from ambikit_learn.pretext.avsa import AlignmentHeads, avsa
-from ambikit_learn.pretext.both import Agreements, BothHeads, both
-from ambikit_learn.pretext.contrast import Agreement, ContrastiveSettings
-from ambikit_learn.pretext.flip import FlipHeads, FlipLogits, flip
-
-Output = Agreement | Agreements | FlipLogits
-
-
-HEADS: dict[str, Callable[[int, int, float], nn.Module]] = {
-    "avc": lambda dim, hidden, dropout: CorrespondenceHeads(dim),
-    "avsa": AlignmentHeads,
-    "both": BothHeads,
-    "flip": lambda dim, hidden, dropout: FlipHeads(dim),
+TASKS: dict[str, PretextTask] = {
+    "avc": avc.TASK,
+    "avsa": avsa.TASK,
+    "both": both.TASK,
+    "flip": flip.TASK,
 }
-"""Width of encodings, feed-forward width and dropout of translators -> heads, by objective."""
 
-
-OBJECTIVES: dict[str, Callable[[Any, Any, ContrastiveSettings], Tensor]] = {
-    "avc": lambda output, flipped, rules: avc(output, rules),
-    "avsa": lambda output, flipped, rules: avsa(output, rules),
-    "both": lambda output, flipped, rules: both(output, rules),
-    "flip": lambda output, flipped, rules: flip(output, flipped),
-}
-"""(what the heads say, which clips' sound was flipped, rules) -> loss, by name."""
-
-
-def gathered(output: Any) -> Any:
-    """Return the output of the heads for the batches of all ranks, with gradients."""
-    if isinstance(output, Tensor):
-        return gather(output)
-    return type(output)(*map(gathered, output))
-
-
-Objective = Literal["avc", "avsa", "both", "flip"]
+if TYPE_CHECKING:
+    Objective = str
+else:
+    Objective = Literal[tuple(TASKS)]
+    """Name of a task."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import time
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 from ambikit_learn.data.dataset import AlignmentDataset
 from ambikit_learn.data.items import Change, Item
 from ambikit_learn.data.rendered import WorldDataset
+from ambikit_learn.pretext import interface
 
 Items = AlignmentDataset | WorldDataset
 
@@ -98,6 +100,16 @@ class StreamDataset(Dataset[Item]):
         for change in self.changes:
             item = change(item, rng)
         return item
+
+
+def labelled(change: interface.Change) -> Change:
+    """Return the change of items that a pretext task asks for: of the sound, with its ``label``."""
+    return partial(_change_sound, change)
+
+
+def _change_sound(change: interface.Change, item: Item, rng: np.random.Generator) -> Item:
+    sound, label = change(item.sound, rng)
+    return item._replace(sound=sound, label=torch.tensor(label))
 
 
 class TimedLoader(DataLoader[Any]):

@@ -153,7 +153,7 @@ class _Command(LightningCLI):
         parser.link_arguments("seed_everything", "data.seed")
         parser.link_arguments("seed_everything", "model.seed")
         parser.link_arguments("data.frames", "model.frames")
-        parser.link_arguments("model.objective", "data.flip_sound", compute_fn=_is_flip)
+        parser.link_arguments("model.objective", "data.objective")
         parser.link_arguments("data.sample_rate", "model.source_rate", apply_on="instantiate")
 
     def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
@@ -264,11 +264,6 @@ def _wandb(project: str, run: Path) -> Logger:
         return WandbLogger(project=project, name=run.name, save_dir=run)
     except ModuleNotFoundError:
         raise InputError("--wandb needs a package that is not there: pip install wandb") from None
-
-
-def _is_flip(objective: str) -> bool:
-    """Tell whether an objective needs sound with left and right swapped."""
-    return objective == "flip"
 
 
 def _listed(given: Any) -> list[Any]:

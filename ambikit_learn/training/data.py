@@ -11,10 +11,17 @@ from lightning.pytorch.utilities import rank_zero_warn
 from torch.utils.data import DataLoader
 
 from ambikit import InputError
-from ambikit_learn.data.items import Change, Item, direction_blind, flip_sound
+from ambikit_learn.data.items import Change, Item, direction_blind
 from ambikit_learn.data.open import open_items, sample_rate_of
+from ambikit_learn.pretext.tasks import TASKS, Objective
 from ambikit_learn.sphere.crops import SPACING
-from ambikit_learn.training.batches import Items, StreamBatches, StreamDataset, TimedLoader
+from ambikit_learn.training.batches import (
+    Items,
+    StreamBatches,
+    StreamDataset,
+    TimedLoader,
+    labelled,
+)
 
 Strategy = Literal["random", "objects", "mixed"]
 Mirror = Literal["both", "video", "none"]
@@ -64,8 +71,8 @@ class AlignmentData(LightningDataModule):
     validation_share : float
         Share of the training videos, 0 to 1, that is held out to validate on where the data have no
         validation split; 0 trains on all.
-    flip_sound : bool
-        Swap left and right of the sound alone in half of the items, as the objective "flip" needs.
+    objective : str
+        Pretext task, which may ask for a change of the sound and for its label.
     """
 
     def __init__(
@@ -89,13 +96,15 @@ class AlignmentData(LightningDataModule):
         seed: int = 0,
         validation_clips: int = 256,
         validation_share: float = 0.05,
-        flip_sound: bool = False,
+        objective: Objective = "avsa",
     ) -> None:
         super().__init__()
         self.path, self.strategy, self.views = path, strategy, views
         self.batch_size, self.workers, self.seed = batch_size, workers, seed
         self.span, self.frames, self.size = span, frames, size
-        self.mirror, self.direction_blind, self.flip_sound = mirror, direction_blind, flip_sound
+        self.mirror, self.direction_blind = mirror, direction_blind
+        change = TASKS[objective].change
+        self.of_task: list[Change] = [] if change is None else [labelled(change)]
         self.reading: dict[str, Any] = {
             "follow": follow,
             "spacing": spacing,
@@ -121,11 +130,7 @@ class AlignmentData(LightningDataModule):
     @cached_property
     def training_set(self) -> StreamDataset:
         """The training split, as a stream."""
-        changes: list[Change] = []
-        if self.direction_blind:
-            changes.append(direction_blind)
-        if self.flip_sound:
-            changes.append(flip_sound)
+        changes = [*([direction_blind] if self.direction_blind else []), *self.of_task]
         sides = {"mirror": self.mirror == "both", "flip": self.mirror == "video"}
         items = self._items("train", self.strategy, self.views, **self.varying, **sides)
         return StreamDataset(items, changes, self.seed)
@@ -156,7 +161,7 @@ class AlignmentData(LightningDataModule):
         except InputError as error:
             rank_zero_warn(f"no validation: {error}")
             return []
-        dataset = StreamDataset(items, [flip_sound] if self.flip_sound else [], self.seed)
+        dataset = StreamDataset(items, self.of_task, self.seed)
         clips = range(min(len(items), self.validation_clips))
         return DataLoader(dataset, batch_size=32, sampler=clips, num_workers=self.workers)
 

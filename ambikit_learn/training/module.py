@@ -12,13 +12,15 @@ from lightning.pytorch import LightningModule
 from torch import Tensor
 
 from ambikit import InputError
+from ambikit_learn._distributed import gathered
 from ambikit_learn.data.items import Item
 from ambikit_learn.models.alignment import AlignmentModel, build_model
 from ambikit_learn.models.run import load_run
 from ambikit_learn.networks.front_end import Alignment, FrontEnd, Kind, Pattern, Rotation
 from ambikit_learn.networks.presets import PRESETS
 from ambikit_learn.pretext.contrast import CONTRASTS, TEMPERATURE, ContrastiveSettings, Negatives
-from ambikit_learn.pretext.tasks import OBJECTIVES, Objective, Output, gathered
+from ambikit_learn.pretext.interface import Output
+from ambikit_learn.pretext.tasks import TASKS, Objective
 
 
 class LossNotFinite(InputError):
@@ -30,9 +32,9 @@ class AlignmentModule(LightningModule):
 
     Parameters
     ----------
-    objective : "avc", "avsa", "both" or "flip"
-        Correspondence; spatial alignment through translators over the viewpoints; both together;
-        or whether the left and right of the sound were swapped.
+    objective : str
+        Pretext task: "avc", correspondence; "avsa", spatial alignment through translators over the
+        viewpoints; "both" together; "flip", whether the left and right of the sound were swapped.
     preset : "tiny" or "paper"
         Networks and, with them, the mel bands.
     kind : "logmel" or "foa_iv"
@@ -106,10 +108,10 @@ class AlignmentModule(LightningModule):
         )
         net = build_model(preset, front_end.channels, objective=objective, frames=frames)
         self.model = AlignmentModel(front_end, net)
-        self.objective = objective
+        self.task = TASKS[objective]
         # A loss with parameters is a submodule, so that these are trained and kept
         self.contrast = CONTRASTS[loss](temperature)
-        self.rules = ContrastiveSettings(self.contrast, negatives, avc_weight)
+        self.comparison = ContrastiveSettings(self.contrast, negatives, avc_weight)
         self.optimizer = optimizer
         self.learning_rate, self.weight_decay = learning_rate, weight_decay
         self.warmup_steps, self.schedule = warmup_steps, schedule
@@ -161,7 +163,7 @@ class AlignmentModule(LightningModule):
 
     def training_step(self, batch: Item, index: int) -> Tensor:
         """Return the loss over the batches of all ranks."""
-        loss = self._loss(gathered(self(batch)), gathered(batch.flipped))
+        loss = self.task.loss(gathered(self(batch)), gathered(batch.label), self.comparison)
         if not torch.isfinite(loss):
             raise LossNotFinite(
                 f"the loss became {loss.item()} at step {self.global_step}: with a lower "
@@ -175,17 +177,10 @@ class AlignmentModule(LightningModule):
     def validation_step(self, batch: Item, index: int) -> None:
         """Log the loss and how often it is right: each rank has all of the batch."""
         output = self(batch)
-        similarity = output.similarity()
-        clips, views = similarity.shape[:2]
-        options: dict[str, Any] = {"batch_size": clips, "prog_bar": True}
-        self.log("val/loss", self._loss(output, batch.flipped), **options)
-        if self.objective == "flip":
-            right = similarity.diagonal(dim1=1, dim2=2) > 0
-            self.log("val/order", (right != batch.flipped[:, None]).float().mean(), **options)
-        else:
-            chosen = similarity.argmax(-1)
-            correct = chosen == torch.arange(views, device=chosen.device)
-            self.log(f"val/ret{views}", correct.float().mean(), **options)
+        options: dict[str, Any] = {"batch_size": len(batch.video), "prog_bar": True}
+        self.log("val/loss", self.task.loss(output, batch.label, self.comparison), **options)
+        name, right = self.task.score(output, batch.label)
+        self.log(f"val/{name}", right, **options)
 
     def configure_optimizers(self) -> Any:
         """Return the optimiser with warm-up, then cosine to zero or constant."""
@@ -223,10 +218,6 @@ class AlignmentModule(LightningModule):
             return 1.0
         length = max(self.trainer.max_steps - self.warmup_steps, 1)
         return 0.5 * (1.0 + math.cos(math.pi * min((step - self.warmup_steps) / length, 1.0)))
-
-    def _loss(self, output: Output, flipped: Tensor) -> Tensor:
-        """Return the loss of the objective."""
-        return OBJECTIVES[self.objective](output, flipped, self.rules)
 
 
 def _copy_encoders(model: AlignmentModel, run: str | Path) -> None:

@@ -7,7 +7,6 @@ import pytest
 import torch
 
 from ambikit import InputError
-from ambikit_learn.data.items import mirror_sound
 from ambikit_learn.models.alignment import AlignmentModel, build_model
 from ambikit_learn.networks.front_end import FrontEnd
 from ambikit_learn.pretext.avc import avc
@@ -21,7 +20,7 @@ from ambikit_learn.pretext.contrast import (
     info_nce,
     sigmoid,
 )
-from ambikit_learn.pretext.flip import FlipLogits, flip
+from ambikit_learn.pretext.flip import FlipLogits, flip, mirror_sound
 
 
 def naive_info_nce(queries, keys, temperature, candidates) -> float:

@@ -8,8 +8,9 @@ import torch
 
 import ambikit
 from ambikit_learn._sound import Covariance
-from ambikit_learn.data.items import Item, direction_blind, flip_sound, mirror_sound
-from ambikit_learn.training.batches import StreamBatches, StreamDataset
+from ambikit_learn.data.items import Item, direction_blind
+from ambikit_learn.pretext.flip import mirror_sound, swap_left_right
+from ambikit_learn.training.batches import StreamBatches, StreamDataset, labelled
 
 
 def test_stream_gives_every_clip_once_an_epoch():
@@ -71,12 +72,12 @@ def test_blind_sound_knows_nothing_of_the_crops():
 
 
 def test_half_of_the_sounds_are_flipped_and_say_so():
-    items = [StreamDataset(Numbers(), [flip_sound])[p] for p in range(400)]
-    flipped = torch.stack([item.flipped for item in items])
-    assert flipped.dtype == torch.bool
-    assert 160 < flipped.sum() < 240
+    items = [StreamDataset(Numbers(), [labelled(swap_left_right)])[p] for p in range(400)]
+    labels = torch.stack([item.label for item in items])
+    assert labels.dtype == torch.bool
+    assert 160 < labels.sum() < 240
     for item in items:
-        sign = -1.0 if item.flipped else 1.0
+        sign = -1.0 if item.label else 1.0
         assert item.sound[:, 0].tolist() == [1.0, sign, 1.0, 1.0]
 
 
