@@ -36,7 +36,10 @@ EXTRAS = {
 }
 """Packages, by their import names, that each extra brings."""
 
-_EXTRA_OF = {package: extra for extra, packages in EXTRAS.items() for package in packages}
+_REMEDIES = {
+    "wandb": "wandb",
+    **{name: f"'ambikit[{extra}]'" for extra, names in EXTRAS.items() for name in names},
+}
 _DEBIAN = {
     "libGL.so.1": "libgl1",
     "libgthread-2.0.so.0": "libglib2.0-0",
@@ -128,9 +131,9 @@ def missing_package(error: BaseException, purpose: str = "this needs") -> Missin
         return MissingPackage(f"{purpose} the system library {name}, which is not here: {remedy}")
     if isinstance(error, ModuleNotFoundError) and error.name:
         top = error.name.partition(".")[0]
-        if top in _EXTRA_OF:
+        if top in _REMEDIES:
             return MissingPackage(
-                f"{purpose} {top}, which is not installed: pip install 'ambikit[{_EXTRA_OF[top]}]'"
+                f"{purpose} {top}, which is not installed: pip install {_REMEDIES[top]}"
             )
     if "torchaudio" in str(error) or "torchvision::nms" in str(error):
         found = ", ".join(_version(name) for name in ("torch", "torchvision", "torchaudio"))

@@ -169,11 +169,9 @@ def _ultralytics() -> Any:
     import torch  # noqa: F401
 
     threads_given = "OMP_NUM_THREADS" in os.environ
-    try:
-        with np.printoptions():  # ultralytics changes them
-            import ultralytics
-    except ImportError as error:
-        raise InputError(f"YOLO needs ultralytics ({error}): pip install ambikit[learn]") from None
+    with np.printoptions():  # ultralytics changes them
+        checks.package("ultralytics", "YOLO needs")
+        import ultralytics
     if not threads_given:
         os.environ.pop("OMP_NUM_THREADS", None)
     return ultralytics

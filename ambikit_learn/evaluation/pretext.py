@@ -18,7 +18,6 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 import torch
-import yaml
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Subset
 
@@ -39,7 +38,7 @@ from ambikit_learn.evaluation.intervals import Estimate, bootstrap_mean
 from ambikit_learn.evaluation.probe import train_head
 from ambikit_learn.evaluation.results import Results
 from ambikit_learn.models.alignment import AlignmentModel
-from ambikit_learn.models.run import load_run
+from ambikit_learn.models.run import Record, RunFolder, load_run
 
 Task = Literal["avc", "avsa"]
 VIEWS = 4
@@ -148,7 +147,7 @@ def evaluate(
         If a split is empty, or has one clip only and a task needs another clip's sound.
     """
     net = load_run(model)
-    options = _reading(model) | {
+    options = Record.read(model).reading | {
         "views": VIEWS,
         "seed": seed,
         "covariance": net.front_end.covariance_settings,
@@ -164,7 +163,7 @@ def evaluate(
         found = score(task, known, unseen, seed, contents)
         results.append(Results(task, **vars(found), clips_per_second=rate))
     for result in results:
-        result.save(model / "evaluation" / f"{result.task}.json")
+        result.save(RunFolder(model).result(result.task))
     return results
 
 
@@ -255,12 +254,6 @@ def _spans(
     if clips is None or is_world(data):
         return dataset
     return Subset(dataset, range(min(clips * spans, len(dataset))))
-
-
-def _reading(run: Path) -> dict[str, Any]:
-    """How a run read its data: length of a span, frames and size of a crop."""
-    data = yaml.safe_load((run / "config.yaml").read_text())["data"]
-    return {name: data[name] for name in ("span", "frames", "size")}
 
 
 def _decisions(

@@ -17,7 +17,7 @@ from ambikit_learn.inference.embed import Embedding, EmbedOptions, embed_sound
 from ambikit_learn.inference.onnx import Part, export_onnx
 from ambikit_learn.inference.windows import FloatArray, resampled, sound_field
 from ambikit_learn.models.alignment import AlignmentModel
-from ambikit_learn.models.run import Record, load_run, save_run
+from ambikit_learn.models.run import Record, RunFolder, load_run, save_run
 
 
 class AmbiEncoder:
@@ -367,13 +367,14 @@ class AmbiEncoder:
 
     def _save(self, folder: Path, name: str, license: str | None) -> None:
         """Write the model, its record and its card, which says how to load `name`."""
-        if (folder / "checkpoints").is_dir():
+        run = RunFolder(folder)
+        if run.states.is_dir():
             raise InputError(
-                f"{folder} is the folder of a run that fit may go on with: give another one"
+                f"{folder} is the folder of a run that fit may resume: give another one"
             )
         save_run(self.model, folder)
         self.record.write(folder)
-        with atomic_write(folder / "README.md") as temporary:
+        with atomic_write(run.card) as temporary:
             card = model_card(self.model, self.record, name, license)
             temporary.write_text(card, encoding="utf-8")
 

@@ -11,10 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from ambikit import InputError
-from ambikit_learn.models.run import CONFIG, EVALUATION, SETTINGS, WEIGHTS
-
-FILES = (CONFIG, WEIGHTS, SETTINGS, f"{EVALUATION}/*.json")
-"""What a model consists of; nothing else is fetched."""
+from ambikit_learn.models.run import RunFolder
 
 
 def local_folder(name: str | os.PathLike[str], revision: str | None) -> Path:
@@ -36,7 +33,10 @@ def local_folder(name: str | os.PathLike[str], revision: str | None) -> Path:
     with _one_line(f"there is no folder {name!r} here, and the hub does not give it"):
         return Path(
             huggingface_hub.snapshot_download(
-                name, revision=revision, allow_patterns=list(FILES), library_name="ambikit"
+                name,
+                revision=revision,
+                allow_patterns=list(RunFolder.PUBLISHED),
+                library_name="ambikit",
             )
         )
 
@@ -68,7 +68,7 @@ def publish(
                 revision=revision,
                 commit_message=message,
                 # Results that the model no longer has
-                delete_patterns=f"{EVALUATION}/*.json",
+                delete_patterns=RunFolder.RESULTS,
             )
     return str(commit.commit_url)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import warnings
 from pathlib import Path
@@ -12,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.export import Dim
 
-from ambikit import InputError, checks
+from ambikit import checks
 from ambikit_learn._files import atomic_write
 from ambikit_learn._sound import Covariance
 from ambikit_learn.models.alignment import AlignmentModel
@@ -24,11 +23,8 @@ Part = Literal["audio", "video", "sound"]
 def export_onnx(model: AlignmentModel, path: Path, part: Part) -> None:
     """Write a part of a model; see `AmbiEncoder.export_onnx`."""
     checks.choice(part, get_args(Part), "part")
-    if importlib.util.find_spec("onnxscript") is None:
-        raise InputError(
-            "the export needs onnx and onnxscript, which are not installed: "
-            "pip install 'ambikit[onnx]'"
-        )
+    for name in ("onnx", "onnxscript"):
+        checks.package(name, "the export needs")
     model.eval()
     net, inputs = _parts(model)[part]
     values = tuple(value for value, _ in inputs.values())

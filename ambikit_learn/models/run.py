@@ -7,7 +7,7 @@ import textwrap
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import safetensors.torch
 import yaml
@@ -21,9 +21,6 @@ FORMAT = "ambikit-model/2"
 _BEFORE = "ambikit-model/1"
 _RENAMED = {"alignment": {"mono": "omni"}, "rotation": {"legacy": "released"}}
 """Values of the front end's settings in the format before, and what they are called now."""
-CONFIG, WEIGHTS = "config.json", "model.safetensors"
-SETTINGS = "config.yaml"
-EVALUATION = "evaluation"
 WINDOW = 1.0
 
 _PATHS = (("data", "path"), ("model", "initialise_from"))
@@ -36,18 +33,89 @@ _OF_TRAINER = (
 )
 
 
+@dataclass(frozen=True)
+class RunFolder:
+    """Where the parts of a run lie; no other module knows their names.
+
+    Parameters
+    ----------
+    path : Path
+        The folder.
+    """
+
+    path: Path
+
+    PUBLISHED: ClassVar = ("config.json", "model.safetensors", "config.yaml", "evaluation/*.json")
+    """Patterns of what makes up a model, beside its card; `RESULTS` is one of them."""
+    RESULTS: ClassVar = "evaluation/*.json"
+
+    @property
+    def config(self) -> Path:
+        """Settings of the networks and the front end; with the weights, all that a model needs."""
+        return self.path / "config.json"
+
+    @property
+    def weights(self) -> Path:
+        """Weights of the networks, statistics of the features."""
+        return self.path / "model.safetensors"
+
+    @property
+    def settings(self) -> Path:
+        """What `fit` was given, every setting of it."""
+        return self.path / "config.yaml"
+
+    @property
+    def metrics(self) -> Path:
+        """All that was measured while training, a row a step."""
+        return self.path / "metrics.csv"
+
+    @property
+    def card(self) -> Path:
+        """The model card."""
+        return self.path / "README.md"
+
+    @property
+    def states(self) -> Path:
+        """Folder of training states, from which `fit` resumes."""
+        return self.path / "checkpoints"
+
+    def state(self, step: int) -> Path:
+        """Return where the training state after a number of steps lies."""
+        return self.states / f"step-{step:08d}.ckpt"
+
+    def saved_states(self) -> list[Path]:
+        """Return the training states there are, the latest last."""
+        return sorted(self.states.glob("step-*.ckpt"))
+
+    def result(self, evaluation: str) -> Path:
+        """Return where the result of an evaluation lies."""
+        return self.path / "evaluation" / f"{evaluation}.json"
+
+    def results(self) -> list[Path]:
+        """Return the results there are."""
+        return sorted(self.path.glob(self.RESULTS))
+
+
 def save_run(model: AlignmentModel, run: str | Path) -> None:
-    """Write ``model.safetensors`` and ``config.json`` into the folder `run`."""
-    folder = Path(run)
+    """Write the model into a folder.
+
+    Parameters
+    ----------
+    model : AlignmentModel
+        Front end and networks.
+    run : path
+        Folder, which gets ``model.safetensors`` and ``config.json``.
+    """
+    folder = RunFolder(Path(run))
     config = {
         "format": FORMAT,
         "front_end": model.front_end.settings,
         "model": model.net.settings,
     }
     weights = {name: x.detach().cpu().contiguous() for name, x in model.state_dict().items()}
-    with atomic_write(folder / WEIGHTS) as path:
+    with atomic_write(folder.weights) as path:
         safetensors.torch.save_file(weights, path)
-    with atomic_write(folder / CONFIG) as path:
+    with atomic_write(folder.config) as path:
         path.write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
 
 
@@ -66,33 +134,33 @@ def load_run(run: str | Path) -> AlignmentModel:
     InputError
         If it was written in another format, is damaged, or its weights do not fit its settings.
     """
-    folder = Path(run)
-    for name in (CONFIG, WEIGHTS):
-        if not (folder / name).is_file():
+    folder = RunFolder(Path(run))
+    for path in (folder.config, folder.weights):
+        if not path.is_file():
             raise FileNotFoundError(
-                f"{folder / name} is missing: give the folder of a run that `fit` has finished"
+                f"{path} is missing: give the folder of a run that `fit` has finished"
             )
-    config = _read_config(folder / CONFIG)
+    config = _read_config(folder.config)
     try:
         model = AlignmentModel(FrontEnd(**config["front_end"]), build_model(**config["model"]))
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(
-            f"{folder / CONFIG} does not describe a model of this version ({error}): export the "
+            f"{folder.config} does not describe a model of this version ({error}): export the "
             "run again with `fit`"
         ) from error
     try:
-        weights = safetensors.torch.load_file(folder / WEIGHTS)
+        weights = safetensors.torch.load_file(folder.weights)
     except safetensors.SafetensorError as error:
         raise InputError(
-            f"{folder / WEIGHTS} is damaged ({error}): copy or download it again"
+            f"{folder.weights} is damaged ({error}): copy or download it again"
         ) from error
     try:
         model.load_state_dict(weights)
     except RuntimeError as error:
         detail = textwrap.shorten(str(error).partition("\n")[2], 150)
         raise InputError(
-            f"the weights in {folder} do not fit its {CONFIG} ({detail}): they are of another run "
-            "or version"
+            f"the weights in {folder.path} do not fit its {folder.config.name} ({detail}): they "
+            "are of another run or version"
         ) from error
     return model.eval()
 
@@ -144,6 +212,24 @@ class Record:
         """Seconds of sound that the model was trained on at a time; 1 if unknown."""
         return float(self.settings.get("data", {}).get("span", WINDOW))
 
+    @property
+    def reading(self) -> dict[str, Any]:
+        """How the model read its data: ``span``, ``frames`` and ``size`` of a crop.
+
+        Raises
+        ------
+        InputError
+            If that is unknown.
+        """
+        data = self.settings.get("data", {})
+        try:
+            return {name: data[name] for name in ("span", "frames", "size")}
+        except KeyError as error:
+            raise InputError(
+                f"the run's settings do not say the {error.args[0]} of its items: give the folder "
+                "of a run with its config.yaml"
+            ) from None
+
     @classmethod
     def read(cls, folder: Path) -> Record:
         """Read what the folder of a run, or of an export, holds.
@@ -153,21 +239,20 @@ class Record:
         InputError
             If a file is damaged.
         """
-        settings = folder / SETTINGS
-        results = sorted((folder / EVALUATION).glob("*.json"))
+        run = RunFolder(folder)
         return cls(
-            _load(settings, yaml.safe_load) if settings.is_file() else {},
-            {path.stem: _load(path, json.loads) for path in results},
+            _load(run.settings, yaml.safe_load) if run.settings.is_file() else {},
+            {path.stem: _load(path, json.loads) for path in run.results()},
         )
 
     def write(self, folder: Path) -> None:
         """Write the record into a folder, in place of one that is there."""
-        texts = {}
+        run, texts = RunFolder(folder), {}
         if self.settings:
-            texts[folder / SETTINGS] = yaml.safe_dump(self.public_settings(), sort_keys=False)
+            texts[run.settings] = yaml.safe_dump(self.public_settings(), sort_keys=False)
         for name, result in self.evaluation.items():
-            texts[folder / EVALUATION / f"{name}.json"] = json.dumps(result, indent=2) + "\n"
-        for path in (folder / SETTINGS, *(folder / EVALUATION).glob("*.json")):
+            texts[run.result(name)] = json.dumps(result, indent=2) + "\n"
+        for path in (run.settings, *run.results()):
             if path not in texts:
                 path.unlink(missing_ok=True)
         for path, text in texts.items():

@@ -12,7 +12,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from typing import Any
 
-from ambikit import InputError
+from ambikit import InputError, checks
 from ambikit_learn.parallel.processes import IN_HAND, Item, Loss, Result, Worker
 
 GPU_SHARERS = 8
@@ -173,10 +173,7 @@ def _shares(
 def _cluster(address: str | None) -> Iterator[Any]:
     """Connect to a cluster, unless this process is connected already; yield the package ray."""
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    try:
-        import ray
-    except ImportError:
-        raise InputError("the engine 'ray' needs Ray: pip install ambikit[ray]") from None
+    ray: Any = checks.package("ray", "the engine 'ray' needs")
     if ray.is_initialized():
         yield ray
         return

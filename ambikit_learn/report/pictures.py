@@ -17,6 +17,7 @@ import ambikit
 import ambikit.plot
 from ambikit_learn._files import atomic_write
 from ambikit_learn.evaluation.results import Results
+from ambikit_learn.models.run import RunFolder
 from ambikit_learn.sphere.boxes import Boxes
 
 SHARPNESS = 4
@@ -97,11 +98,11 @@ def crops_picture(
 
 
 def curves_picture(path: Path, runs: dict[str, Path]) -> None:
-    """Draw loss and retrieval over the steps of runs, from their ``metrics.csv``."""
+    """Draw loss and retrieval over the steps of runs, from their tables of metrics."""
     with _figure(path, (10, 3.6)) as figure:
         left, right = figure.subplots(1, 2)
         for name, run in runs.items():
-            with (run / "metrics.csv").open(newline="") as file:
+            with RunFolder(run).metrics.open(newline="") as file:
                 rows = list(csv.DictReader(file))
             for axes, column in ((left, "train/loss"), (right, "val/ret4")):
                 points = [(int(r["step"]), float(r[column])) for r in rows if r.get(column)]

@@ -48,7 +48,7 @@ class Budget:
 
 
 def run_demo(
-    out: Path,
+    out: Path = Path("demo-out"),
     *,
     data: Path | None = None,
     source: str = "folder",

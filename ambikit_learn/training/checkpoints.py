@@ -16,6 +16,7 @@ from lightning.pytorch.utilities.exceptions import SIGTERMException
 
 from ambikit import InputError
 from ambikit_learn._files import atomic_write
+from ambikit_learn.models.run import RunFolder
 from ambikit_learn.training.module import LossNotFinite
 
 KEPT = 2
@@ -67,8 +68,8 @@ class Checkpoints(Callback):
     when the run goes on. All ranks stop after the same step, whichever was asked.
     """
 
-    def __init__(self, folder: Path, every: int) -> None:
-        self.folder, self.every = folder, every
+    def __init__(self, run: RunFolder, every: int) -> None:
+        self.run, self.every = run, every
         self._asked = 0
         self._step = 0
         self._handlers: dict[int, Any] = {}
@@ -97,7 +98,7 @@ class Checkpoints(Callback):
     ) -> None:
         """Leave out a last state whose very first loss is not a number."""
         if isinstance(exception, LossNotFinite) and trainer.is_global_zero:
-            path_of(self.folder, trainer).unlink(missing_ok=True)
+            self.run.state(trainer.global_step).unlink(missing_ok=True)
 
     def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """Listen no more."""
@@ -108,7 +109,7 @@ class Checkpoints(Callback):
         self._step = trainer.global_step
         asked = trainer.strategy.reduce_boolean_decision(self._asked > 0, all=False)
         if asked or self._step % self.every == 0:
-            save(trainer, self.folder)
+            save(trainer, self.run)
         if asked:
             raise Stopped(self._asked or signal.SIGTERM, self._step)
 
@@ -119,28 +120,18 @@ class Checkpoints(Callback):
         self._asked = number
 
 
-def save(trainer: Trainer, folder: Path) -> None:
+def save(trainer: Trainer, run: RunFolder) -> None:
     """Write the state of training; called by every rank."""
-    trainer.save_checkpoint(path_of(folder, trainer))
+    trainer.save_checkpoint(run.state(trainer.global_step))
     if trainer.is_global_zero:
-        for old in _all(folder)[:-KEPT]:
+        for old in run.saved_states()[:-KEPT]:
             old.unlink()
 
 
-def newest(folder: Path) -> Path | None:
-    """Return the latest state in a folder, if there is one."""
-    states = _all(folder)
+def newest(run: RunFolder) -> Path | None:
+    """Return the latest state of a run, if there is one."""
+    states = run.saved_states()
     return states[-1] if states else None
-
-
-def path_of(folder: Path, trainer: Trainer) -> Path:
-    """Return where the present state belongs."""
-    return folder / f"step-{trainer.global_step:08d}.ckpt"
-
-
-def _all(folder: Path) -> list[Path]:
-    """Return the states in a folder, the latest last."""
-    return sorted(folder.glob("step-*.ckpt"))
 
 
 def _validates(trainer: Trainer, batch_idx: int) -> bool:

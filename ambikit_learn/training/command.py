@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import sys
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +19,10 @@ from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 from lightning.pytorch.loggers import Logger, TensorBoardLogger, WandbLogger
 
-from ambikit import InputError
+from ambikit import InputError, checks
 from ambikit_learn._files import atomic_write
 from ambikit_learn._threads import leave_cores
-from ambikit_learn.models.run import save_run
+from ambikit_learn.models.run import RunFolder, save_run
 from ambikit_learn.training import checkpoints
 from ambikit_learn.training.checkpoints import Checkpoints, Stopped, WholeFiles
 from ambikit_learn.training.data import AlignmentData
@@ -30,21 +30,38 @@ from ambikit_learn.training.failures import one_line
 from ambikit_learn.training.metrics import MetricsTable, Throughput
 from ambikit_learn.training.module import AlignmentModule
 from ambikit_learn.training.progress import Bar, Lines
+from ambikit_learn.training.settings import SHORT, TRAINER, expand
 
-_SHORT = {"--data": "--data.path", "--out": "--trainer.default_root_dir"}
 _MAY_CHANGE = {"path", "workers", "learning_rate", "weight_decay", "compile"}
 """Settings of model and data that a run may be gone on with in another way."""
 
 
-def fit_main(arguments: Sequence[str]) -> None:
-    """Train as a configuration says; the same command again goes on from the last checkpoint.
+def fit(
+    config: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
+    data: str | os.PathLike[str] | None = None,
+    out: str | os.PathLike[str] | None = None,
+    *,
+    settings: Mapping[str, Any] | None = None,
+) -> Path:
+    """Train as a configuration says; the same call again resumes from the last checkpoint.
 
     Parameters
     ----------
-    arguments : sequence of str
-        ``--config FILE`` (a path, or the name of a packaged variant), ``--data PREPARED``,
-        ``--out RUN`` and any dotted override such as ``--model.learning_rate 1e-4``;
-        ``--print_config`` shows them all.
+    config : str, path or sequence of such
+        A packaged variant by its name, such as ``avsa_foa_iv`` or ``paper/avsa_foa_iv``, or a YAML
+        file. Of several, later ones change earlier ones.
+    data : str or path, optional
+        Prepared folder, or ``world:PRESET`` to render scenes without files; by default as the
+        configuration says.
+    out : path, optional
+        Folder of the run; by default ``runs/`` and the name of the configuration.
+    settings : mapping, optional
+        Any other setting by its dotted name, such as ``{"model.learning_rate": 1e-4}``.
+
+    Returns
+    -------
+    Path
+        The folder of the run, which holds the model: see `load_run`.
 
     Raises
     ------
@@ -57,23 +74,75 @@ def fit_main(arguments: Sequence[str]) -> None:
         If another rank is gone.
     SystemExit
         With 143 if stopped by SIGTERM and 130 if by Ctrl-C, after saving.
+
+    Examples
+    --------
+    One step on four rendered scenes:
+
+    >>> import tempfile
+    >>> from ambikit_learn import fit, load_run
+    >>> few = {"data.batch_size": 4, "data.workers": 0, "data.validation_clips": 0}
+    >>> run = tempfile.mkdtemp()
+    >>> folder = fit("avc_foa_iv", "world:easy", run, settings=few | {"trainer.max_steps": 1})
+    4 clips in ...
+    >>> load_run(folder).dim
+    128
+    """
+    names = [config] if isinstance(config, str | os.PathLike) else config
+    given = {"data": data, "out": out, **(settings or {})}
+    return fit_main(
+        [f"--config={os.fspath(name)}" for name in names]
+        + [f"--{name}={_written(value)}" for name, value in given.items() if value is not None]
+    )
+
+
+def _written(value: Any) -> str:
+    """Return a value as it is given on the command line."""
+    return str(value) if isinstance(value, str | os.PathLike) else json.dumps(value)
+
+
+def fit_main(arguments: Sequence[str]) -> Path:
+    """Train as the arguments of the command say, and return the folder of the run.
+
+    Parameters
+    ----------
+    arguments : sequence of str
+        ``--config FILE`` (a path, or the name of a packaged variant), ``--data PREPARED``,
+        ``--out RUN`` and any dotted override such as ``--model.learning_rate 1e-4``;
+        ``--print_config`` shows them all.
+
+    Raises
+    ------
+    InputError, FileNotFoundError, ConnectionError, SystemExit
+        As for `fit`.
     """
     with _quiet():
-        command = _Command(_expand(arguments))
+        command = _Command(expand(arguments))
     _refuse_other_settings(command)
     command.save_config()
     try:
-        fit(command.trainer, command.model, command.datamodule)
+        train(command.trainer, command.model, command.datamodule)
     except Stopped as stop:
-        print(
-            f"stopped after step {stop.step}: the same command goes on from there", file=sys.stderr
-        )
+        print(f"stopped after step {stop.step}: the same command resumes there", file=sys.stderr)
         raise SystemExit(128 + stop.signal) from None
     if command.trainer.is_global_zero:
         print(command.throughput.summary())
+    return Path(command.trainer.default_root_dir)
 
 
-def fit(trainer: Trainer, module: AlignmentModule, data: AlignmentData) -> Path:
+def run_settings(checkpoint_every: int = 100, wandb: str | None = None) -> None:
+    """Declare the settings of a run beside those of model, data and trainer.
+
+    Parameters
+    ----------
+    checkpoint_every : int
+        Steps between checkpoints.
+    wandb : str, optional
+        Project of Weights & Biases to log to as well; WANDB_MODE=offline keeps it here.
+    """
+
+
+def train(trainer: Trainer, module: AlignmentModule, data: AlignmentData) -> Path:
     """Train to the trainer's `max_steps`, from the last checkpoint if there is one, and export.
 
     Returns
@@ -93,10 +162,10 @@ def fit(trainer: Trainer, module: AlignmentModule, data: AlignmentData) -> Path:
         raise InputError(f"trainer.max_steps must be at least 1, got {trainer.max_steps}")
     leave_cores(data.workers)
     run = Path(trainer.default_root_dir)
-    last = checkpoints.newest(_states(run))
+    last = checkpoints.newest(RunFolder(run))
     with _quiet(), one_line():
         trainer.fit(module, datamodule=data, ckpt_path=last, weights_only=True)
-        checkpoints.save(trainer, _states(run))
+        checkpoints.save(trainer, RunFolder(run))
     if trainer.is_global_zero:
         save_run(module.model, run)
     return run
@@ -141,15 +210,7 @@ class _Command(LightningCLI):
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         """Link what two parts must agree on."""
-        parser.add_argument(
-            "--checkpoint_every", type=int, default=100, help="Steps between checkpoints."
-        )
-        parser.add_argument(
-            "--wandb",
-            type=str | None,
-            default=None,
-            help="Project of Weights & Biases to log to as well; WANDB_MODE=offline keeps it here.",
-        )
+        parser.add_function_arguments(run_settings, as_group=False)
         parser.link_arguments("seed_everything", "data.seed")
         parser.link_arguments("seed_everything", "model.seed")
         parser.link_arguments("data.frames", "model.frames")
@@ -162,7 +223,7 @@ class _Command(LightningCLI):
             self.config = parser.parse_args(args)
         except jsonargparse.ArgumentError as error:
             text = " ".join(str(error).split())
-            for short, option in _SHORT.items():
+            for short, option in SHORT.items():
                 text = text.replace(option.removeprefix("--"), short)
             raise InputError(f"{text}; fit --print_config shows every setting") from None
 
@@ -176,8 +237,8 @@ class _Command(LightningCLI):
             callbacks.append(Bar() if sys.stdout.isatty() else Lines())
         # What is measured at a step is on disk before the state after it is
         callbacks += [
-            MetricsTable(run / "metrics.csv"),
-            Checkpoints(_states(run), self.config["checkpoint_every"]),
+            MetricsTable(RunFolder(run).metrics),
+            Checkpoints(RunFolder(run), self.config["checkpoint_every"]),
         ]
         kwargs["enable_checkpointing"] = settings["enable_checkpointing"] or False
         kwargs["plugins"] = [*_listed(settings["plugins"]), WholeFiles()]
@@ -198,21 +259,14 @@ class _Command(LightningCLI):
     def save_config(self) -> None:
         """Write the settings into the run folder."""
         if self.trainer.is_global_zero:
-            with atomic_write(Path(self.trainer.default_root_dir) / "config.yaml") as path:
+            run = RunFolder(Path(self.trainer.default_root_dir))
+            with atomic_write(run.settings) as path:
                 path.write_text(self.parser.dump(self.config))
 
 
 def _trainer_defaults() -> dict[str, Any]:
     """Return the trainer's defaults: steps rather than epochs, and the ranks torchrun started."""
-    defaults: dict[str, Any] = {
-        "max_steps": 500,
-        "val_check_interval": 50,
-        "check_val_every_n_epoch": None,
-        "log_every_n_steps": 10,
-        "num_sanity_val_steps": 0,
-        "use_distributed_sampler": False,
-        "enable_model_summary": False,
-    }
+    defaults = dict(TRAINER)
     ranks = int(os.environ.get("WORLD_SIZE", 1))
     if ranks > 1:
         local = int(os.environ.get("LOCAL_WORLD_SIZE", ranks))
@@ -220,50 +274,10 @@ def _trainer_defaults() -> dict[str, Any]:
     return defaults
 
 
-def _expand(arguments: Sequence[str]) -> list[str]:
-    """Spell out short options and packaged names, configurations before their overrides."""
-    names: list[str] = []
-    others: list[str] = []
-    rest = iter(arguments)
-    for argument in rest:
-        option, equals, value = argument.partition("=")
-        if option in ("--config", "-c"):
-            names.append(value if equals else next(rest, ""))
-        else:
-            others.append(_SHORT.get(option, option) + equals + value)
-    paths = [f"--config={_config(name)}" for name in names]
-    parts = [Path(name).stem if Path(name).is_file() else name for name in names]
-    run = "-".join(part.removesuffix(".yaml").replace("/", "-") for part in parts) or "run"
-    return [f"--trainer.default_root_dir=runs/{run}", *paths, *others]
-
-
-def _config(name: str) -> str:
-    """Return the path of a configuration: a file, or a packaged one by its name."""
-    if Path(name).is_file():
-        return name
-    folder = Path(str(resources.files("ambikit_learn") / "configs"))
-    packaged = {
-        str(path.relative_to(folder).with_suffix("")): path for path in folder.rglob("*.yaml")
-    }
-    path = packaged.get(name.removesuffix(".yaml"))
-    if path is None:
-        raise InputError(
-            f"no configuration {name!r}: give a file, or one of {', '.join(sorted(packaged))}"
-        )
-    return str(path)
-
-
-def _states(run: Path) -> Path:
-    """Return where the training states of a run lie."""
-    return run / "checkpoints"
-
-
 def _wandb(project: str, run: Path) -> Logger:
     """Return a logger to a project of Weights & Biases."""
-    try:
-        return WandbLogger(project=project, name=run.name, save_dir=run)
-    except ModuleNotFoundError:
-        raise InputError("--wandb needs a package that is not there: pip install wandb") from None
+    checks.package("wandb", "--wandb needs")
+    return WandbLogger(project=project, name=run.name, save_dir=run)
 
 
 def _listed(given: Any) -> list[Any]:
@@ -276,10 +290,11 @@ def _listed(given: Any) -> list[Any]:
 def _refuse_other_settings(command: _Command) -> None:
     """Refuse to go on with a run whose model or data were set otherwise."""
     run = Path(command.trainer.default_root_dir)
-    if not (checkpoints.newest(_states(run)) and (run / "config.yaml").is_file()):
+    settings = RunFolder(run).settings
+    if not (checkpoints.newest(RunFolder(run)) and settings.is_file()):
         return
     try:
-        before = command.parser.parse_path(run / "config.yaml")
+        before = command.parser.parse_path(settings)
     except jsonargparse.ArgumentError as error:
         raise InputError(
             f"{run} holds a run of another version ({' '.join(str(error).split())}): give another "

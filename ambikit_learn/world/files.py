@@ -76,7 +76,7 @@ class Settings:
 def render_world(
     out: str | Path,
     *,
-    clips: int,
+    clips: int = 100,
     seed: int = 0,
     preset: str = "standard",
     duration: float = 6.0,

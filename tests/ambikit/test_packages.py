@@ -27,6 +27,7 @@ def without(package: str, code: str) -> subprocess.CompletedProcess[str]:
             ModuleNotFoundError("No module named 'torch.nn'", name="torch.nn"),
             ["torch", "'ambikit[learn]'"],
         ),
+        (ModuleNotFoundError("No module named 'wandb'", name="wandb"), ["pip install wandb"]),
         (
             ImportError("libGL.so.1: cannot open shared object file: No such file or directory"),
             ["libGL.so.1", "apt-get install libgl1"],

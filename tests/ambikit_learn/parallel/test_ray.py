@@ -196,7 +196,7 @@ class TestArguments:
 
     def test_ray_is_not_installed(self, source, tmp_path, monkeypatch):
         monkeypatch.setitem(sys.modules, "ray", None)
-        with pytest.raises(InputError, match=r"pip install ambikit\[ray\]"):
+        with pytest.raises(InputError, match=r"pip install 'ambikit\[ray\]'"):
             prepare(source, tmp_path / "out", engine="ray")
 
     @pytest.mark.parametrize(

@@ -3,7 +3,6 @@ from __future__ import annotations
 import csv
 import json
 import re
-import sys
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -15,13 +14,14 @@ from lightning.pytorch import Trainer
 
 from ambikit import InputError
 from ambikit_learn.data.items import Item
-from ambikit_learn.models.run import load_run
+from ambikit_learn.models.run import RunFolder, load_run
 from ambikit_learn.training.checkpoints import newest
 from ambikit_learn.training.command import fit_main
 from ambikit_learn.training.data import AlignmentData
 from ambikit_learn.training.module import AlignmentModule
+from ambikit_learn.training.settings import variants
 
-CONFIGS = Path(sys.modules["ambikit_learn"].__file__).parent / "configs"
+TINY = [name for name in variants() if "/" not in name and name != "released"]
 QUICK = [
     "--data.batch_size=4",
     "--data.workers=0",
@@ -84,7 +84,7 @@ def test_a_run_leaves_everything_one_needs(finished):
     assert model.net.settings["objective"] == "avc"
     assert model.front_end.kind == "foa_iv"
     assert yaml.safe_load((finished / "config.yaml").read_text())["data"]["batch_size"] == 4
-    assert newest(finished / "checkpoints").name == "step-00000006.ckpt"
+    assert newest(RunFolder(finished)).name == "step-00000006.ckpt"
     assert list((finished / "tensorboard").glob("events*"))
     table = rows(finished)
     assert {"train/loss", "val/loss", "val/ret4", "speed/clips_per_second", "speed/data_wait"} <= (
@@ -171,9 +171,7 @@ def test_print_config_shows_every_setting(capsys):
     assert shown["data"]["strategy"] == "objects"
 
 
-@pytest.mark.parametrize(
-    "name", sorted({path.name for path in CONFIGS.glob("*.yaml")} - {"released.yaml"})
-)
+@pytest.mark.parametrize("name", TINY)
 def test_every_packaged_variant_fits(name, prepared, tmp_path):
     once = ["--trainer.max_steps=1", "--data.validation_clips=0", "--trainer.logger=false"]
     run_fit(prepared, tmp_path / "run", "--config", name, *once)
@@ -193,34 +191,105 @@ def test_rendered_scenes_are_learned_from_without_files(name, tmp_path):
     assert data["path"] == "world:standard"
 
 
-PAPER = sorted((CONFIGS / "paper").glob("*.yaml"))
-
-
-@pytest.mark.parametrize("path", PAPER, ids=[path.stem for path in PAPER])
-def test_paper_variants_are_those_of_tiny_with_the_published_settings(path, capsys):
+def resolved(capsys, name: str) -> dict:
     with pytest.raises(SystemExit):
-        fit_main(["--config", f"paper/{path.stem}", "--print_config"])
-    shown = yaml.safe_load(capsys.readouterr().out)
-    tiny = yaml.safe_load((CONFIGS / path.name).read_text())
-    for part, name in (("model", "objective"), ("model", "kind"), ("model", "alignment")):
-        usual = {"kind": "logmel", "alignment": "rotate"}.get(name)
-        assert shown[part][name] == tiny[part].get(name, usual)
-    assert shown["data"]["strategy"] == tiny["data"].get("strategy", "random")
-    model, data = shown["model"], shown["data"]
-    assert (model["preset"], model["optimizer"], model["schedule"]) == ("paper", "adam", "constant")
-    assert (model["learning_rate"], model["weight_decay"], model["warmup_steps"]) == (1e-4, 1e-5, 0)
-    assert data["views"] * data["batch_size"] == 112
-    assert (data["frames"], data["picture_rate"], data["size"]) == (8, 16.0, 112)
+        fit_main(["--config", name, "--print_config"])
+    shown: dict = yaml.safe_load(capsys.readouterr().out)
+    return shown
+
+
+# What the variants of a size and task have in common, beside the defaults of the code.
+PAPER = {
+    "model.preset": "paper",
+    "model.optimizer": "adam",
+    "model.learning_rate": 1e-4,
+    "model.weight_decay": 1e-5,
+    "model.warmup_steps": 0,
+    "model.schedule": "constant",
+    "data.sampling": "videos",
+    "data.frames": 8,
+    "data.picture_rate": 16.0,
+    "data.size": 112,
+    "data.colour_jitter": 0.4,
+    "data.gain_jitter": 0.9,
+    "data.workers": 8,
+    "trainer.precision": "bf16-mixed",
+    "trainer.log_every_n_steps": 50,
+    "trainer.val_check_interval": 1000,
+    "checkpoint_every": 1000,
+}
+WORLD = {"model.temperature": 0.15, "data.path": "world:standard"}
+SIZES = {
+    "avc": {"data.views": 1, "data.batch_size": 128, "trainer.max_steps": 150},
+    "avsa": {"data.views": 4, "data.batch_size": 32, "trainer.max_steps": 500},
+    "paper/avc": PAPER | {"data.views": 1, "data.batch_size": 112, "trainer.max_steps": 64371},
+    "paper/avsa": PAPER | {"data.views": 4, "data.batch_size": 28, "trainer.max_steps": 257485},
+    "world/avc": WORLD
+    | {
+        "model.negatives": "other_clips",
+        "data.views": 4,
+        "data.batch_size": 32,
+        "data.validation_clips": 0,
+        "trainer.max_steps": 120,
+    },
+    "world/avsa": WORLD
+    | {
+        "data.views": 6,
+        "data.batch_size": 20,
+        "trainer.max_steps": 3300,
+        "trainer.val_check_interval": 1100,
+    },
+}
+VARIANTS = {
+    "baseline": {},
+    "beamform": {"model.alignment": "beamform"},
+    "beamform_yolo": {"model.alignment": "beamform", "data.strategy": "objects"},
+    "foa_iv": {"model.kind": "foa_iv"},
+    "foa_iv_yolo": {"model.kind": "foa_iv", "data.strategy": "objects"},
+    "foa_yolo": {"data.strategy": "objects"},
+}
+RELEASED = {
+    "model.rotation": "released",
+    "model.negatives": "released",
+    "data.spacing": 0.0,
+    "data.mirror": "video",
+}
+
+
+def test_all_variants_are_there_at_all_sizes():
+    names = {f"{size}_{variant}" for size in SIZES for variant in VARIANTS}
+    assert set(variants()) == names | {"released"}
     # 50 epochs of the published length
-    clips = shown["trainer"]["max_steps"] * data["batch_size"]
-    assert clips == pytest.approx(50 * 144_192, rel=1e-5)
-    assert shown["trainer"]["precision"] == "bf16-mixed"
+    for size in ("paper/avc", "paper/avsa"):
+        clips = SIZES[size]["trainer.max_steps"] * SIZES[size]["data.batch_size"]
+        assert clips == pytest.approx(50 * 144_192, rel=1e-5)
 
 
-def test_every_variant_is_there_at_both_sizes():
-    tiny = {path.name for path in CONFIGS.glob("*.yaml")} - {"released.yaml"}
-    assert tiny == {path.name for path in PAPER}
-    assert len(tiny) == 12
+@pytest.mark.parametrize(
+    "name", [name for name in variants() if "yolo" in name or "baseline" in name] + ["released"]
+)
+def test_a_composed_configuration_is_the_whole_one(name, capsys):
+    """Against the settings written out: what differs from the defaults, and nothing else."""
+    size, _, variant = name.partition("_")
+    expected = RELEASED
+    if name != "released":
+        task = size.rpartition("/")[2]
+        expected = {"model.objective": task} | SIZES[size] | VARIANTS[variant]
+    with pytest.raises(SystemExit):
+        fit_main(["--print_config"])
+    usual = flat(yaml.safe_load(capsys.readouterr().out))
+    usual["trainer.default_root_dir"] = f"runs/{name.replace('/', '-')}"
+    assert flat(resolved(capsys, name)) == usual | expected
+
+
+def flat(settings: dict, prefix: str = "") -> dict:
+    found = {}
+    for name, value in settings.items():
+        if isinstance(value, dict):
+            found |= flat(value, f"{prefix}{name}.")
+        else:
+            found[prefix + name] = value
+    return found
 
 
 @pytest.mark.slow

@@ -16,7 +16,7 @@ from ambikit_learn.models.run import load_run
 from ambikit_learn.prepare.command import prepare
 from ambikit_learn.pretext.contrast import Agreement
 from ambikit_learn.training.batches import StreamDataset
-from ambikit_learn.training.command import fit
+from ambikit_learn.training.command import train
 from ambikit_learn.training.data import AlignmentData
 from ambikit_learn.training.module import AlignmentModule
 
@@ -71,7 +71,7 @@ def overfit(shards: Path, run: Path, steps: int, views: int, **model: Any) -> Ag
     )
     options: dict[str, Any] = {"views": views, "batch_size": 2 * SPANS, "workers": 0}
     data = FewSpans(str(shards), validation_clips=0, **options)
-    fit(trainer, AlignmentModule(kind="foa_iv", **model), data)
+    train(trainer, AlignmentModule(kind="foa_iv", **model), data)
     batch = default_collate(data.training_set.dataset.items)
     with torch.no_grad():
         return load_run(run)(*(batch[k] for k in ("video", "sound", "azimuth", "elevation")))

@@ -14,7 +14,7 @@ import torch
 
 from ambikit import InputError
 from ambikit_learn.models.alignment import build_model
-from ambikit_learn.models.run import load_run
+from ambikit_learn.models.run import RunFolder, load_run
 from ambikit_learn.networks.presets import PRESETS
 from ambikit_learn.training.checkpoints import newest
 from ambikit_learn.training.command import fit_main
@@ -125,8 +125,8 @@ def test_sigterm_saves_and_the_same_command_goes_on(small_shards, tmp_path, thro
     process.send_signal(signal.SIGTERM)
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 143, errors
-    assert "the same command goes on from there" in errors
-    last = newest(run / "checkpoints")
+    assert "the same command resumes there" in errors
+    last = newest(RunFolder(run))
     assert last is not None
     step = torch.load(last, weights_only=True)["global_step"]
     assert 5 <= step < 16
@@ -159,11 +159,11 @@ def test_a_loss_that_is_not_finite_keeps_the_last_good_state(small_shards, tmp_p
     more = [*usual, "--trainer.max_steps=6", "--checkpoint_every=1"]
     with pytest.raises(InputError, match=r"became nan at step 3: with a lower --model.learn"):
         fit_main(options(small_shards, run, *more, "--model.learning_rate=1e30"))
-    last = newest(run / "checkpoints")
+    last = newest(RunFolder(run))
     assert last is not None
     assert last.name == "step-00000002.ckpt"
     fit_main(options(small_shards, run, *more, "--model.learning_rate=1e-4"))
-    state = torch.load(newest(run / "checkpoints"), weights_only=True)
+    state = torch.load(newest(RunFolder(run)), weights_only=True)
     assert state["global_step"] == 6
     assert state["optimizer_states"][0]["param_groups"][0]["lr"] == 1e-4
     assert all(row["train/loss"] != "nan" for row in learned(run))
@@ -193,7 +193,7 @@ def test_a_damaged_checkpoint_is_named(small_shards, tmp_path):
     run = tmp_path / "run"
     settings = options(small_shards, run, "--trainer.max_steps=2", "--data.validation_clips=0")
     fit_main(settings)
-    last = newest(run / "checkpoints")
+    last = newest(RunFolder(run))
     assert last is not None
     last.write_bytes(last.read_bytes()[:-1000])
     with pytest.raises(InputError, match=r"step-00000002\.ckpt is damaged.*delete it"):
@@ -263,7 +263,7 @@ def test_running_out_of_memory_is_one_line_and_keeps_the_checkpoint(small_shards
         patch.setattr(AlignmentModule, "forward", greedy)
         with pytest.raises(InputError, match="out of memory"):
             fit_main([*settings, "--trainer.max_steps=2"])
-    assert newest(run / "checkpoints").name == "step-00000001.ckpt"
+    assert newest(RunFolder(run)).name == "step-00000001.ckpt"
 
 
 def test_dropout_is_on_in_paper():
