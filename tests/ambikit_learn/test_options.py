@@ -31,11 +31,12 @@ def one_line(capfd, *arguments: str) -> str:
 def seen(monkeypatch):
     """What a command passes on to the function that does its work."""
     calls = []
-    for command in cli.COMMANDS.values():
-        module, _, name = command.work.partition(":")
+    places = [command.work.partition(":") for command in cli.COMMANDS.values()]
+    # All before the first is replaced, since some import from others
+    modules = [importlib.import_module(module) for module, _, _ in places]
+    for module, (_, _, name) in zip(modules, places, strict=True):
         if "." not in name:
-            there = importlib.import_module(module)
-            monkeypatch.setattr(there, name, lambda *args, **options: calls.append(options) or [])
+            monkeypatch.setattr(module, name, lambda *args, **options: calls.append(options) or [])
     return calls
 
 
