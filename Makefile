@@ -71,7 +71,7 @@ dist: environment
 release: environment
 	$(BIN)/python tools/release.py $(VERSION)
 
-# Peers need an older numpy than ambikit. Without them the rest is measured all the same.
+# Peers need an older numpy than ambikit. Without them, the other measurements still run.
 $(PEERS)/bin/python:
 	$(PYTHON) -m venv $(PEERS)
 	$(PEERS)/bin/python -m pip install --quiet -r benchmarks/peers.txt || rm -rf $(PEERS)

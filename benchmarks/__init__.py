@@ -1,1 +1,1 @@
-"""How fast ambikit is, next to copying memory and next to others: `make bench`."""
+"""Benchmarks of ambikit relative to copying memory, and of other libraries: `make bench`."""

@@ -1,6 +1,6 @@
 """Run the suite: `make bench`, or python -m benchmarks [--peers PYTHON].
 
-Each contender works in a process of its own, one after the other; results go to
+Each contender runs in a separate process, one after the other. Results are written to
 benchmarks/results and into docs/benchmarks.md.
 """
 
@@ -33,7 +33,7 @@ PEERS = ("with_spaudiopy", "with_sap", "dcase")
 
 
 def main() -> None:
-    """Measure everything, write it down and print it."""
+    """Measure everything, and write and print the results."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--peers", default="", help="a Python that has the peers installed")
     peers = parser.parse_args().peers
@@ -59,7 +59,7 @@ def main() -> None:
 
 
 def run(python: str, name: str) -> tuple[list[dict[str, Any]], str]:
-    """Return the results of a module of tasks, and why the rest is missing."""
+    """Return the results of a module of tasks, and the reason if they are missing."""
     print(f"measuring {name} ...", file=sys.stderr, flush=True)
     command = [python, "-W", "ignore", "-m", "benchmarks.worker", name]
     done = subprocess.run(command, cwd=HERE.parent, capture_output=True, text=True)
@@ -83,7 +83,7 @@ def agreement(peers: str) -> dict[str, float]:
 
 
 def machine(peers: str) -> dict[str, Any]:
-    """Return where and with what this is measured."""
+    """Return the machine and the versions with which this is measured."""
     commit = subprocess.run(
         ["git", "describe", "--always", "--dirty", "--exclude=*"],
         cwd=HERE,
@@ -119,7 +119,7 @@ def save(outcome: dict[str, Any]) -> None:
 
 
 def _version(name: str) -> str:
-    """Return the version of a package, if it is there."""
+    """Return the version of a package, if it is installed."""
     try:
         return version(name)
     except PackageNotFoundError:

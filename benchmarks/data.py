@@ -1,8 +1,8 @@
-"""Measure the way of data: python -m benchmarks.data [--clips N].
+"""Measure preparation and reading of clips: python -m benchmarks.data [--clips N].
 
-Clips are rendered, prepared in several ways and read back, each in a process of its own.
-Preparation is counted in CPU time. Reading is counted in CPU time without workers and by the clock
-with two, which needs an idle machine.
+Clips are rendered, prepared in several ways and read back, each in a separate process. Preparation
+is measured in CPU time. Reading is measured in CPU time without workers, and in elapsed time with
+two, which requires an idle machine.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ READ = {
 """Samples to read, as options of `AlignmentDataset`."""
 
 GOALS = {"coded": 12.0, "copied": 60.0, "48 px, 3 frames": 60.0, "112 px, 8 frames": 20.0}
-"""Times real time of a core, and samples a second with two workers, that each is to reach."""
+"""Goals: multiples of real time on one core, and samples per second with two workers."""
 MEGABYTES = 1000.0
 ITEMS = 80
 
@@ -106,7 +106,7 @@ def render(out: Path, clips: int) -> None:
 
 
 def prepare_all(source: Path, out: Path, options: dict[str, Any]) -> dict[str, float]:
-    """Prepare the clips in this process; return its CPU time, what it wrote and its memory."""
+    """Prepare the clips in this process; return its CPU time, the bytes written and its memory."""
     from ambikit_learn.prepare.command import prepare
 
     start = time.process_time()
@@ -139,7 +139,7 @@ def read(root: Path, options: dict[str, Any], workers: int) -> dict[str, float]:
 
 
 def peak(who: int) -> float:
-    """Return the most memory that this process, or one of its ended children, has held."""
+    """Return the peak memory of this process, or of one of its ended children."""
     return resource.getrusage(who).ru_maxrss / 1e3
 
 

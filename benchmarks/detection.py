@@ -1,13 +1,14 @@
 """Measure detection on the sphere: ``python -m benchmarks.detection [--data FOLDER]``.
 
-Each way of looking (`ambikit_learn.detection.views.MODES`) is shown frames of which the directions
-of the objects are known. A find is right within 8° of an object that has no other find.
+Each mode (`ambikit_learn.detection.views.MODES`) is measured on frames in which the directions of
+the objects are known. A detection is right within 8° of an object without another detection.
 
 - rendered, decoded: clips of the procedural world's preset ``standard``, read from their files;
-- rendered, to 80° high: frames of the same with objects anywhere; both with the packaged detector;
+- rendered, to 80° high: frames of the same preset with objects anywhere; both with the packaged
+  detector;
 - photographs pasted into blurred rooms (`benchmarks.pasted`), with YOLO11n;
-- band: the people of a real clip, ten frames, and living room: four things of a real photograph, by
-  eye, with YOLO11n. There are other things in the room, so it has no precision.
+- band: the people in ten frames of a real clip, and living room: four objects of a real photograph,
+  labelled by eye, with YOLO11n. The room holds other objects, so precision is not measured.
 """
 
 from __future__ import annotations
@@ -66,7 +67,7 @@ def main() -> None:
 
 
 def measure(name: str, scenes: Scenes, detector: str, *, everything: bool = True) -> None:
-    """Print a row for each way of looking; `everything` in the scenes is known, or not."""
+    """Print a row for each mode; `everything`: all objects of the scenes are known."""
     for way in WAYS:
         yolo = load_detector(f"{detector}mode={way}")
         yolo.detect(scenes[0][0][None])
@@ -82,7 +83,7 @@ def measure(name: str, scenes: Scenes, detector: str, *, everything: bool = True
 
 
 def summary(result: Matches) -> list[str]:
-    """Return the cells that tell what was found."""
+    """Return the cells of recall, precision and errors."""
     objects, error = result.objects, result.error[result.hit]
     seam = np.abs(objects.azimuth) + objects.width / 2 > 180
     parts = [result.hit, result.named, result.hit[seam], result.hit[np.abs(objects.elevation) > 45]]
@@ -92,7 +93,7 @@ def summary(result: Matches) -> list[str]:
 
 
 def decoded(count: int) -> Scenes:
-    """Return a frame each of rendered clips, as a reader gets it."""
+    """Return one frame of each rendered clip, as read from its file."""
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
         render_world(root, clips=count, seed=1, duration=0.5, frame_size=(320, 640), workers=0)
@@ -119,7 +120,7 @@ def photographs(count: int, data: Path | None) -> Scenes:
 
 
 def band(data: Path) -> Scenes:
-    """Return a frame a second of the band, and where its people stand."""
+    """Return one frame per second of the band, and the directions of its people."""
     frames = read_frames(data / "yt360/video/kqAZkf5Odyw-80.mp4", rate=1.0, duration=10.0)
     return [(frame, _known(BAND)) for frame in frames]
 
@@ -131,7 +132,7 @@ def living_room(data: Path) -> Scenes:
 
 
 def _known(things: Sequence[tuple[str, float, float]]) -> Boxes:
-    """Boxes of known directions; their size is not looked at."""
+    """Return boxes at known directions; their size is not used."""
     label, azimuth, elevation = zip(*things, strict=True)
     ones = np.ones(len(things))
     return Boxes(np.array(azimuth), np.array(elevation), 20 * ones, 20 * ones, ones, label)

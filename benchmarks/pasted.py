@@ -1,9 +1,9 @@
 """Photographed objects pasted at known directions into blurred rooms.
 
-The photographs are those that come with ultralytics and (if installed) scikit-image, and, where
-there is a folder of test data, cut-outs of two real 360° pictures: few, and chosen since YOLO11n
-knows each when it looks straight at it from 20° on. The rooms are rendered, and blurred so that it
-finds nothing in them. So this measures what the sphere costs, not what a detector knows.
+The photographs are those of ultralytics and (if installed) scikit-image, and, if there is a folder
+of test data, cut-outs of two real 360° pictures. They are few, and chosen because YOLO11n detects
+each of them in a direct view from a size of 20° on. The rooms are rendered, and blurred so that it
+detects nothing in them. This measures what the sphere costs, not what a detector has learned.
 """
 
 from __future__ import annotations
@@ -26,15 +26,15 @@ from ambikit_learn.world.pictures import render_room
 Frames = npt.NDArray[np.uint8]
 
 MARGIN = 1.15
-"""Cut-outs are so much larger than their objects."""
+"""Size of cut-outs relative to their objects."""
 SIZES = (20.0, 45.0)
 """Longer sides of pasted objects, in degrees."""
 HIGHEST = 70.0
 APART = 50.0
 BLUR = (15.0, 15.0, 0.0)
-"""Of rooms, in pixels down, across and between colours."""
+"""Blur of the rooms in pixels: vertical, horizontal, and between colours."""
 SOFT = 0.06
-"""Share of a cut-out at its edge that fades into the room."""
+"""Fraction of a cut-out that fades into the room at its edges."""
 
 PACKAGED = {
     "ultralytics/assets/bus.jpg": [
@@ -64,7 +64,7 @@ class Cutout(NamedTuple):
 
 
 def cutouts(data: Path | None) -> list[Cutout]:
-    """Cut objects out of the photographs that are there."""
+    """Cut objects out of the available photographs."""
     found = []
     for name, objects in PACKAGED.items():
         package, _, rest = name.partition("/")
@@ -101,7 +101,7 @@ def scene(
 
 
 def _directions(rng: np.random.Generator, count: int) -> list[tuple[float, float]]:
-    """Draw directions that keep their distance: a third each on the seam, high or low, anywhere."""
+    """Draw spaced directions: a third each on the seam, high or low, and anywhere."""
     chosen: list[tuple[float, float]] = []
     while len(chosen) < count:
         azimuth = (180.0, rng.uniform(-180, 180), rng.uniform(-180, 180))[len(chosen) % 3]
@@ -139,7 +139,7 @@ def _paste(
     wide: float,
     high: float,
 ) -> None:
-    """Put a picture before a frame, on the plane that touches the sphere at a direction."""
+    """Paste a picture into a frame, on the tangent plane at a direction."""
     rows, columns, _ = frame.shape
     a, e = pixel_to_direction(
         (np.arange(columns) + 0.5) / columns, (np.arange(rows)[:, None] + 0.5) / rows
@@ -149,7 +149,7 @@ def _paste(
     inside = (rays[..., 0] > 0) & (np.abs(across) < 1) & (np.abs(up) < 1)
     edge = (1 - np.maximum(np.abs(across), np.abs(up))[inside]) / SOFT
     height, width, _ = picture.shape
-    # Finer than the frame it would alias.
+    # A picture finer than the frame would alias.
     blur = max(round(height / (2 * np.rad2deg(np.arctan(high)) * rows / 180)), 1)
     places = [(1 - up[inside]) / 2 * height - 0.5, (1 - across[inside]) / 2 * width - 0.5]
     for k in range(3):

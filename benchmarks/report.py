@@ -20,12 +20,12 @@ GOALS = {
     "diffuseness": 2.0,
     "log-mel and intensity (dcase)": 12.0,
 }
-"""Multiples of a copy that each task is to stay within."""
+"""Goals: multiples of a copy that the tasks should not exceed."""
 IMPORT_MS, COMPILED_S, CACHED_S, EXTRA_MB = 50.0, 1.5, 0.4, 16.0
 
 
 def write(report: dict[str, Any], page: Path = PAGE) -> None:
-    """Replace what lies between the marks of the page."""
+    """Replace the text between the marks of the page."""
     text = page.read_text(encoding="utf-8")
     head, rest = text.split(BEGIN)
     _, tail = rest.split(END)
@@ -45,14 +45,14 @@ def render(report: dict[str, Any]) -> str:
             _others(report["results"]),
             "### The same numbers\n",
             _agreement(report["agreement"]),
-            "### Waited for once\n",
+            "### First calls\n",
             _starts(report["starts"]),
         ]
     )
 
 
 def _machine(machine: dict[str, Any], skipped: dict[str, str]) -> str:
-    """Return where this was measured."""
+    """Return the line about the machine and the versions."""
     versions = ", ".join(f"{name} {version}" for name, version in machine["versions"].items())
     lines = [
         f"Measured on {machine['date']} at commit {machine['commit']}: {machine['processor']}, "
@@ -79,7 +79,7 @@ def _own(results: list[dict[str, Any]]) -> str:
 
 
 def _others(results: list[dict[str, Any]]) -> str:
-    """Return the table of everybody else, task by task."""
+    """Return the table of other libraries, task by task."""
     own = {r["name"]: r for r in results if r["contender"] == OWN}
     rows = [
         [
@@ -98,7 +98,7 @@ def _others(results: list[dict[str, Any]]) -> str:
 
 
 def _agreement(agreement: dict[str, float] | None) -> str:
-    """Return how far two ways to the same features lie apart."""
+    """Return the differences between two ways to the same features."""
     if agreement is None:
         return "Not compared: the baseline was not measured.\n"
     return (

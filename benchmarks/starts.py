@@ -1,4 +1,4 @@
-"""What is waited for once: imports, and the first call of a kernel. Each in fresh processes."""
+"""Times of imports and of the first call of a kernel, each measured in new processes."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Tasks, and how they are timed: beside a copy of the same array, in the same process.
+"""Tasks, and their timing: relative to a copy of the same array, in the same process.
 
-Needs numpy alone, of any version, so that peers can be timed where ambikit does not run.
+This module needs only numpy, of any version, so that peers can be timed where ambikit does not run.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ import numpy as np
 
 SAMPLES, RATE, KEYS = 2_880_000, 48000, 6001
 LEAST, MOST, SECONDS = 5, 41, 2.5
-"""Repeats of a task: so many as fit the seconds, within limits."""
+"""Limits of the number of repeats of a task, which otherwise fill the given seconds."""
 
 
 @dataclass(frozen=True)
 class Task:
-    """One way to do one thing.
+    """One implementation of one task.
 
-    `prepare` returns a function to time and the array whose copy is the measure. Of slow things
-    only a share is done; the time is then that of the whole, extrapolated.
+    `prepare` returns a function to time and the array whose copy is the unit. Of slow tasks only a
+    fraction, `share`, is done, and the time of the whole is extrapolated.
     """
 
     name: str
@@ -75,9 +75,9 @@ def sound(channels: int = 4, samples: int = SAMPLES) -> Any:
 
 
 def memory(shape: tuple[int, ...]) -> Any:
-    """Return ones in memory of its own, in large pages where the system has them.
+    """Return ones in a separate mapping of memory, in large pages where the system has them.
 
-    What numpy gives is sometimes such memory and sometimes not, and then half as fast.
+    numpy's own allocations are sometimes in large pages and sometimes not, and then half as fast.
     """
     block = mmap.mmap(-1, 4 * math.prod(shape))
     if hasattr(mmap, "MADV_HUGEPAGE"):
@@ -94,7 +94,7 @@ def motion() -> tuple[Any, Any]:
 
 
 def measure(task: Task) -> dict[str, Any]:
-    """Time a task, turn and turn about with copies."""
+    """Time a task, alternating with copies."""
     work, array = task.prepare()
     target = memory(array.shape)
 
@@ -139,7 +139,7 @@ def _quartiles(values: list[float]) -> list[float]:
 
 
 def _extra_megabytes(work: Callable[[], Any]) -> float:
-    """Return what a call allocates at its peak beyond the result that it leaves."""
+    """Return the peak allocation of a call beyond its result."""
     gc.collect()
     tracemalloc.start()
     result = work()

@@ -1,8 +1,8 @@
 """Measure training: python -m benchmarks.training --data SHARDS [--steps N] [settings of fit].
 
-``fit`` trains as its settings say, on data as they come from disk; then the same step is done on a
-batch that stays on the device, and once more as a plain loop: single precision, nothing compiled,
-no fused optimiser. On a GPU, with the published networks::
+``fit`` trains with its settings on data from disk; then the same step is repeated on a batch that
+stays on the device, and again as a plain loop: single precision, nothing compiled, no fused
+optimiser. On a GPU, with the published networks::
 
     python -m benchmarks.training --data SHARDS --steps 100 --config paper/avsa_foa_iv
 """
@@ -31,7 +31,7 @@ from benchmarks.report import table
 
 WARM_UP = 5
 GOALS = {"same step, data on the device": 0.8, "plain loop, float32": 3.0}
-"""Times their clips a second that `fit` is to reach on a GPU."""
+"""Goals on a GPU: clips per second of `fit`, relative to each of these."""
 
 
 def main() -> None:
@@ -54,7 +54,7 @@ def main() -> None:
 
 
 def fitted(data: str, run: Path, steps: int, settings: list[str]) -> tuple[float, str]:
-    """Train in a process of its own; return clips a second once under way, and its summary."""
+    """Train in a separate process; return the steady clips per second, and the summary."""
     program = "import sys; from ambikit_learn.cli import main; sys.exit(main())"
     command = [sys.executable, "-c", program, "fit", *settings]
     command += [f"--data={data}", f"--out={run}", "--data.validation_clips=0"]
@@ -69,7 +69,7 @@ def fitted(data: str, run: Path, steps: int, settings: list[str]) -> tuple[float
 
 
 def loops(config: dict[str, Any], steps: int) -> tuple[float, float]:
-    """Return clips a second of the same step, and of a plain one, on data that are there."""
+    """Return clips per second of the same step, and of a plain one, on data in memory."""
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     if device.type == "cpu":
         torch.set_num_threads(max(1, torch.get_num_threads() - config["data"]["workers"]))
@@ -92,7 +92,7 @@ def speed(
     *,
     fused: bool,
 ) -> float:
-    """Return the clips a second of a loop over one batch."""
+    """Return the clips per second of a loop over one batch."""
     module = AlignmentModule(**{**settings, "initialise_from": None}).to(device)
     kind = {"adamw": torch.optim.AdamW, "adam": torch.optim.Adam}[module.optimizer]
     optimizer = kind(module.parameters(), lr=1e-4, fused=fused)
@@ -109,7 +109,7 @@ def speed(
 
 
 def resident(module: AlignmentModule, data: dict[str, Any], device: torch.device) -> Item:
-    """Return a batch of noise on the device, of the shapes that loaders give."""
+    """Return a batch of noise on the device, in the shapes of the loaders."""
     clips, views, size = data["batch_size"], data["views"], data["size"]
     mel = module.model.front_end.mel
     samples = round(data["span"] * module.model.front_end.source_rate)
@@ -132,7 +132,7 @@ def resident(module: AlignmentModule, data: dict[str, Any], device: torch.device
 
 
 def seconds(step: Callable[[], None], steps: int, device: torch.device) -> float:
-    """Return how long so many steps take, after some to warm up."""
+    """Return the duration of a number of steps, after some to warm up."""
     for _ in range(WARM_UP):
         step()
     if device.type == "cuda":

@@ -1,4 +1,4 @@
-"""Tasks of spherical-array-processing, in the shapes that it takes."""
+"""Tasks of spherical-array-processing, in the shapes that it requires."""
 
 from __future__ import annotations
 

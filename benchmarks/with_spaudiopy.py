@@ -1,4 +1,4 @@
-"""Tasks of spaudiopy, in the shapes that it takes."""
+"""Tasks of spaudiopy, in the shapes that it requires."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ TASKS = Registry()
 Prepared = tuple[Callable[[], Any], Any]
 WHO = "spaudiopy"
 SHORT = 0.25
-"""Seconds of its intensity, which is a loop over samples."""
+"""Seconds of sound for its intensity, which is a loop over samples."""
 
 
 @TASKS.task("rotate, allocating", WHO)

@@ -17,7 +17,7 @@ TASKS = Registry()
 
 
 def features(x: torch.Tensor, window: torch.Tensor, mel: torch.Tensor) -> torch.Tensor:
-    """Return what `foa_features(preset="dcase")` does."""
+    """Return the features of `foa_features(preset="dcase")`."""
     spectra = torch.stft(x, 1024, 480, 960, window, return_complex=True)[..., :-1].mT
     w, v = spectra[0], spectra[1:]
     power = spectra.real**2 + spectra.imag**2

@@ -10,7 +10,7 @@ from benchmarks.timing import measure
 
 
 def main() -> None:
-    """Print one line of JSON a task, as soon as it is known."""
+    """Print one line of JSON per task, as soon as it is measured."""
     module = importlib.import_module(f"benchmarks.{sys.argv[1]}")
     for task in module.TASKS:
         print(json.dumps(measure(task)), flush=True)

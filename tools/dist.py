@@ -20,7 +20,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 DIST = ROOT / "dist"
 LARGEST = 4_000_000
-"""Bytes that a file to publish may have."""
+"""Largest size of a file to publish, in bytes."""
 PACKAGES = ("ambikit", "ambikit_learn")
 
 ROUND_TRIP = """
@@ -56,7 +56,7 @@ def main() -> int:
 
 
 def wrong_contents(wheel: Path, sdist: Path) -> list[str]:
-    """Return what the archives hold but should not, or lack."""
+    """Return what the archives should not contain, or lack."""
     with zipfile.ZipFile(wheel) as archive:
         packed = set(archive.namelist())
     with tarfile.open(sdist) as archive:
@@ -108,7 +108,7 @@ def try_alone(wheel: Path) -> list[str]:
 def wrong_outcome(
     scripts: Path, home: Path, command: list[str], status: int, words: str
 ) -> str | None:
-    """Return how a command went wrong, or None."""
+    """Return the failure of a command, or None."""
     run = subprocess.run(
         [str(scripts / command[0]), *command[1:]],
         cwd=home,

@@ -1,4 +1,4 @@
-"""Make or renew .venv with the very packages of constraints.txt; the standard library suffices.
+"""Create or renew .venv with exactly the packages of constraints.txt, by the standard library.
 
 ``python3 tools/environment.py learn|dev`` is what `make demo` and `make test` call first. It does
 nothing where the environment is up to date, and repairs it where an installation was interrupted,
@@ -21,11 +21,11 @@ OLDEST = (3, 11)
 GIGABYTES = {"learn": 7, "dev": 8}
 """Disk space that an environment takes on Linux, where torch comes with CUDA."""
 INCLUDED = {"learn": ("learn", "dev"), "dev": ("dev",)}
-"""Extras whose environments hold all that an extra needs."""
+"""Extras whose environments include all packages of an extra."""
 
 
 class Failure(Exception):
-    """What went wrong, and the remedy, in one line."""
+    """A failure and its remedy, in one line."""
 
 
 def main() -> int:
@@ -46,7 +46,7 @@ def main() -> int:
 
 
 def prepare(venv: Path, extra: str) -> None:
-    """Bring an environment up to date, making it anew where it cannot be trusted."""
+    """Update an environment, or create it anew where it cannot be trusted."""
     if sys.version_info < OLDEST:
         raise Failure(
             f"Python {version(sys.version_info)} is too old: name a newer one, "
@@ -71,7 +71,7 @@ def prepare(venv: Path, extra: str) -> None:
 
 
 def distrusted(venv: Path, interrupted: Path) -> str | None:
-    """Return why an environment must be made anew, or None."""
+    """Return why an environment must be created anew, or None."""
     if not venv.exists():
         return ""
     if interrupted.exists():
@@ -110,7 +110,7 @@ def remove(venv: Path, reason: str) -> None:
 
 
 def create(venv: Path) -> None:
-    """Make an environment, marked as unfinished from its first moment."""
+    """Create an environment that is marked as incomplete from the start."""
     try:
         venv.mkdir(parents=True)
         (venv / ".installing").touch()
@@ -122,8 +122,8 @@ def create(venv: Path) -> None:
 def install(venv: Path, extra: str) -> None:
     """Install the project and what the extra needs, at the versions of the constraints."""
     pip = [str(python(venv)), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-    # The build tool is installed first and used without isolation: pip would fetch its newest
-    # release, whatever the constraints say.
+    # The build tool is installed first and used without isolation: otherwise pip would fetch its
+    # newest release, regardless of the constraints.
     run([*pip, "-c", str(CONSTRAINTS), "setuptools"], venv, extra)
     project = ["--no-build-isolation", "-c", str(CONSTRAINTS), "-e", f"{ROOT}[{extra}]"]
     run([*pip, *project], venv, extra)
@@ -136,7 +136,7 @@ def run(command: list[str], venv: Path, extra: str) -> None:
 
 
 def space(venv: Path, extra: str) -> str:
-    """Say that the disk may be full, where it may be; and what to do next."""
+    """Return a hint that the disk may be full, if it may be, and the next step."""
     folder = venv if venv.exists() else venv.parent
     free = shutil.disk_usage(folder).free / 1e9
     needed = GIGABYTES[extra]
@@ -149,12 +149,12 @@ def space(venv: Path, extra: str) -> str:
 
 
 def up_to_date(stamp: Path, extra: str) -> bool:
-    """Tell whether an installation was of the constraints as they are now."""
+    """Return whether an installation matches the present constraints."""
     return stamp.exists() and stamp.read_text() == fingerprint(extra)
 
 
 def fingerprint(extra: str) -> str:
-    """Return what an installation depends on."""
+    """Return a hash of what an installation depends on."""
     contents = b"\0".join((ROOT / name).read_bytes() for name in ("pyproject.toml", CONSTRAINTS))
     return hashlib.sha256(contents + extra.encode() + str(ROOT).encode()).hexdigest()
 

@@ -1,7 +1,7 @@
-"""Run the tests as other processors, numbers of threads, loads and orders would.
+"""Run the tests with emulated processors, numbers of threads, loads, and in random order.
 
-``make portability`` runs all settings, one after the other, whatever fails. Some of them, or some
-tests: ``make portability SETTINGS="torch-avx2 loaded" TESTS="tests/ambikit"``. With ``--resume``
+``make portability`` runs all settings, one after the other, also after failures. Some settings or
+tests: ``make portability SETTINGS="torch-avx2 loaded" TESTS="tests/ambikit"``. With ``--resume``,
 settings that passed before are not run again. Logs are kept in ``.portability/``.
 """
 
@@ -56,7 +56,7 @@ class Setting:
 
 @dataclass
 class Result:
-    """What came of a setting, and the tests that it was tried with."""
+    """The result of a setting, and the tests that were run."""
 
     tests: list[str]
     passed: int = 0
@@ -73,9 +73,9 @@ class Result:
 
 
 def settings(seed: int) -> list[Setting]:
-    """List what this machine can stand in for.
+    """List the settings that this machine can emulate.
 
-    oneDNN is left as it is: held below AVX2 it is no fair emulation. OpenVINO then finds no
+    oneDNN is left as it is: restricted below AVX2 it is no fair emulation. OpenVINO then finds no
     operator to run, and torch crashes, which neither does on a processor without AVX2.
     """
     one, two = ({name: str(count) for name in THREADS} for count in (1, 2))
@@ -110,13 +110,13 @@ def settings(seed: int) -> list[Setting]:
 
 
 def numpy_features() -> str:
-    """Name what numpy makes use of beyond what it was built for."""
+    """Return the processor features that numpy uses beyond its baseline."""
     run = [sys.executable, "-c", FEATURES]
     return subprocess.run(run, capture_output=True, text=True, check=True).stdout.strip()
 
 
 def blas_kernels() -> list[str]:
-    """Name the kernels of OpenBLAS that this processor can run."""
+    """Return the kernels of OpenBLAS that this processor can run."""
     try:
         flags = Path("/proc/cpuinfo").read_text(encoding="utf-8").split()
     except OSError:
@@ -155,7 +155,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def load() -> dict[str, Result]:
-    """Read what came of earlier settings."""
+    """Read the results of earlier settings."""
     try:
         stored = json.loads(RESULTS.read_text())
         return {name: Result(**values) for name, values in stored.items()}
@@ -190,7 +190,7 @@ def run(setting: Setting, tests: list[str]) -> Result:
 
 @contextmanager
 def on_one_core(asked: bool) -> Iterator[None]:
-    """Let what is started meanwhile see a single core."""
+    """Restrict processes that are started meanwhile to a single core."""
     if not asked:
         yield
         return
@@ -234,7 +234,7 @@ def counted(report: Path, status: int, tests: list[str]) -> Result:
 
 
 def table(results: dict[str, Result]) -> str:
-    """Lay results out as a table, with where to read about what failed."""
+    """Return a table of results, with the logs of failures."""
     columns = (("passed", 8), ("failed", 8), ("errors", 8), ("skipped", 9))
     head = "".join(f"{name:>{width}}" for name, width in columns)
     lines = [f"{'setting':16}{head}  minutes"]

@@ -1,8 +1,8 @@
 """Set the version everywhere it is stated: `make release VERSION=0.2.0`; `--check 0.2.0` asks.
 
 The package, CITATION.cff and CHANGELOG.md move together: what was "Unreleased" becomes the section
-of the version, dated today. Committing and tagging are left to whoever releases; the tag ``v0.2.0``
-starts the workflow that publishes.
+of the version, dated today. Commit and tag yourself; the tag ``v0.2.0`` starts the workflow that
+publishes.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def main(arguments: list[str]) -> int:
 
 
 def edits(version: str, date: str) -> dict[Path, str]:
-    """Return the new text of each file, or raise if one does not state what it should."""
+    """Return the new text of each file, or raise if one lacks the line to replace."""
     changelog = ROOT / "CHANGELOG.md"
     if f"## {version} " in changelog.read_text(encoding="utf-8"):
         raise ValueError(f"CHANGELOG.md has a section of {version} already")
