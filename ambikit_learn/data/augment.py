@@ -1,4 +1,4 @@
-"""Chance changes of colour that leave directions alone."""
+"""Random changes of colour, which do not change directions."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy.typing as npt
 from ambikit_learn._typing import Floats, Frames
 
 LUMA = np.array([0.299, 0.587, 0.114])
-"""Shares of red, green and blue in the grey of a colour (Rec. 601)."""
+"""Weights of red, green and blue in luma (Rec. 601)."""
 # Luma and two axes of chroma at right angles to it (NTSC's): hue is the angle in their plane.
 _YIQ = np.array([LUMA, [0.596, -0.274, -0.322], [0.211, -0.523, 0.312]])
 _UNIT = 4096
@@ -22,7 +22,7 @@ def recolour(
     saturation: float = 1.0,
     hue: float = 0.0,
 ) -> Frames:
-    """Change the colours of pictures that belong together, all alike.
+    """Change the colours of pictures that belong together, all in the same way.
 
     Parameters
     ----------
@@ -31,17 +31,17 @@ def recolour(
     brightness : float
         Factor of all values.
     contrast : float
-        Factor of what differs from the mean grey of all pictures.
+        Factor of the difference from the mean grey of all pictures.
     saturation : float
-        Factor of what differs from a pixel's own grey.
+        Factor of the difference from the grey of each pixel.
     hue : float
-        Turns by which hues go on, from red towards yellow and green; in the plane of chroma, so
-        that the grey of a pixel stays.
+        Rotation of hues in turns, from red towards yellow and green; in the plane of chroma, so
+        that the grey of a pixel does not change.
 
     Returns
     -------
     (..., 3) uint8 array
-        Of the same shape.
+        Pictures of the same shape.
 
     Notes
     -----
@@ -72,17 +72,17 @@ def recolour(
 
 
 def jitter_colours(pictures: Frames, strength: float, draws: npt.ArrayLike) -> Frames:
-    """Change colours by chance.
+    """Change colours randomly.
 
     Parameters
     ----------
     pictures : (..., 3) uint8 array
         RGB.
     strength : float
-        Farthest that the factors of brightness, contrast and saturation go from 1, and twice the
-        turns that the hue goes.
+        Greatest deviation of the factors of brightness, contrast and saturation from 1, and twice
+        the greatest rotation of the hue in turns.
     draws : (4,) array_like
-        Numbers from −1 to 1 that say how far each goes.
+        Random numbers from −1 to 1, by which the deviations are multiplied.
 
     Returns
     -------
@@ -104,13 +104,13 @@ def jitter_colours(pictures: Frames, strength: float, draws: npt.ArrayLike) -> F
 
 
 def _saturated(factor: float) -> Floats:
-    """Matrix that scales what differs from grey."""
+    """Return the matrix that scales the difference from grey."""
     matrix: Floats = factor * np.eye(3) + (1.0 - factor) * LUMA
     return matrix
 
 
 def _turned(hue: float) -> Floats:
-    """Matrix that turns chroma by a part of a turn."""
+    """Return the matrix that rotates chroma by a fraction of a turn."""
     cos, sin = np.cos(2.0 * np.pi * hue), np.sin(2.0 * np.pi * hue)
     turn = np.array([[1.0, 0.0, 0.0], [0.0, cos, sin], [0.0, -sin, cos]])
     matrix: Floats = np.linalg.inv(_YIQ) @ turn @ _YIQ

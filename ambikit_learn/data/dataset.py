@@ -1,4 +1,4 @@
-"""Reading prepared data: aligned crops and sound of a span, from any place of any shard."""
+"""Data sets of prepared clips: aligned crops and sound of spans, read by random access."""
 
 from __future__ import annotations
 
@@ -41,9 +41,9 @@ RELEASED: Mapping[str, Any] = MappingProxyType(
         "gain_jitter": 0.9,
     }
 )
-"""How the code released with the audio-visual spatial alignment paper reads, as options of
-`AlignmentDataset`: crops at any distance from each other, flipped without their sound; and videos
-drawn first, then one of their clips. It jitters the colours of each crop by itself."""
+"""Options of `AlignmentDataset` that follow the code released with the audio-visual spatial
+alignment paper: crops at any distance from each other, flipped without their sound; and videos
+drawn first, then one of their clips. (That code jitters the colours of each crop separately.)"""
 
 SAMPLING = ("clips", "videos")
 
@@ -60,50 +60,50 @@ class AlignmentDataset(Dataset[Item]):
     split : str
         ``"train"``, ``"validation"`` or ``"test"``.
     strategy : {"random", "objects", "mixed"}
-        How the crops are chosen, as in `ambikit_learn.sphere.crops.select_crops`.
+        Choice of the crops, as in `ambikit_learn.sphere.crops.select_crops`.
     views : int
-        Crops K of an item.
+        Number of crops K of an item.
     span : float
-        Seconds of sound.
+        Length of the sound in seconds.
     frames : int
-        Frames T of each crop, evenly spaced inside the span unless `picture_rate` is given.
+        Number of frames T of each crop, evenly spaced in the span unless `picture_rate` is given.
     size : int
         Rows and columns of a crop.
     seed : int
-        Of all randomness.
+        Random seed.
     epoch_length : int, optional
-        Items of an epoch, by default one for each clip. Consecutive epochs go on through the clips
-        where the last one ended.
+        Items of an epoch, by default one for each clip. Each epoch continues through the clips
+        where the previous one ended.
     mirror : bool
         Swap left and right of picture and sound together in half of the items.
     flip : bool
-        Swap left and right of each crop with odds of a half, and leave its sound as it is.
+        Swap left and right of each crop with a probability of one half, but not of its sound.
     follow : bool
-        Let crops on objects go with them. Otherwise they look where the object is in the middle of
-        the span. Random crops always stay.
+        Let crops follow their objects. Otherwise they look where the object is in the middle of
+        the span. Random crops never move.
     spacing : float
-        Least angle between two crops, in degrees; 0 for none.
+        Smallest angle between two crops in degrees; 0 for none.
     sampling : {"clips", "videos"}
-        What an item stands for: a clip, or a video, of which a clip is drawn. Keys of one video's
-        clips differ in the number that ends them (``ID-10``, ``ID-20``).
+        Draw a clip for each item, or first a video and then one of its clips. Keys of clips of one
+        video differ in the number at their end (``ID-10``, ``ID-20``).
     picture_rate : float, optional
-        Take frames that follow each other at this rate, in Hz, from a random place in the span.
+        Take consecutive frames at this rate, in Hz, from a random position in the span.
     colour_jitter : float
-        Vary the brightness, contrast, saturation and hue of all crops of an item alike by so much,
-        0 to 1; see `ambikit_learn.data.augment.jitter_colours`.
+        Strength, 0 to 1, of random changes of brightness, contrast, saturation and hue, the same
+        for all crops of an item; see `ambikit_learn.data.augment.jitter_colours`.
     gain_jitter : float
-        Vary the level of all channels alike by up to so many dB.
+        Greatest random change of level in dB, the same for all channels.
     validation_share : float
-        Share of the training videos, 0 to 1, that makes up the validation split, and is left out
-        of training, where the data have no such split. Of fewer than five videos none is.
+        Fraction of the training videos, 0 to 1, that is the validation split, and excluded from
+        training, if the data have no such split. With fewer than five videos there is none.
     covariance : mapping, optional
-        Settings of `ambikit.mel_covariance`: items then have its result in place of sound, so that
-        `ambikit_learn.networks.front_end.FrontEnd` has no transform to take.
+        Settings of `ambikit.mel_covariance`: items then have its result in place of sound, which
+        saves `ambikit_learn.networks.front_end.FrontEnd` the transform.
 
     Raises
     ------
     FileNotFoundError
-        `root` is not prepared, or not to the end.
+        `root` is not prepared, or its preparation has not finished.
     InputError
         An argument is wrong, the split has no clip of this length, or a shard is cut short.
 
@@ -112,9 +112,9 @@ class AlignmentDataset(Dataset[Item]):
     An item depends on (seed, epoch, index) alone, not on the worker or rank that reads it. A span
     begins on a frame, so sound and picture are aligned to the sample; its sound is not rotated.
 
-    A crop on an object is centred on it in every frame, by its interpolated track; the direction
-    that the item gives for it, towards which sound is to be turned, is that in the middle of the
-    span. Options of one seed share their draws: a crop is where it is with or without a jitter.
+    A crop at an object is centred on it in every frame, by its interpolated track; the direction in
+    the item, towards which the sound is to be rotated, is that in the middle of the span. Options
+    do not change each other's random numbers: crops are the same with and without a jitter.
 
     Members are read by the byte offsets of the manifest, and no file is held open.
     """
@@ -167,7 +167,7 @@ class AlignmentDataset(Dataset[Item]):
         )
 
     def set_epoch(self, epoch: int) -> None:
-        """Draw the items of another epoch from now on; workers that already run do not hear it."""
+        """Draw the items of another epoch from now on; running workers are not affected."""
         self.epoch = epoch
 
     def __len__(self) -> int:
@@ -192,14 +192,14 @@ class AlignmentDataset(Dataset[Item]):
         return self.settings.frame_rate
 
     def _span(self, index: int, rng: np.random.Generator) -> tuple[int, dict[str, Any], int]:
-        """Return number and row of an item's clip, and the frame on which its span begins."""
+        """Return number and row of an item's clip, and the frame at which its span begins."""
         number, place = self._place(index, rng)
         clip = self.clips.slice(number, 1).to_pylist()[0]
         choices = 1 + math.floor((clip["duration"] - self.span) * self._rate + 1e-6)
         return number, clip, int(place * choices)
 
     def _place(self, index: int, rng: np.random.Generator) -> tuple[int, float]:
-        """Clip of an item, and where in it the span lies, from 0 (first) to 1 (beyond the last)."""
+        """Return the clip of an item, and the place of its span, from 0 (first) to 1 (excluded)."""
         group = self._groups[(self.epoch * len(self) + index) % len(self._groups)]
         place, choice = rng.random(2)
         return int(group[int(choice * len(group))]), float(place)
@@ -215,7 +215,7 @@ class AlignmentDataset(Dataset[Item]):
                 objects = read_objects(data)
         boxes = objects.boxes(middle)
         crops = select_crops(self.strategy, boxes, rng, self.views, spacing=self.spacing)
-        # Drawn whether or not they are used, so that no option changes what another draws.
+        # Drawn whether or not they are used, so that no option changes the draws of another.
         later, flips = rng.random(), rng.random(self.views) < 0.5
         level, *colours = rng.uniform(-1.0, 1.0, 5)
         numbers = frame + np.floor((self._offsets + later * self._slack) * self._rate + 1e-6)
@@ -245,7 +245,7 @@ class AlignmentDataset(Dataset[Item]):
         )
 
     def _moments(self, rate: float | None) -> tuple[Floats, float]:
-        """Return when frames are taken after a span begins, and by how much that may be later."""
+        """Return the times of frames after the begin of a span, and how much later they may be."""
         if rate is None:
             return np.arange(1, self.frames + 1) * self.span / (self.frames + 1), 0.0
         length = self.frames / checks.positive(rate, "picture_rate", "Hz")
@@ -262,7 +262,7 @@ class AlignmentDataset(Dataset[Item]):
         return np.arange(self.frames) / rate, self.span - length
 
     def _frames(self, clip: dict[str, Any], numbers: Indices) -> Frames:
-        """Read frames by their numbers, rising."""
+        """Read frames by their numbers, in ascending order."""
         distinct, places = np.unique(numbers, return_inverse=True)
         with member(self.root, clip, "frames") as data:
             return decode_frames(data, distinct.tolist(), self._rate)[places]
@@ -289,7 +289,7 @@ class AlignmentDataset(Dataset[Item]):
 
 
 class Scene(NamedTuple):
-    """A moment of a clip: equirectangular frame (H, W, 3), AmbiX sound (4, n), boxes."""
+    """A clip at one time: equirectangular frame (H, W, 3), AmbiX sound (4, n), boxes."""
 
     frame: npt.NDArray[np.uint8]
     sound: Sound
@@ -304,12 +304,12 @@ class SpanDataset(AlignmentDataset):
     root : path
         As for `AlignmentDataset`.
     split : str
-        The same.
+        As for `AlignmentDataset`.
     spans : int
-        Spans of each clip, evenly spread from its beginning to its end. Item ``i`` is span
-        ``i % spans`` of clip ``i // spans``.
+        Number of spans of each clip, evenly spaced from its beginning to its end. Item ``i`` is
+        span ``i % spans`` of clip ``i // spans``.
     **options
-        As for `AlignmentDataset`, without `epoch_length`. The crops depend on the seed alone.
+        As for `AlignmentDataset`, without `epoch_length`. The crops depend only on the seed.
     """
 
     def __init__(
@@ -320,11 +320,11 @@ class SpanDataset(AlignmentDataset):
         self._length = len(self.clips) * self.spans
 
     def set_epoch(self, epoch: int) -> None:
-        """Refuse: there is one epoch."""
+        """Raise: there is only one epoch."""
         raise InputError("the spans of a SpanDataset are fixed: it has no epochs")
 
     def scene(self, index: int) -> Scene:
-        """Read what a span shows as a whole, not through crops."""
+        """Read frame, sound and boxes of a span, without crops."""
         _, clip, frame = self._span(index, np.random.default_rng())
         middle = frame / self._rate + self.span / 2
         with member(self.root, clip, "record") as data:
@@ -338,7 +338,7 @@ class SpanDataset(AlignmentDataset):
 
 
 def _grouped(clips: pa.Table, sampling: str) -> Sequence[Indices] | Indices:
-    """Numbers of the clips that an item may be of."""
+    """The clips from which an item is drawn, by number."""
     numbers = np.arange(len(clips))
     if sampling == "clips":
         return numbers[:, None]
@@ -350,7 +350,7 @@ def _grouped(clips: pa.Table, sampling: str) -> Sequence[Indices] | Indices:
 def _directions(
     crops: Crops, tracks: Sequence[Track], moments: Floats
 ) -> Iterator[tuple[npt.ArrayLike, npt.ArrayLike]]:
-    """Azimuth and elevation of each crop: one for all frames, or one a frame to follow a track."""
+    """Azimuth and elevation of each crop: one for all frames, or one per frame along a track."""
     for azimuth, elevation, box in zip(crops.azimuth, crops.elevation, crops.box, strict=True):
         if tracks and box >= 0:
             path = tracks[box].at(moments)

@@ -28,7 +28,7 @@ _RENAMED = {
     "video": "video_mode",
     "sound": "sound_codec",
 }
-"""Settings in the format before, and what they are called now."""
+"""Names of settings in the former format, and their present names."""
 MEMBERS = {"frames": "mp4", "sound": "flac", "record": "json"}
 """Parts of a clip and their suffixes in a shard."""
 
@@ -55,13 +55,13 @@ SCHEMA = pa.schema(
     ]
 )
 """Columns of the manifest. `start` and `duration` are in seconds, `duration` that of the prepared
-clip; `frames` counts moments at the frame rate, and `copied` says that the video stream is the
-source's own; `boxes` counts the boxes of all times; offsets and bytes lie in the shard."""
+clip; `frames` counts steps of the frame rate, and `copied` says that the video stream is that of
+the source; `boxes` counts the boxes of all steps; offsets and sizes are those in the shard."""
 
 
 @dataclass(frozen=True)
 class Settings:
-    """Everything that the content of prepared data depends on, apart from the clips.
+    """All settings on which the content of prepared data depends.
 
     Parameters
     ----------
@@ -72,25 +72,25 @@ class Settings:
     detector : str
         As for `ambikit_learn.detection.load_detector`.
     detection_rate : float
-        Times per second at which objects are looked for.
+        Detections per second.
     frame_rate : float
         Frames per second.
     frame_size : (height, width)
-        Of the equirectangular frames.
+        Size of the equirectangular frames.
     sample_rate : int
-        Of the sound, in Hz.
+        Sample rate of the sound in Hz.
     clips_per_shard : int
-        Clips of the source, left out or not, to a shard.
+        Clips of the source per shard, rejected ones included.
     leave_out : tuple of str
-        Notes that leave a clip out.
+        Notes that reject a clip.
     video_mode : str
         When streams are copied, a name of `ambikit_learn.video.transcode.MODES`.
     sound_codec : str
         Codec of the sound, ``"flac"`` or ``"opus"``.
     bitrate : int
-        Of Opus, in kb/s for all channels; 0 of FLAC.
+        Bit rate of Opus in kb/s for all channels; 0 for FLAC.
     segment : float
-        Seconds at which longer clips are cut.
+        Length in seconds of the segments into which longer clips are cut.
     """
 
     clips: str

@@ -1,4 +1,4 @@
-"""Items by what a command line names: a prepared folder, or a world to render."""
+"""Data sets by name: a prepared folder, or a world to render."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     from ambikit_learn.data.rendered import WorldDataset
 
 WORLD = "world:"
-"""What the name of a world begins with; the rest is a preset of `ambikit_learn.world`."""
+"""Prefix of the name of a world, before a preset of `ambikit_learn.world`."""
 
-# Every scene is new, and each split has its own: there is nothing to mirror or to hold out.
+# Every scene is new, and each split has its own: nothing is mirrored or held out.
 _NOTHING_TO_DO = ("mirror", "validation_share")
 
 
@@ -34,30 +34,30 @@ def open_items(
     ----------
     data : path or str
         Folder that `prepare` wrote, or ``"world:PRESET"``, such as ``"world:standard"``, whose
-        scenes are rendered as they are asked for.
+        scenes are rendered on demand.
     split : str
         ``"train"``, ``"validation"`` or ``"test"``.
     spans : int, optional
-        Give the same few spans of every clip, for evaluation (`SpanDataset`), and not random ones.
+        Number of fixed spans of every clip, for evaluation (`SpanDataset`), instead of random ones.
         A scene of a world is one span.
     scenes : int, optional
-        Scenes of an epoch of a world, which has no end. A folder has the clips that it has.
+        Number of scenes per epoch of a world. It has no effect on a folder.
     **options
-        As for `AlignmentDataset`. Of a world, those that its `WorldDataset` does not know have to
-        be left as they are by default, except `mirror` and `validation_share`: its scenes are new
-        in each epoch and split.
+        As for `AlignmentDataset`. For a world, options that `WorldDataset` lacks must have their
+        default values, except `mirror` and `validation_share`, since scenes are new in each epoch
+        and split.
 
     Returns
     -------
     AlignmentDataset, SpanDataset or WorldDataset
-        Whose items are `Item`.
+        Data set whose items are `Item`.
 
     Raises
     ------
     FileNotFoundError
-        The folder is not prepared, or not to the end.
+        The folder is not prepared, or its preparation has not finished.
     InputError
-        There is no such preset, the split has no usable clip, or an option is wrong.
+        The preset is unknown, the split has no usable clip, or an option is wrong.
 
     Examples
     --------
@@ -89,7 +89,7 @@ def open_items(
 
 
 def is_world(data: str | Path) -> bool:
-    """Tell whether a name is that of a world, not that of a folder."""
+    """Return whether a name is that of a world, not that of a folder."""
     return str(data).startswith(WORLD)
 
 

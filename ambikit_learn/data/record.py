@@ -1,4 +1,4 @@
-"""The record of a clip, ``{key}.json``: where it is from, and its objects."""
+"""The record of a clip, ``{key}.json``: its origin and its objects."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ RECORD_FORMAT = "ambikit-clip/2"
 
 
 def read_record(record: bytes) -> dict[str, Any]:
-    """Read what is known of a clip.
+    """Read the record of a clip.
 
     Parameters
     ----------

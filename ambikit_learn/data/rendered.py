@@ -1,4 +1,4 @@
-"""Training straight from the world: crops and sound of scenes that were never written to files."""
+"""The data set of rendered scenes: crops and sound of a world without files."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from ambikit_learn.world.scene import Scene, sample_scene
 from ambikit_learn.world.sounds import perform
 
 SAMPLE_RATE = 24000
-# The scenes of other splits have numbers of their own: they share no room with training.
+# The scenes of other splits have other numbers: they share no room with training.
 _FIRST_SCENE = {"train": 0, "test": 2**40, "validation": 2**41}
 
 
@@ -32,15 +32,15 @@ class WorldDataset(Dataset[Item]):
     Parameters
     ----------
     preset : str or Preset
-        What the scenes are like: a key of `ambikit_learn.world.PRESETS`, such as ``"standard"``.
+        Difficulty of the scenes: a key of `ambikit_learn.world.PRESETS`, such as ``"standard"``.
     split : {"train", "validation", "test"}
         In training each epoch has new scenes, otherwise the same ones.
     strategy, views, span, frames, size, seed
         As for `AlignmentDataset`; a scene lasts for `span` seconds.
     epoch_length : int
-        Scenes of an epoch.
+        Number of scenes per epoch.
     sample_rate : int
-        Of the sound, in Hz.
+        Sample rate of the sound in Hz.
     covariance : mapping, optional
         As for `AlignmentDataset`.
 
@@ -51,9 +51,8 @@ class WorldDataset(Dataset[Item]):
 
     Notes
     -----
-    An item depends on (seed, epoch, index) alone. Its sound is what `render_world` writes, before
-    the codec; its crops come from rays through their own pixels, so they are sharper than crops
-    of frames.
+    An item depends only on (seed, epoch, index). Its sound equals that of `render_world` before
+    coding; its crops are rendered directly, so that they are sharper than crops of frames.
 
     Examples
     --------
@@ -90,7 +89,7 @@ class WorldDataset(Dataset[Item]):
         self.seed, self.epoch = checks.nonnegative_int(seed, "seed"), 0
         self.covariance = covariance
         self._length = checks.positive_int(epoch_length, "epoch_length")
-        # Workers that are forked from here share the kernels and noises that an item loads.
+        # Workers that are forked from this process share the kernels and noises of an item.
         _ = self[0]
 
     def set_epoch(self, epoch: int) -> None:
@@ -109,7 +108,7 @@ class WorldDataset(Dataset[Item]):
         return self.render(scene, rng, key=f"{self.split}-{scene.index}", clip=index)
 
     def scene(self, index: int) -> Scene:
-        """Return what an item is rendered from: a pure description, drawn in no time."""
+        """Return the scene and the generator from which an item is rendered."""
         number = index + self.epoch * len(self) + _FIRST_SCENE[self.split]
         return sample_scene(
             self.preset, seed=self.seed, index=number, split=self.split, duration=self.span

@@ -1,6 +1,6 @@
-"""The clips of a prepared folder, and their members, read by the byte offsets of the manifest.
+"""The clips of a prepared folder and their members, read by the byte offsets of the manifest.
 
-No tar is ever unpacked, so links and names within it lead nowhere.
+No tar is unpacked, so that links and names within it have no effect.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from ambikit import InputError
 from ambikit_learn.data.format import MEMBERS, read_manifest
 
 _FEWEST_VIDEOS = 5
-"""Training videos of which one is held out for validation; fewer are all trained on."""
+"""Smallest number of training videos of which some are held out for validation."""
 
 
 def usable_clips(root: Path, split: str, span: float, validation_share: float = 0.0) -> pa.Table:
-    """Return the rows of the clips of a split that hold a span.
+    """Return the rows of the clips of a split that are long enough for a span.
 
     Parameters
     ----------
@@ -33,10 +33,9 @@ def usable_clips(root: Path, split: str, span: float, validation_share: float = 
     split : str
         ``"train"``, ``"validation"`` or ``"test"``.
     span : float
-        Seconds.
+        Length of the span in seconds.
     validation_share : float
-        Share of the training videos that is validated on in place of a split of its own, where
-        the data have none.
+        Fraction of the training videos that is the validation split, if the data have none.
 
     Returns
     -------
@@ -48,7 +47,7 @@ def usable_clips(root: Path, split: str, span: float, validation_share: float = 
     FileNotFoundError
         Preparation has not finished.
     InputError
-        There is no such clip, a shard is missing or cut short, or the manifest is not its own.
+        There is no such clip, a shard is missing or truncated, or the manifest does not match.
     """
     rows = _of_split(read_manifest(root), split, validation_share)
     if not len(rows):
@@ -72,16 +71,16 @@ def usable_clips(root: Path, split: str, span: float, validation_share: float = 
 
 
 def videos_of(clips: pa.Table) -> Sequence[str]:
-    """Name the video of each clip; keys of its clips differ in the number that ends them."""
+    """Return the video of each clip; keys of its clips differ in the number at their end."""
     names: list[str] = pc.replace_substring_regex(clips["key"], "-[0-9]+$", "").to_pylist()
     return names
 
 
 def _of_split(rows: pa.Table, split: str, validation_share: float) -> pa.Table:
-    """Return the rows of a split, of which validation may be a share of the training videos.
+    """Return the rows of a split; validation may be a fraction of the training videos.
 
-    All clips of a video are on one side. Which videos these are depends on their names alone, so
-    it hardly changes when others are added.
+    All clips of a video are in the same split. The choice depends only on the names of videos, so
+    that it hardly changes when others are added.
     """
     own = rows.filter((pc.field("status") == "ok") & (pc.field("split") == "validation"))
     if split not in ("train", "validation") or not validation_share or len(own):
@@ -96,7 +95,7 @@ def _of_split(rows: pa.Table, split: str, validation_share: float) -> pa.Table:
 
 @contextmanager
 def member(root: Path, clip: Mapping[str, Any], part: str) -> Iterator[bytes]:
-    """Read a member of a clip from its shard; what is wrong with it is told of that shard.
+    """Read a member of a clip from its shard; errors of its content name that shard.
 
     Parameters
     ----------
@@ -113,7 +112,7 @@ def member(root: Path, clip: Mapping[str, Any], part: str) -> Iterator[bytes]:
     Raises
     ------
     InputError
-        The shard is missing or cut short, or what is raised of the bytes.
+        The shard is missing or truncated, or its content is damaged.
     """
     path = root / "shards" / clip["shard"]
     offset, count = clip[f"{part}_offset"], clip[f"{part}_bytes"]
@@ -134,7 +133,7 @@ def member(root: Path, clip: Mapping[str, Any], part: str) -> Iterator[bytes]:
 
 
 def check_places(root: Path, clips: pa.Table) -> None:
-    """Refuse clips that a manifest places where no shard has them. Nothing else is opened.
+    """Refuse clips whose byte ranges in the manifest no shard has. Nothing else is opened.
 
     Parameters
     ----------
@@ -173,8 +172,8 @@ def check_places(root: Path, clips: pa.Table) -> None:
 
 
 def _cut(path: Path, end: int) -> str:
-    """Say that a shard is not whole."""
+    """Return the error that a shard is incomplete."""
     return (
         f"{path} should have at least {end} bytes and is missing or cut short: "
-        "run the same `ambikit-learn prepare` again, it mends the shard"
+        "run the same `ambikit-learn prepare` again, which repairs the shard"
     )

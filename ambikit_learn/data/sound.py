@@ -1,6 +1,6 @@
 """Sound of a clip as the bytes that a shard holds, and spans of them read back.
 
-It is 16-bit FLAC or Opus, scaled by a power of two so that quiet recordings keep their precision.
+The codec is 16-bit FLAC or Opus, scaled by a power of two so that quiet sound keeps its precision.
 """
 
 from __future__ import annotations
@@ -19,22 +19,22 @@ from ambikit import InputError
 from ambikit_learn._typing import Sound
 
 CODECS = ("flac", "opus")
-"""What sound can be kept as."""
+"""Codecs of stored sound."""
 OPUS_RATES = (8000, 12000, 16000, 24000, 48000)
-"""Sample rates that Opus takes, in Hz."""
+"""Sample rates of Opus in Hz."""
 BITRATE = 256
-"""Of Opus, in kb/s for all channels, when nothing is said."""
+"""Default bit rate of Opus in kb/s for all channels."""
 BITRATES = (24, 2048)
-"""Least and most of them for four channels."""
+"""Smallest and greatest bit rate for four channels."""
 
 # A stream for each channel. More effort than 4 of 10 gains 0.1 dB and takes 1.7 times as long.
 _OPUS = {"mapping_family": "2", "compression_level": "4", "flags": "+bitexact"}
 _BLOCK = 1024
-# Samples at 48 kHz after which nothing is left of a decoder's state.
+# Samples at 48 kHz after which the initial state of a decoder has no effect.
 _PREROLL = 24000
 # Place of the sample rate in OpusHead (RFC 7845, 5.1).
 _HEAD_RATE = 12
-# What decoders and their wrappers raise of bytes that are something else.
+# Exceptions of decoders and their wrappers for bytes that are not theirs.
 _UNREADABLE = (
     av.FFmpegError,
     soundfile.LibsndfileError,
@@ -50,24 +50,24 @@ _UNREADABLE = (
 def encode_sound(
     sound: Sound, sample_rate: int, codec: str = "flac", bitrate: int = BITRATE
 ) -> tuple[bytes, float]:
-    """Encode sound as bytes that depend on nothing else.
+    """Encode sound as bytes that depend only on the arguments.
 
     Parameters
     ----------
     sound : (channels, n) float array
-        At most 8 channels; four for Opus.
+        Sound of at most 8 channels; four for Opus.
     sample_rate : int
-        In Hz; for Opus one of `OPUS_RATES`.
+        Sample rate in Hz; for Opus one of `OPUS_RATES`.
     codec : {"flac", "opus"}
         16-bit FLAC, or Opus with a stream for each channel (mapping family 2, RFC 8486).
     bitrate : int
-        Of Opus, in kb/s for all channels.
+        Bit rate of Opus in kb/s for all channels.
 
     Returns
     -------
     data : bytes
     gain : float
-        Power of two that the decoded sound is to be multiplied with.
+        Power of two by which the decoded sound is to be multiplied.
     """
     peak = float(np.abs(sound).max(initial=0.0))
     gain = math.ldexp(1.0, math.frexp(peak)[1])
@@ -81,11 +81,11 @@ def decode_sound(data: bytes, start: int, count: int, gain: float) -> Sound:
     Parameters
     ----------
     data : bytes
-        What `encode_sound` gave.
+        Bytes that `encode_sound` returned.
     start, count : int
         First sample, and number of samples.
     gain : float
-        What `encode_sound` gave.
+        Gain that `encode_sound` returned.
 
     Returns
     -------
@@ -98,8 +98,9 @@ def decode_sound(data: bytes, start: int, count: int, gain: float) -> Sound:
 
     Notes
     -----
-    A span of FLAC is exact. One of Opus is decoded from half a second earlier, after which nothing
-    is left of a decoder's state: it equals the same span of the whole to 1e-6 of full scale.
+    A span of FLAC is exact. A span of Opus is decoded from half a second earlier, so that the
+    initial state of the decoder has no effect: it equals the same span of the whole to 1e-6 of full
+    scale.
 
     Examples
     --------
@@ -126,7 +127,7 @@ def _encode_flac(sound: Sound, sample_rate: int, bitrate: int) -> bytes:
     """Encode sound within ±1 as FLAC, which has no bit rate to choose."""
     samples = np.rint(sound.T * 32768.0).clip(-32768, 32767).astype(np.int16)
     buffer = io.BytesIO()
-    # More effort saves 1.5 % of the bytes and costs 40 % of the reading speed.
+    # A higher compression level saves 1.5 % of the bytes and costs 40 % of the reading speed.
     soundfile.write(
         buffer, samples, sample_rate, format="FLAC", subtype="PCM_16", compression_level=0.0
     )
@@ -165,12 +166,12 @@ def _decode_opus(data: bytes, start: int, count: int) -> Sound:
     first = 0
     with av.open(io.BytesIO(data), "r", format="ogg") as container:
         stream: Any = container.streams.audio[0]
-        # Opus always decodes to 48 kHz. Encoded at a lower rate it holds nothing above, so that
-        # leaving out samples is all that is needed; libopus does the same.
+        # Opus always decodes to 48 kHz. Encoded at a lower rate, it is band-limited, so that
+        # dropping samples suffices; libopus does the same.
         (rate,) = struct.unpack_from("<I", stream.codec_context.extradata, _HEAD_RATE)
         step = stream.sample_rate // rate
         begin, end = start * step, (start + count) * step
-        # Packets are small: looking at all of them is quicker than a seek, and finds the sample.
+        # Packets are small: reading all of them is faster than a seek, and exact to the sample.
         for packet in container.demux(stream):
             if packet.pts is None or packet.pts + packet.duration <= begin - _PREROLL:
                 continue

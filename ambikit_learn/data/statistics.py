@@ -1,4 +1,4 @@
-"""What is in a prepared folder: counts, hours, reasons, and where its objects are."""
+"""Statistics of a prepared folder: counts, hours, reasons, and directions of objects."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ from ambikit_learn.data.record import read_record
 from ambikit_learn.data.shards import check_places, member
 
 BIN = 15
-"""Degrees of azimuth or elevation that are counted together."""
+"""Width of the bins of azimuth and elevation in degrees."""
 DRAWN = 9
-"""Classes that a picture tells apart; the others are drawn as one."""
+"""Number of classes that a picture distinguishes; the others are drawn as one."""
 
 
 @dataclass(frozen=True)
 class Split:
-    """Clips of a split: all of the source's, those that can be used, and the hours of these."""
+    """Counts of a split: clips of the source, usable clips, and hours of usable clips."""
 
     name: str
     clips: int
@@ -46,13 +46,13 @@ class Class:
     ----------
     label : str
     clips : int
-        Clips in which there are some.
+        Number of clips with such objects.
     objects : int
-        Tracks.
+        Number of tracks.
     azimuth : (24,) int array
-        Boxes in each 15° from −180° up.
+        Number of boxes in each 15° from −180° up.
     elevation : (12,) int array
-        Boxes in each 15° from −90° up.
+        Number of boxes in each 15° from −90° up.
     """
 
     label: str
@@ -63,29 +63,29 @@ class Class:
 
     @property
     def boxes(self) -> int:
-        """Boxes of all times."""
+        """Number of boxes at all steps."""
         return int(self.azimuth.sum())
 
 
 @dataclass(frozen=True, eq=False)
 class DataStatistics:
-    """What is in a prepared folder.
+    """Statistics of a prepared folder.
 
     Parameters
     ----------
     settings : Settings
-        How it was prepared.
+        Settings of the preparation.
     splits : tuple of Split
     reasons, notes : dict
-        Why clips were left out, and what was noted of the others, counted, the most frequent first.
+        Number of rejected clips by reason, and of usable clips by note, the most frequent first.
     seconds : (n,) array
-        Lengths of the clips that can be used.
+        Lengths of the usable clips.
     copied : int
-        Clips whose video stream is the source's own.
+        Number of clips with the video stream of the source.
     bytes : int
-        Of all members.
+        Size of all members.
     classes : tuple of Class
-        The one with the most objects first.
+        Classes in the order of falling number of objects.
     """
 
     settings: Settings
@@ -98,7 +98,7 @@ class DataStatistics:
     classes: tuple[Class, ...]
 
     def to_dict(self) -> dict[str, Any]:
-        """Return plain numbers and strings (as for JSON), lengths as quartiles."""
+        """Return plain numbers and strings (as for JSON), with lengths as quartiles."""
         return {
             "settings": asdict(self.settings),
             "splits": [asdict(split) for split in self.splits],
@@ -115,12 +115,12 @@ class DataStatistics:
 
 
 def data_statistics(root: str | Path) -> DataStatistics:
-    """Count what is in a prepared folder.
+    """Return the statistics of a prepared folder.
 
     Parameters
     ----------
     root : path
-        What `ambikit_learn.prepare.command.prepare` wrote.
+        Folder that `ambikit_learn.prepare.command.prepare` wrote.
 
     Returns
     -------
@@ -129,14 +129,14 @@ def data_statistics(root: str | Path) -> DataStatistics:
     Raises
     ------
     FileNotFoundError
-        `root` is not prepared, or not to the end.
+        `root` is not prepared, or its preparation has not finished.
     InputError
         The manifest or a shard is damaged.
 
     Notes
     -----
-    No picture or sound is decoded; the objects are read by the manifest's offsets, if a detector
-    was asked for. That takes about ten seconds for a hundred thousand clips.
+    No picture or sound is decoded; objects are read by the offsets of the manifest if there was a
+    detector. This takes about ten seconds for a hundred thousand clips.
     """
     folder = Path(root)
     settings, rows = Settings.load(folder), read_manifest(folder)
@@ -186,18 +186,18 @@ def print_statistics(statistics: DataStatistics) -> None:
 
 
 def statistics_picture(path: str | Path, statistics: DataStatistics) -> None:
-    """Draw where the objects are, how long the clips are, and why others were left out.
+    """Draw the directions of objects, the lengths of clips, and the reasons of rejected clips.
 
     Parameters
     ----------
     path : path
-        Picture to write, in a format that matplotlib knows by its suffix.
+        Picture to write, in a format that matplotlib supports, by its suffix.
     statistics : DataStatistics
 
     Raises
     ------
     InputError
-        No such format.
+        The format is unknown.
     """
     with _figure(Path(path)) as figure:
         axes = figure.subplots(2, 2)
@@ -215,7 +215,7 @@ def statistics_picture(path: str | Path, statistics: DataStatistics) -> None:
 
 
 def _quartiles(seconds: Floats) -> Floats:
-    """Least, quartiles and greatest; nothing of nothing."""
+    """Return minimum, quartiles and maximum, or nothing for no values."""
     return np.quantile(seconds, np.arange(5) / 4) if len(seconds) else seconds
 
 
@@ -254,7 +254,7 @@ def _classes(root: Path, clips: pa.Table) -> tuple[Class, ...]:
 
 
 def _found(record: bytes) -> list[tuple[str, list[int], list[int]]]:
-    """Read the label of each object of a clip, and the numbers of the bins of its angles."""
+    """Read the label of each object of a clip, and the bins of its angles."""
     document = read_record(record)
     try:
         return [
@@ -270,14 +270,14 @@ def _found(record: bytes) -> list[tuple[str, list[int], list[int]]]:
 
 
 def _bins(counts: Counter[tuple[str, int]], label: str, degrees: int) -> Integers:
-    """Histogram of a label, from the lowest angle up."""
+    """Return the histogram of a label, from the lowest angle up."""
     bins = np.array([counts[label, i] for i in range(degrees // BIN + 1)])
     bins[-2] += bins[-1]  # the uppermost angle itself
     return bins[:-1]
 
 
 def _sides(azimuth: Integers) -> Floats:
-    """Share of boxes in the 90° to the left, in front, to the right and behind."""
+    """Return the fraction of boxes in the 90° to the left, in front, to the right and behind."""
     # From 135° up, over the seam.
     back, right, front, left = np.roll(azimuth, 45 // BIN).reshape(4, -1).sum(axis=1)
     shares: Floats = np.array([left, front, right, back]) / azimuth.sum()
@@ -302,13 +302,13 @@ def _draw_directions(axes: Any, statistics: DataStatistics, angle: str) -> None:
 
 @contextmanager
 def _figure(path: Path) -> Iterator[Any]:
-    """Give a figure to draw on, and write it when drawn; no display is needed."""
+    """Yield a figure to draw on, and write it at the end; no display is needed."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(12, 8), layout="constrained")
     known = figure.canvas.get_supported_filetypes()
     if path.suffix[1:].lower() not in known:
-        raise InputError(f"{path} is no picture: give a name that ends in {', '.join(known)}")
+        raise InputError(f"{path} is not a picture: give a name that ends in {', '.join(known)}")
     yield figure
     with atomic_write(path) as temporary:
         figure.savefig(temporary, dpi=120)

@@ -1,4 +1,4 @@
-"""Shards in the making: which clips belong to which, what is made, and what is left to do."""
+"""Assembly of shards: which clips belong to which shard, what is finished, and what remains."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from ambikit_learn.sources import Clip
 Outcome = Prepared | Rejected
 
 HANG = "decoder hang"
-"""Reason of a clip that took too long; with more patience it is tried again."""
+"""Reason of a clip that took too long; with a longer timeout it is tried again."""
 
 
 @dataclass(frozen=True)
@@ -31,10 +31,10 @@ class Shard:
     Parameters
     ----------
     name : str
-        Of its files.
+        Name of its files.
     clips : tuple of Clip
     digest : str
-        Of everything that its content depends on.
+        Hash of everything on which its content depends.
     """
 
     name: str
@@ -54,7 +54,7 @@ class Assembly:
         Folder of the clips.
     settings : Settings
     clip_timeout : float
-        Patience with a clip, in seconds, beyond what its length asks for.
+        Seconds that a clip may take, in addition to those for its length.
     """
 
     root: Path
@@ -63,7 +63,7 @@ class Assembly:
     clip_timeout: float
 
     def plan(self, clips: Sequence[Clip]) -> list[Shard]:
-        """Deal the clips of each split, in order, to shards.
+        """Distribute the clips of each split, in order, over shards.
 
         Parameters
         ----------
@@ -89,13 +89,13 @@ class Assembly:
         shards: Sequence[Shard],
         work: Callable[[Sequence[Clip]], Generator[Outcome, None, None]],
     ) -> list[Row]:
-        """Make what is not yet made of the shards, and the manifest of all.
+        """Write the shards that are not finished, and the manifest of all.
 
         Parameters
         ----------
         shards : sequence of Shard
         work : callable
-            Gives the outcomes of clips, in order.
+            Yields the outcomes of clips, in order.
 
         Returns
         -------
@@ -106,7 +106,7 @@ class Assembly:
             (shard, self._partial_tar(shard)) for shard in shards if not self._is_finished(shard)
         ]
         if todo:
-            # Its byte offsets would no longer fit the shards.
+            # Its byte offsets would no longer match the shards.
             (self.root / "manifest.parquet").unlink(missing_ok=True)
         rest = [clip for shard, part in todo for clip in shard.clips[len(part.rows) :]]
         with closing(work(rest)) as outcomes:
@@ -126,7 +126,7 @@ class Assembly:
                 self._add(tar, shard, clip, outcome)
             keep = any(row["status"] == "ok" for row in tar.rows)
             size = tar.finish()
-            # First the journal: killed in between, the next run finds a tar that it need only move.
+            # First the journal: after a kill in between, the next run only has to move the tar.
             with atomic_write(self._journal(shard)) as temporary:
                 journal = {**head, "bytes": size if keep else 0, "rows": tar.rows}
                 temporary.write_text(json.dumps(journal), encoding="utf-8")
@@ -145,7 +145,7 @@ class Assembly:
         tar.note(row)
 
     def _finish(self, shards: Sequence[Shard]) -> list[Row]:
-        """Write the manifest; sweep away shards of a larger source, and half-made files."""
+        """Write the manifest; delete shards of a formerly larger source, and unfinished files."""
         rows: list[Row] = []
         for shard in shards:
             rows += json.loads(self._journal(shard).read_text(encoding="utf-8"))["rows"]
@@ -158,15 +158,15 @@ class Assembly:
         return rows
 
     def _tar(self, shard: Shard) -> Path:
-        """Path of a shard."""
+        """Return the path of a shard."""
         return self.root / "shards" / f"{shard.name}.tar"
 
     def _journal(self, shard: Shard) -> Path:
-        """Path of the file that declares a shard finished."""
+        """Return the path of the file that declares a shard finished."""
         return self.root / "journal" / f"{shard.name}.json"
 
     def _is_finished(self, shard: Shard) -> bool:
-        """Tell whether a shard was made, and is still whole."""
+        """Return whether a shard was finished, and is still whole."""
         try:
             journal = json.loads(self._journal(shard).read_text(encoding="utf-8"))
         except (FileNotFoundError, ValueError):
@@ -175,12 +175,12 @@ class Assembly:
         return whole and self._holds(journal, journal["rows"], shard)
 
     def _partial_tar(self, shard: Shard) -> PartialTar:
-        """Find what an earlier run left of a shard."""
+        """Return what an earlier run left of a shard."""
         found = partial_tar(self._tar(shard))
         return found if self._holds(found.header, found.rows, shard) else PartialTar()
 
     def _holds(self, head: Mapping[str, Any], rows: Sequence[Row], shard: Shard) -> bool:
-        """Tell whether rows were made of these very clips, with patience enough for each."""
+        """Return whether rows are of the same clips, with a sufficient timeout for each."""
         if head.get("digest") != shard.digest:
             return False
         patient: bool = head["clip_timeout"] >= self.clip_timeout
@@ -188,7 +188,7 @@ class Assembly:
 
 
 def row_of(clip: Clip, outcome: Outcome, source: Path) -> Row:
-    """Make the row of the manifest for a clip.
+    """Return the row of the manifest for a clip.
 
     Parameters
     ----------
@@ -214,7 +214,7 @@ def row_of(clip: Clip, outcome: Outcome, source: Path) -> Row:
 
 
 def size_of(path: Path) -> int:
-    """Count the bytes of a file.
+    """Return the size of a file in bytes.
 
     Parameters
     ----------
@@ -223,13 +223,13 @@ def size_of(path: Path) -> int:
     Returns
     -------
     int
-        0 if there is no such file.
+        0 if the file does not exist.
     """
     return path.stat().st_size if path.exists() else 0
 
 
 def _identity(clip: Clip, folder: Path) -> list[Any]:
-    """Return what a clip's content depends on; its files by name, size and time of change."""
+    """Return what a clip's content depends on: its files by name, size and modification time."""
     identity: list[Any] = [clip.key, clip.split, clip.start, clip.duration]
     for path in (clip.video, clip.audio, clip.boxes):
         if path is not None and path.exists():
@@ -241,10 +241,10 @@ def _identity(clip: Clip, folder: Path) -> list[Any]:
 
 
 def _relative(path: Path, folder: Path) -> str:
-    """Path below the source's folder, so that the same data elsewhere gives the same manifest."""
+    """Return the path below the source's folder: the manifest does not depend on its place."""
     return path.relative_to(folder).as_posix() if path.is_relative_to(folder) else path.name
 
 
 def _text(name: str) -> str:
-    """Write a file's name so that any text file can hold it, whatever its bytes."""
+    """Return a file's name in a form that any text file can hold, whatever its bytes."""
     return os.fsencode(name).decode("utf-8", "backslashreplace")

@@ -1,4 +1,4 @@
-"""One clip of a source: is it usable, what is on its picture, and its members of a shard."""
+"""Preparation of one clip: checks, detection of objects, and its members of a shard."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from ambikit_learn.video.spherical import PartialSphereError
 from ambikit_learn.video.transcode import Picture, transcode
 
 SHORTEST = 1.0
-"""Seconds below which a clip is left out."""
+"""Seconds below which a clip is rejected."""
 SILENT = 1e-4
 """Peak of W, relative to full scale, below which sound is silence (-80 dB)."""
 ABSENT = 1e-3
@@ -48,8 +48,8 @@ NOTES = (
     "equi-angular cubemap",
     "two eyes",
 )
-"""What is worth knowing of a clip and leaves it out only if the settings say so. Cubemaps are
-converted to equirectangular frames, and one of two eyes is kept."""
+"""Notes on clips, which reject a clip only if the settings say so. Cubemaps are converted to
+equirectangular frames, and one of two eyes is kept."""
 
 _DETECTED_AT_ONCE, _DETECTED_PIXELS = 8, 16_000_000
 
@@ -77,9 +77,9 @@ class Rejected:
     Parameters
     ----------
     reason : str
-        One of few, to count by.
+        Short reason, by which rejected clips are counted.
     detail : str
-        The same in full.
+        Full reason.
     """
 
     reason: str
@@ -113,12 +113,12 @@ def prepare_clip(clip: Clip, settings: Settings) -> Prepared | Rejected:
     Returns
     -------
     Prepared or Rejected
-        The same for the same files and settings, in whatever process.
+        The same for the same files and settings, in any process.
 
     Raises
     ------
     InputError
-        The detector cannot work as it is set.
+        The settings of the detector are wrong.
     ImportError
         The detector needs a package that is not installed.
     """
@@ -131,21 +131,21 @@ def prepare_clip(clip: Clip, settings: Settings) -> Prepared | Rejected:
     except _UnusableError as error:
         return Rejected(error.reason, str(error))
     except (InputError, ImportError):
-        # The detector cannot work at all: that concerns every clip, and whoever set it.
+        # A detector that cannot work at all concerns every clip.
         raise
     except Exception as error:
-        # Whatever else a stranger's file or detector provokes costs this clip, not the run.
+        # Any other error of a file or a detector rejects this clip; the run continues.
         return Rejected("failed", f"{type(error).__name__}: {error}")
 
 
 def check_clip(clip: Clip, settings: Settings) -> Prepared | Rejected:
-    """Do what `prepare_clip` does without looking for objects, and keep no members."""
+    """Check a clip as `prepare_clip` does, without detection and members."""
     outcome = prepare_clip(clip, replace(settings, detector="none"))
     return replace(outcome, members={}) if isinstance(outcome, Prepared) else outcome
 
 
 def length_of(clip: Clip) -> float:
-    """Read how long the picture of a clip is, as far as its file says.
+    """Read the length of the picture of a clip from the header of its file.
 
     Parameters
     ----------
@@ -154,7 +154,7 @@ def length_of(clip: Clip) -> float:
     Returns
     -------
     float
-        Seconds; 0.0 if the file does not say or cannot be read, which `prepare_clip` will tell.
+        Seconds; 0.0 if the file does not state it or cannot be read, which `prepare_clip` reports.
     """
     try:
         return max(0.0, probe(clip.video).duration - clip.start)
@@ -164,7 +164,7 @@ def length_of(clip: Clip) -> float:
 
 @contextmanager
 def _or_left_out(reason: str) -> Iterator[None]:
-    """Turn what is wrong with a file into the reason that the clip is left out."""
+    """Turn an error of a file into the reason that the clip is rejected."""
     try:
         yield
     except FileNotFoundError as error:
@@ -176,14 +176,14 @@ def _or_left_out(reason: str) -> Iterator[None]:
 
 
 def _refuse(unwanted: tuple[str, ...], notes: tuple[str, ...]) -> None:
-    """Leave the clip out if one of its notes is unwanted."""
+    """Reject the clip if one of its notes is unwanted."""
     for note in notes:
         if note in unwanted:
             raise _UnusableError(note)
 
 
 def _examine(clip: Clip, settings: Settings) -> Material:
-    """Read a clip's picture and sound to their common length; raise what makes it unusable."""
+    """Read a clip's picture and sound to their common length; raise if it is unusable."""
     if clip.split == "unlisted":
         raise _UnusableError("unlisted", "the data set's lists do not name this clip")
     seen, heard = _seconds_of_picture(clip), _seconds_of_sound(clip)
@@ -203,7 +203,7 @@ def _examine(clip: Clip, settings: Settings) -> Material:
 
 
 def _seconds_of_picture(clip: Clip) -> float:
-    """Length of the picture of a clip, as far as its file goes."""
+    """Return the length of the picture of a clip, at most to the end of its file."""
     with _or_left_out("unreadable picture"):
         info = probe(clip.video)
     if clip.audio == clip.video and not info.has_audio:
@@ -214,7 +214,7 @@ def _seconds_of_picture(clip: Clip) -> float:
 
 
 def _seconds_of_sound(clip: Clip) -> float:
-    """Length of the sound of a clip, as far as its file goes."""
+    """Return the length of the sound of a clip, at most to the end of its file."""
     with _or_left_out("unusable sound"):
         info = ambikit.info(clip.audio)
     if info.convention is None:
@@ -223,14 +223,14 @@ def _seconds_of_sound(clip: Clip) -> float:
 
 
 def _within(clip: Clip, path: Path, end: float) -> float:
-    """Seconds of a clip that lie before the end of a file."""
+    """Return the seconds of a clip that lie before the end of a file."""
     if end <= clip.start:
         raise _UnusableError("too short", f"{path} ends at {end:.2f} s, before the clip begins")
     return min(end - clip.start, clip.duration or math.inf)
 
 
 def _picture(clip: Clip, settings: Settings, seconds: float) -> Picture:
-    """Make the picture of a clip."""
+    """Transcode the picture of a clip."""
     if seconds < SHORTEST:
         raise _UnusableError("too short", f"{seconds:.2f} s of picture and sound")
     with _or_left_out("truncated picture"):
@@ -257,7 +257,7 @@ def _sound(clip: Clip, settings: Settings, seconds: float) -> Sound:
 
 
 def _absent(sound: Sound) -> tuple[bool, bool]:
-    """Tell whether Z is absent from sound with X and Y, and whether all dipoles are absent."""
+    """Return whether Z is absent from sound with X and Y, and whether all dipoles are absent."""
     w, y, z, x = np.sqrt(np.mean(np.square(sound, dtype=np.float64), axis=1))
     flat = bool(max(x, y) < ABSENT * w)
     return bool(z < ABSENT * w) and not flat, flat and bool(z < ABSENT * w)
@@ -265,14 +265,14 @@ def _absent(sound: Sound) -> tuple[bool, bool]:
 
 @cache
 def _detector(spec: str) -> Detector:
-    """Load a detector once a process."""
+    """Load a detector once per process."""
     return load_detector(spec)
 
 
 def _detect(
     clip: Clip, settings: Settings, duration: float, layout: FrameLayout
 ) -> tuple[str, Objects]:
-    """Name the detector, and look for objects at each multiple of the detection's interval."""
+    """Return the name of the detector, and detect objects at multiples of its interval."""
     rate = settings.detection_rate
     times = np.arange(math.ceil(duration * rate)) / rate
     if settings.detector == "none":
@@ -299,7 +299,7 @@ def _detect(
 
 
 def _batches(frames: Iterator[Frames]) -> Iterator[Frames]:
-    """Stack frames, so many that they fit into memory whatever their size."""
+    """Stack as many frames as fit into memory at their size."""
     for first in frames:
         count = min(_DETECTED_AT_ONCE, _DETECTED_PIXELS // (first.shape[0] * first.shape[1]))
         yield np.stack([first, *islice(frames, max(0, count - 1))])
@@ -308,7 +308,7 @@ def _batches(frames: Iterator[Frames]) -> Iterator[Frames]:
 def _packed(
     clip: Clip, settings: Settings, material: Material, detector: str, objects: Objects
 ) -> Prepared:
-    """Put together what was found."""
+    """Assemble the members and facts of a clip."""
     sound, gain = encode_sound(
         material.sound, settings.sample_rate, settings.sound_codec, settings.bitrate
     )

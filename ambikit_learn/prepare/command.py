@@ -1,4 +1,4 @@
-"""From a folder of clips to training shards, in a run that can be taken up where it ended."""
+"""From a folder of clips to training shards, in a run that can be resumed."""
 
 from __future__ import annotations
 
@@ -32,32 +32,32 @@ from ambikit_learn.sources import Clip, distinct, open_source, segments
 from ambikit_learn.video.transcode import MODES
 
 ENGINES = ("local", "ray")
-"""Where clips can be worked."""
+"""Where clips can be processed."""
 
 SECONDS_PER_SECOND = 30.0
-"""Seconds of work that a second of a clip may take: detection in full on one busy core."""
+"""Seconds of work that a second of a clip may take: full detection on one busy core."""
 PACE = 20_000.0
-"""Bytes of video to a second of work, where the length is not known."""
+"""Bytes of video per second of work, where the length is not known."""
 HEADER = 60.0
 """Seconds that the header of a video may take to read."""
 
 
 @dataclass(frozen=True)
 class Summary:
-    """What came of a preparation.
+    """Counts of a preparation.
 
     Parameters
     ----------
     clips : int
-        Clips of the source.
+        Number of clips of the source.
     prepared : int
-        Those that can be used.
+        Number of usable clips.
     hours : float
-        Their length.
+        Total length of the usable clips.
     left_out : dict
-        The others, counted by reason, the most frequent first.
+        Number of rejected clips by reason, the most frequent first.
     notes : dict
-        What was noted of clips that are used, counted.
+        Number of usable clips by note.
     """
 
     clips: int
@@ -108,61 +108,60 @@ def prepare(
     clip_timeout: float = 600.0,
     check: bool = False,
 ) -> Summary:
-    """Check clips, look for objects, and write shards that `AlignmentDataset` reads.
+    """Check clips, detect objects, and write shards that `AlignmentDataset` reads.
 
     Parameters
     ----------
     clips : path
         Folder of clips.
     out : path
-        Folder to write: a new one, or that of the same preparation which did not end. What is
-        finished is kept.
+        Folder to write: a new one, or that of the same preparation, which is then resumed.
     source : str
         Layout of `clips`, a name of `ambikit_learn.sources`.
     detector : str
         ``"none"``, ``"file"`` (the source's own boxes), ``"yolo:PATH"`` or
         ``"package.module:factory"``.
     detection_rate : float
-        Times per second at which objects are looked for.
+        Detections per second.
     frame_rate : float
         Frames per second to keep.
     frame_size : (height, width)
         Size of the equirectangular frames to keep, even numbers.
     video_mode : {"auto", "encode", "copy"}
-        Copy the source's stream where it already is what would be coded, never, or wherever it
-        can be (`ambikit_learn.video.transcode.transcode`). Copying is quicker; reading a copy is
-        slow if its key frames are far apart, and its frames keep their own size and rate.
+        Copy the source's stream if it equals what would be encoded, never, or wherever possible
+        (`ambikit_learn.video.transcode.transcode`). Copying is faster; reading a copy is slow if
+        its key frames are far apart, and its frames keep their size and rate.
     sample_rate : int
-        Of the sound to keep, in Hz.
+        Sample rate of the sound to keep, in Hz.
     sound_codec : {"flac", "opus"}
         Codec of the sound: 16-bit FLAC, or Opus at a fifth of its size.
     bitrate : int
-        Of Opus, in kb/s for the four channels together.
+        Bit rate of Opus in kb/s for the four channels together.
     segment : float
-        Seconds at which long clips are cut, so that no worker has to hold more. What is shorter
-        than two segments stays whole.
+        Length in seconds of the segments into which long clips are cut, which limits the memory of
+        a worker. Clips shorter than two segments are not cut.
     clips_per_shard : int
-        Clips of the source to a shard.
+        Clips of the source per shard.
     leave_out : sequence of str
-        Which of the notes leave a clip out: ``"still picture"``, ``"Z is silent"``,
-        ``"W only"``, ``"lengths differ"``; and of those that are converted ``"cubemap"``,
+        Notes that reject a clip: ``"still picture"``, ``"Z is silent"``, ``"W only"``,
+        ``"lengths differ"``; and for clips that are converted ``"cubemap"``,
         ``"equi-angular cubemap"``, ``"two eyes"``.
     engine : {"local", "ray"}
-        Where clips are worked: in processes on this machine, or on the nodes of a Ray cluster.
-        These must see `clips`, a detector's weights and its module by the same paths; only this
-        process writes to `out`.
+        Process clips on this machine, or on the nodes of a Ray cluster. The nodes must see `clips`,
+        a detector's weights and its module by the same paths; only this process writes to `out`.
     address : str, optional
-        Of the Ray cluster that this machine is a node of, ``"HOST:PORT"`` or ``"auto"``;
-        ``"local"`` starts one here. Without it the one that ``RAY_ADDRESS`` names or that runs on
-        this machine, or else a new one here.
+        Address of the Ray cluster that this machine is a node of, ``"HOST:PORT"`` or ``"auto"``;
+        ``"local"`` starts one here. By default the cluster that ``RAY_ADDRESS`` names or that runs
+        on this machine, or else a new one.
     workers : int, optional
-        Processes, by default one a core, here or in the cluster; at most eight to a GPU where a
-        detector computes. 0 works in this process, without protection from crashes and hangs.
+        Number of processes, by default one per core, here or in the cluster, and at most eight per
+        GPU where a detector computes. 0 works in this process, without protection from crashes and
+        hangs.
     clip_timeout : float
-        Seconds after which a clip is given up, beyond half a minute for each of its own seconds
-        (where its length is not known, a second for each 20 kB of its video).
+        Seconds that a clip may take, in addition to half a minute for each second of its length
+        (or a second for each 20 kB of its video, if the length is not known).
     check : bool
-        Only say which clips could be used; `out` is not touched.
+        Only report which clips can be used; `out` is not written.
 
     Returns
     -------
@@ -174,19 +173,19 @@ def prepare(
         A setting is wrong, `out` holds something else or cannot be written to, there are no
         clips, or there is no such Ray cluster.
     FileNotFoundError
-        There is no such folder of clips.
+        The folder of clips does not exist.
 
     Notes
     -----
-    Every clip of the source has its row in ``manifest.parquet``; one that cannot be used is left
-    out with its reason and costs nothing else. Which clips belong to a shard depends on the source
-    alone, so each shard can be made, and made again, by itself: the output is the same bytes
-    whatever the engine and the number of workers, and however often the run was killed. That loses
-    the clips in hand, up to four a worker. A shard is made again when its clips' files change, and
-    when one of its clips was given up and more patience is granted.
+    Every clip of the source has a row in ``manifest.parquet``; a clip that cannot be used is
+    rejected with its reason, and the run continues. Which clips belong to a shard depends only on
+    the source, so that each shard can be written independently: the output has the same bytes for
+    any engine and number of workers, and however often the run was killed. A kill loses the clips
+    in progress, up to four per worker. A shard is written again when the files of its clips change,
+    and when one of its clips hung and the timeout is now longer.
 
-    A clip whose worker dies is tried once more in another process. One that kills that too is left
-    out as a decoder crash, one that takes too long as a decoder hang.
+    A clip whose worker dies is retried once in another process. If that dies too, the clip is
+    rejected as a decoder crash; a clip that takes too long is rejected as a decoder hang.
     """
     root, folder = Path(out), Path(clips)
     settings = Settings(
@@ -209,7 +208,7 @@ def prepare(
         checks.positive(clip_timeout, "clip_timeout", "seconds"),
     )
     whole = list(open_source(source, folder).clips())
-    load_detector(detector)  # a wrong name or path is told before hours of work
+    load_detector(detector)  # a wrong name or path is reported before hours of work
     parts = _cut(whole, settings.segment, workers)
     if check:
         outcomes = pool.work(partial(check_clip, settings=settings), parts)
@@ -236,7 +235,7 @@ def _bitrate(codec: str, sample_rate: int, bitrate: int) -> int:
 
 
 def _cut(clips: list[Clip], segment: float, workers: int | None) -> list[Clip]:
-    """Cut clips into segments; their lengths are read where a broken header does no harm."""
+    """Cut clips into segments; lengths are read in workers, where a broken header does no harm."""
     unknown = [clip for clip in clips if clip.duration is None and clip.split != "unlisted"]
     with closing(
         map_in_order(
@@ -267,7 +266,7 @@ def _engine(
 
 @dataclass(frozen=True)
 class _Pool:
-    """Who works the clips, and the patience with each."""
+    """The map over clips, and the timeout of each."""
 
     engine: Callable[..., Generator[Outcome, None, None]]
     clip_timeout: float
@@ -275,19 +274,19 @@ class _Pool:
     def work(
         self, work: Callable[[Clip], Outcome], clips: Sequence[Clip]
     ) -> Generator[Outcome, None, None]:
-        """Work clips, in order, showing progress."""
+        """Process clips, in order, with progress."""
         if clips:
             with closing(self.engine(work, clips, lost=self.lost, limit=self.limit)) as outcomes:
                 yield from progress(outcomes, len(clips), "prepare")
 
     def limit(self, clip: Clip) -> float:
-        """Seconds that a clip may take."""
+        """Return the seconds that a clip may take."""
         if clip.duration is not None:
             return self.clip_timeout + SECONDS_PER_SECOND * clip.duration
         return self.clip_timeout + size_of(clip.video) / PACE
 
     def lost(self, clip: Clip, how: Loss) -> Outcome:
-        """Make the outcome of a clip whose worker gave none."""
+        """Return the outcome of a clip whose worker returned none."""
         if how == "hang":
             return Rejected(HANG, f"no end after {self.limit(clip):.0f} s (see clip_timeout)")
         return Rejected("decoder crash", "the worker process died, and another died on this clip")
@@ -306,5 +305,5 @@ def _claim(root: Path, settings: Settings) -> None:
     if changed:
         raise InputError(
             f"{root} was prepared with {'; '.join(changed)}: choose a new folder, or the same "
-            "settings to take up that preparation"
+            "settings to resume that preparation"
         )

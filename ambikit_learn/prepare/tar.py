@@ -1,4 +1,4 @@
-"""Tar files that grow clip by clip, so that a process may be killed while it writes one."""
+"""Tar files that grow by clips and can be resumed after a kill of the process that writes them."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True)
 class PartialTar:
-    """What is whole of a tar that was begun.
+    """The complete part of an unfinished tar.
 
     Parameters
     ----------
     header : dict
-        What it was begun with.
+        Header with which it was begun.
     rows : list of dict
-        What was noted of each clip in it.
+        Rows of its complete clips.
     tar_bytes, log_bytes : int
-        Bytes that are whole of the tar, and of the log beside it.
+        Complete bytes of the tar, and of the log beside it.
     """
 
     header: dict[str, Any] = field(default_factory=dict)
@@ -33,12 +33,12 @@ class PartialTar:
 
 
 def partial_tar(target: Path) -> PartialTar:
-    """Find what is whole of a tar that was begun.
+    """Return the complete part of an unfinished tar.
 
     Parameters
     ----------
     target : Path
-        The tar that it is to become.
+        Path of the finished tar.
 
     Returns
     -------
@@ -66,18 +66,18 @@ def partial_tar(target: Path) -> PartialTar:
 
 
 class GrowingTar:
-    """A tar in the making, hidden beside its place, and a log of the clips that are whole in it.
+    """An unfinished tar, hidden beside its final path, and a log of its complete clips.
 
-    Both are kept when writing fails, and cut to what is whole when they are taken up again.
+    Both are kept when writing fails, and truncated to their complete part when they are resumed.
 
     Parameters
     ----------
     target : Path
-        The tar that it is to become.
+        Path of the finished tar.
     header : dict
-        What to know of it before it is taken up again.
+        Facts that decide whether it can be resumed.
     known : PartialTar
-        What to keep of what is there.
+        The part of existing files to keep.
     """
 
     def __init__(self, target: Path, header: Mapping[str, Any], known: PartialTar) -> None:
@@ -90,7 +90,7 @@ class GrowingTar:
             self._line(dict(header))
 
     def add(self, members: Mapping[str, bytes]) -> dict[str, int]:
-        """Add the members of a clip; they stay if `note` is called next.
+        """Add the members of a clip; they are kept if `note` is called next.
 
         Parameters
         ----------
@@ -100,7 +100,7 @@ class GrowingTar:
         Returns
         -------
         dict
-            Where those bytes begin in the tar, by file name.
+            Offsets of these bytes in the tar by file name.
         """
         places = {}
         for name, data in members.items():
@@ -111,12 +111,12 @@ class GrowingTar:
         return places
 
     def note(self, row: Row) -> None:
-        """Note that a clip is whole.
+        """Record that a clip is complete.
 
         Parameters
         ----------
         row : dict
-            What to note of it.
+            Row of the clip.
         """
         self._tar.flush()
         self._line((self._tar.tell(), row))
@@ -128,7 +128,7 @@ class GrowingTar:
         Returns
         -------
         int
-            Its bytes.
+            Size of the tar in bytes.
         """
         end = 2 * tarfile.BLOCKSIZE
         self._tar.write(bytes(end + -(self._tar.tell() + end) % tarfile.RECORDSIZE))
@@ -141,7 +141,7 @@ class GrowingTar:
         Parameters
         ----------
         keep : bool
-            False throws it away.
+            False discards it.
         """
         self.close()
         tar, log = _parts(self._target)
@@ -151,7 +151,7 @@ class GrowingTar:
         log.unlink()
 
     def close(self) -> None:
-        """Close the files, which stay as they are."""
+        """Close the files, which are kept."""
         try:
             self._tar.close()
         finally:
@@ -164,12 +164,12 @@ class GrowingTar:
 
 
 def _parts(target: Path) -> tuple[Path, Path]:
-    """Paths of a growing tar and its log; readers of folders pass over hidden files."""
+    """Return the paths of an unfinished tar and its log; readers of folders skip hidden files."""
     return target.with_name(f".{target.stem}.part.tar"), target.with_name(f".{target.stem}.log")
 
 
 def _cut(path: Path, count: int) -> BinaryIO:
-    """Open a file to write on after its first `count` bytes."""
+    """Open a file to continue after its first `count` bytes."""
     path.touch()
     stream = path.open("r+b")
     stream.truncate(count)
@@ -178,7 +178,7 @@ def _cut(path: Path, count: int) -> BinaryIO:
 
 
 def _header(name: str, size: int) -> bytes:
-    """Header of a member, the same for the same name and size."""
+    """Return the header of a member, which depends only on its name and size."""
     info = tarfile.TarInfo(name)
     info.size, info.mode, info.uname, info.gname = size, 0o444, "ambikit", "ambikit"
     return info.tobuf(tarfile.PAX_FORMAT, "utf-8", "surrogateescape")

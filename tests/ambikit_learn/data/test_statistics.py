@@ -110,7 +110,7 @@ def test_what_is_refused(prepared, tmp_path, capfd):
     assert "holds no prepared data" in one_line(capfd, tmp_path)
     assert "holds no prepared data" in one_line(capfd, tmp_path / "absent")
     bad = one_line(capfd, prepared, "--picture", tmp_path / "a.doc")
-    assert "a.doc is no picture: give a name that ends in" in bad
+    assert "a.doc is not a picture: give a name that ends in" in bad
     assert not list(tmp_path.iterdir())
     shard = prepared / "shards" / "train-00000.tar"
     whole = shard.read_bytes()
