@@ -27,7 +27,7 @@ COMMANDS = {
         positional=("out",),
     ),
     "prepare": Command(
-        "ambikit_learn.prepare.command:prepare",
+        "ambikit_learn.preparation.command:prepare",
         run="ambikit_learn.cli:_prepare",
         positional=("clips", "out"),
     ),
@@ -170,7 +170,7 @@ def _world(preview: int = 0, **options: Any) -> None:
 
 def _prepare(**options: Any) -> None:
     """Write shards."""
-    from ambikit_learn.prepare.command import prepare
+    from ambikit_learn.preparation.command import prepare
 
     print(prepare(**options))
 

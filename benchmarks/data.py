@@ -107,7 +107,7 @@ def render(out: Path, clips: int) -> None:
 
 def prepare_all(source: Path, out: Path, options: dict[str, Any]) -> dict[str, float]:
     """Prepare the clips in this process; return its CPU time, the bytes written and its memory."""
-    from ambikit_learn.prepare.command import prepare
+    from ambikit_learn.preparation.command import prepare
 
     start = time.process_time()
     prepare(source, out, workers=0, **options)

@@ -56,7 +56,7 @@ class AlignmentDataset(Dataset[Item]):
     Parameters
     ----------
     root : path
-        Folder that `ambikit_learn.prepare.command.prepare` wrote.
+        Folder that `ambikit_learn.preparation.command.prepare` wrote.
     split : str
         ``"train"``, ``"validation"`` or ``"test"``.
     strategy : {"random", "objects", "mixed"}

@@ -120,7 +120,7 @@ def data_statistics(root: str | Path) -> DataStatistics:
     Parameters
     ----------
     root : path
-        Folder that `ambikit_learn.prepare.command.prepare` wrote.
+        Folder that `ambikit_learn.preparation.command.prepare` wrote.
 
     Returns
     -------

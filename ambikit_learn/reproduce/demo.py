@@ -16,7 +16,7 @@ from ambikit_learn.data.format import read_manifest
 from ambikit_learn.evaluation.pretext import evaluate
 from ambikit_learn.evaluation.results import Results, print_results
 from ambikit_learn.models.run import load_run
-from ambikit_learn.prepare.command import prepare
+from ambikit_learn.preparation.command import prepare
 from ambikit_learn.report import pictures
 from ambikit_learn.report.page import write_page
 from ambikit_learn.training.command import fit_main

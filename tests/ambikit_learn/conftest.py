@@ -11,7 +11,7 @@ import pytest
 
 import ambikit
 from ambikit_learn.detection import write_boxes
-from ambikit_learn.prepare.command import prepare
+from ambikit_learn.preparation.command import prepare
 from ambikit_learn.sphere.equirect import direction_to_pixel
 from ambikit_learn.video.files import write_video
 

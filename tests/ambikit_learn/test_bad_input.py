@@ -14,8 +14,8 @@ import soundfile
 
 from ambikit_learn.cli import main
 from ambikit_learn.data.format import read_manifest
-from ambikit_learn.prepare.clip import prepare_clip
-from ambikit_learn.prepare.tar import GrowingTar
+from ambikit_learn.preparation.clip import prepare_clip
+from ambikit_learn.preparation.tar import GrowingTar
 
 RATE = 24000
 SMALL = ("--frame-size", "40", "80", "--workers=0")
@@ -260,7 +260,7 @@ class TestDisk:
             keys.append(clip.key)
             return prepare_clip(clip, settings)
 
-        monkeypatch.setattr("ambikit_learn.prepare.command.prepare_clip", noted)
+        monkeypatch.setattr("ambikit_learn.preparation.command.prepare_clip", noted)
         return keys
 
     def test_full_in_the_middle_of_a_clip(self, capfd, source, tmp_path, monkeypatch, worked):

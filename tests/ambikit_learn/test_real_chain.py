@@ -14,7 +14,7 @@ from ambikit_learn.cli import main
 from ambikit_learn.data.dataset import AlignmentDataset, SpanDataset
 from ambikit_learn.data.format import read_manifest
 from ambikit_learn.models.run import load_run
-from ambikit_learn.prepare.command import prepare
+from ambikit_learn.preparation.command import prepare
 from ambikit_learn.training.command import fit_main
 
 

@@ -12,7 +12,7 @@ from ambikit_learn.data.dataset import RELEASED, AlignmentDataset
 from ambikit_learn.data.record import read_objects
 from ambikit_learn.data.shards import member
 from ambikit_learn.detection import read_boxes
-from ambikit_learn.prepare.command import prepare
+from ambikit_learn.preparation.command import prepare
 from ambikit_learn.sphere.equirect import angular_distance
 from ambikit_learn.world import render_world
 

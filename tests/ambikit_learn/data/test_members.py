@@ -19,7 +19,7 @@ from ambikit import InputError
 from ambikit_learn.data.dataset import AlignmentDataset
 from ambikit_learn.data.format import Settings, read_manifest, write_manifest
 from ambikit_learn.data.sound import OPUS_RATES, decode_sound, encode_sound
-from ambikit_learn.prepare.command import prepare
+from ambikit_learn.preparation.command import prepare
 
 
 def noise(channels: int, count: int, seed: int = 0) -> np.ndarray:

@@ -20,7 +20,7 @@ from ambikit_learn.data.format import MEMBERS, Settings, write_manifest
 from ambikit_learn.data.items import Item
 from ambikit_learn.data.shards import usable_clips
 from ambikit_learn.data.sound import decode_sound, encode_sound
-from ambikit_learn.prepare.command import prepare
+from ambikit_learn.preparation.command import prepare
 from ambikit_learn.video.coding import decode_frames, encode_frames
 
 DIRECTIONS = [(0.0, 0.0), (90.0, 0.0), (-60.0, 35.0), (179.0, -30.0), (-135.0, 50.0)]

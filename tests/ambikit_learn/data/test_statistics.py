@@ -14,7 +14,7 @@ from ambikit_learn.cli import main
 from ambikit_learn.data.format import MEMBERS, Settings, write_manifest
 from ambikit_learn.data.statistics import data_statistics
 from ambikit_learn.detection import write_boxes
-from ambikit_learn.prepare.command import prepare
+from ambikit_learn.preparation.command import prepare
 
 SILENCE = np.zeros((4, 48000), np.float32)
 

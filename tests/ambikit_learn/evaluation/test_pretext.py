@@ -13,7 +13,7 @@ from ambikit import InputError
 from ambikit_learn.evaluation import pretext
 from ambikit_learn.evaluation.probe import train_head
 from ambikit_learn.models.alignment import AlignmentModel
-from ambikit_learn.prepare.command import prepare
+from ambikit_learn.preparation.command import prepare
 from ambikit_learn.pretext.contrast import Agreement
 
 

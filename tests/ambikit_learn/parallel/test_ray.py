@@ -14,7 +14,7 @@ import pytest
 from ambikit import InputError
 from ambikit_learn.data.format import read_manifest
 from ambikit_learn.parallel.ray import _shares
-from ambikit_learn.prepare.command import prepare
+from ambikit_learn.preparation.command import prepare
 
 CLUSTER = Path(__file__).with_name("ray_cluster.py")
 COMMAND = "import sys; from ambikit_learn.cli import main; sys.exit(main(sys.argv[1:]))"

@@ -15,7 +15,7 @@ from scipy.spatial.transform import Rotation
 import ambikit
 from ambikit import InputError
 from ambikit_learn.data.format import read_manifest
-from ambikit_learn.prepare.command import prepare
+from ambikit_learn.preparation.command import prepare
 from ambikit_learn.sphere.equirect import direction_to_pixel, pixel_to_direction
 from ambikit_learn.sphere.projection import (
     EAC_PADDING,

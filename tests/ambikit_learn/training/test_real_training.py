@@ -13,7 +13,7 @@ from torch.utils.data import default_collate
 
 from ambikit_learn.data.dataset import SpanDataset
 from ambikit_learn.models.run import load_run
-from ambikit_learn.prepare.command import prepare
+from ambikit_learn.preparation.command import prepare
 from ambikit_learn.pretext.contrast import Agreement
 from ambikit_learn.training.batches import StreamDataset
 from ambikit_learn.training.command import train

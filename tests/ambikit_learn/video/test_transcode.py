@@ -16,7 +16,7 @@ import ambikit
 from ambikit import InputError
 from ambikit_learn.data.dataset import SpanDataset
 from ambikit_learn.data.format import read_manifest
-from ambikit_learn.prepare.command import prepare
+from ambikit_learn.preparation.command import prepare
 from ambikit_learn.sphere.projection import FrameLayout
 from ambikit_learn.video.coding import decode_frames, encode_frames
 from ambikit_learn.video.files import read_frames, write_video
@@ -233,7 +233,7 @@ def test_two_files_whose_clips_would_have_one_name(tmp_path):
 
 MEASURE = """
 import json, sys
-from ambikit_learn.prepare.command import prepare
+from ambikit_learn.preparation.command import prepare
 def held():  # not by getrusage, which counts the process that started this one
     return int(open("/proc/self/status").read().split("VmHWM:")[1].split()[0]) / 1e3
 prepare(sys.argv[1], sys.argv[2], source="folder", frame_size=(48, 96), workers=0)

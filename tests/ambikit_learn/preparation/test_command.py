@@ -20,8 +20,8 @@ from ambikit import InputError
 from ambikit_learn._files import locked
 from ambikit_learn.data.format import Settings, read_manifest
 from ambikit_learn.data.sound import decode_sound
-from ambikit_learn.prepare.command import Summary, prepare
-from ambikit_learn.prepare.tar import GrowingTar
+from ambikit_learn.preparation.command import Summary, prepare
+from ambikit_learn.preparation.tar import GrowingTar
 
 RATE = 24000
 SMALL = {"frame_size": (40, 80), "workers": 0}
@@ -266,7 +266,7 @@ class TestReproducible:
         monkeypatch.setenv("WAIT_WHILE", str(source.root))
         monkeypatch.setenv("PYTHONPATH", str(detectors), prepend=os.pathsep)
         out = tmp_path / "killed"
-        command = "import sys; from ambikit_learn.prepare.command import prepare\n"
+        command = "import sys; from ambikit_learn.preparation.command import prepare\n"
         command += f"prepare(*sys.argv[1:], **{options}, workers=2)"
         run = subprocess.Popen([sys.executable, "-c", command, str(source.root), str(out)])
         finished = out / "journal" / "train-00000.json"

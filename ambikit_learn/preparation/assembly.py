@@ -14,8 +14,8 @@ from typing import Any
 
 from ambikit_learn._files import atomic_write
 from ambikit_learn.data.format import FORMAT, Settings, write_manifest
-from ambikit_learn.prepare.clip import Prepared, Rejected
-from ambikit_learn.prepare.tar import GrowingTar, PartialTar, Row, partial_tar
+from ambikit_learn.preparation.clip import Prepared, Rejected
+from ambikit_learn.preparation.tar import GrowingTar, PartialTar, Row, partial_tar
 from ambikit_learn.sources import Clip
 
 Outcome = Prepared | Rejected

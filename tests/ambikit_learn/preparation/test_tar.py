@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ambikit_learn.prepare.tar import GrowingTar, PartialTar, partial_tar
+from ambikit_learn.preparation.tar import GrowingTar, PartialTar, partial_tar
 
 HEADER = {"digest": "abc"}
 CLIPS = [

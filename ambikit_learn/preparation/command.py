@@ -19,8 +19,8 @@ from ambikit_learn.data.sound import BITRATE, BITRATES, CODECS, OPUS_RATES
 from ambikit_learn.detection import load_detector
 from ambikit_learn.parallel.processes import Loss, map_in_order
 from ambikit_learn.parallel.ray import map_on_ray
-from ambikit_learn.prepare.assembly import HANG, Assembly, Outcome, row_of, size_of
-from ambikit_learn.prepare.clip import (
+from ambikit_learn.preparation.assembly import HANG, Assembly, Outcome, row_of, size_of
+from ambikit_learn.preparation.clip import (
     NOTES,
     SHORTEST,
     Rejected,

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from ambikit_learn.data.format import read_manifest
-from ambikit_learn.prepare.tar import partial_tar
+from ambikit_learn.preparation.tar import partial_tar
 from ambikit_learn.world import render_world
 
 COMMAND = "import sys; from ambikit_learn.cli import main; sys.exit(main(sys.argv[1:]))"
