@@ -147,6 +147,45 @@ def _() -> Prepared:
     return blas(weights, x, memory((64, x.shape[1]))), x
 
 
+@TASKS.task("first order to 7.1.4, `out=`", "ambikit")
+def _() -> Prepared:
+    x = sound()
+    out = memory((11, x.shape[1]))
+    return lambda: ambikit.decode(x, "7.1.4", out=out), x
+
+
+@TASKS.task("first order to 7.1.4, `out=`", "numpy, BLAS in tiles")
+def _() -> Prepared:
+    x = sound()
+    return blas(ambikit.decoder_matrix("7.1.4", 1), x, memory((11, x.shape[1]))), x
+
+
+@TASKS.task("third order (16 × 720,000) to 22.2, `out=`", "ambikit")
+def _() -> Prepared:
+    x = sound(16, 720_000)
+    out = memory((22, x.shape[1]))
+    return lambda: ambikit.decode(x, "22.2", out=out), x
+
+
+@TASKS.task("third order (16 × 720,000) to 22.2, `out=`", "numpy, BLAS in tiles")
+def _() -> Prepared:
+    x = sound(16, 720_000)
+    return blas(ambikit.decoder_matrix("22.2", 3), x, memory((22, x.shape[1]))), x
+
+
+@TASKS.task("to two ears, 512 taps, `out=`", "ambikit")
+def _() -> Prepared:
+    x = sound()
+    out = memory((2, x.shape[1]))
+    return lambda: ambikit.decode_binaural(x, RATE, taps=512, out=out), x
+
+
+@TASKS.task("map 45 × 90, 20 a second", "ambikit")
+def _() -> Prepared:
+    x, grid = sound(), ambikit.plot.equirectangular_grid(45, 90)
+    return lambda: ambikit.power_map(x, *grid, hop=RATE // 20), x
+
+
 @TASKS.task("intensity of each sample", "ambikit")
 def _() -> Prepared:
     x = sound()
