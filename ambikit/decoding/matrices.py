@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Callable
+from functools import lru_cache
 
 import numpy as np
 from numpy.polynomial import legendre
@@ -134,14 +135,22 @@ def settings(method: str, weighting: str | None) -> None:
 
 def matrix_of(layout: Layout, order: int, method: str, weighting: str | None) -> FloatArray:
     """Do the same for checked arguments."""
-    make = _planar if layout.planar else _spatial
-    matrix = make(layout.vectors, order, method, weighting)
-    degree, _ = degrees_and_indices(order)
-    power = (matrix**2 / (2.0 * degree + 1.0)).sum()
-    matrix = np.asarray(matrix / np.sqrt(power))
+    matrix = _kept(layout.vectors.tobytes(), layout.planar, order, method, weighting)
     if method == "mode_matching":
         _warn_of_unevenness(matrix, order, planar=layout.planar)
-    return matrix
+    return matrix.copy()
+
+
+@lru_cache(maxsize=32)
+def _kept(
+    vectors: bytes, planar: bool, order: int, method: str, weighting: str | None
+) -> FloatArray:
+    """Make a matrix once: AllRAD takes as long as a minute of sound takes to be decoded."""
+    make = _planar if planar else _spatial
+    matrix = make(np.frombuffer(vectors).reshape(-1, 3), order, method, weighting)
+    degree, _ = degrees_and_indices(order)
+    power = (matrix**2 / (2.0 * degree + 1.0)).sum()
+    return np.asarray(matrix / np.sqrt(power))
 
 
 def _spatial(vectors: FloatArray, order: int, method: str, weighting: str | None) -> FloatArray:
