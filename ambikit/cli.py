@@ -55,6 +55,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         status = options.run(options) or 0
 
     with warnings.catch_warnings():
+        warnings.simplefilter("always", UserWarning)
         warnings.showwarning = _print_warning
         return one_line_errors("ambikit", run) or status
 
@@ -254,7 +255,8 @@ def _plot(x: FloatArray, rate: int, found: ambikit.Directions, path: Path) -> No
 
 
 def _check_picture(path: Path) -> None:
-    """Refuse a kind of picture that cannot be drawn, before anything is computed."""
+    """Refuse a picture that cannot be drawn or written, before anything is computed."""
+    io.check_target(path)
     backend = checks.package("matplotlib.backend_bases", "plots need")
     kinds = tuple(backend.FigureCanvasBase.get_supported_filetypes())
     checks.choice(path.suffix.lower().lstrip("."), kinds, f"kind of picture of {path}:")
@@ -337,7 +339,9 @@ def _named(path: Path) -> Path | BinaryIO:
 
 
 def _read(options: argparse.Namespace) -> tuple[FloatArray, int]:
-    """Read the input by the common options."""
+    """Read the input by the common options, once there is where to write."""
+    if "output" in options:
+        io.check_target(options.output)
     return io.read(
         [_named(path) for path in (options.input, *options.parts)],
         sample_rate=options.sample_rate,

@@ -84,6 +84,8 @@ def length(source: Source, track: Track) -> int:
         mp4_like = "mp4" in container.format.name
         counted = container.format.name in _COUNTING
         whole = round((container.duration or 0) / _MILLION * rate)
+        if "matroska" in container.format.name:
+            whole -= origin  # counted from zero
     guess = stated if (mp4_like or counted) and stated > 0 else whole
     # Matroska and Ogg count padding too, Matroska in milliseconds, and fragments of mp4 what is
     # skipped at the beginning: look at the end itself.
@@ -240,13 +242,13 @@ def _blocks(source: Source, track: Track, start: int) -> Iterator[tuple[int, Flo
             grid = _grid(source, track) if coarse else grid
             container.seek(int(seconds / stream.time_base), stream=stream)
         end: int | None = None
-        for frame in container.decode(stream):
-            if frame.samples == 0:
-                continue
+        for frame, following in _with_next(container.decode(stream)):
             begin = 0.0 if frame.pts is None else frame.pts * tick
             if end is None:
                 size, phase = grid
-                end = phase + size * round((begin + frame.samples - phase) / size)
+                # Of the last block of all, which may be short, the beginning is on the grid
+                known = 0 if following else frame.samples
+                end = phase + known + size * round((begin + frame.samples - known - phase) / size)
             elif frame.pts is not None and begin - end > _GAP * rate:
                 end = round(begin) + frame.samples
             else:
@@ -258,6 +260,18 @@ def _blocks(source: Source, track: Track, start: int) -> Iterator[tuple[int, Flo
                     f"{frame.sample_rate} Hz, {(end - frame.samples) / rate:.3f} s in: cut it there"
                 )
             yield end - frame.samples - origin, x
+
+
+def _with_next(frames: Iterator[Any]) -> Iterator[tuple[Any, Any]]:
+    """Yield each frame that holds something with the one after it, None after the last."""
+    held = None
+    for frame in frames:
+        if frame.samples:
+            if held is not None:
+                yield held, frame
+            held = frame
+    if held is not None:
+        yield held, None
 
 
 def _unmixer(stream: Any) -> Any:

@@ -149,13 +149,29 @@ def save(
         ) from error
     with path.open("r+b") as stream:
         riff.clear_time(stream)
+        stated = False
         if container == "CAF":
-            return caf.state(stream, convention, x.shape[0])
-        if container in ("WAVEX", "RF64"):
-            if convention == "fuma":
-                return riff.state_b_format(stream)
+            stated = caf.state(stream, convention, x.shape[0])
+        elif container in ("WAVEX", "RF64") and convention == "fuma":
+            stated = riff.state_b_format(stream)
+        elif container in ("WAVEX", "RF64"):
             riff.clear_mask(stream)
-    return False
+    _check_readable(path, x.shape, suffix, kind)
+    return stated
+
+
+def _check_readable(path: Path, shape: tuple[int, ...], suffix: str, kind: str) -> None:
+    """Refuse what libsndfile writes and does not read: ALAC of more than eight channels."""
+    try:
+        with _opened(Source(path.name, path=path)) as file:
+            if file.channels == shape[0]:
+                return
+    except InputError:
+        pass
+    raise InputError(
+        f"a {suffix} file of {shape[0]} channels as {kind} could not be read again: choose another "
+        "subtype or extension"
+    )
 
 
 @contextmanager

@@ -19,6 +19,8 @@ from ambikit._codecs.statement import Statement, from_letters, from_names
 from ambikit._codecs.xml import parse, text_of
 
 _EXTENSIBLE = 0xFFFE
+_NUMBERS = (1, 3)
+"""Sample types that are integers or floats, and no companded ones."""
 # The sub-format of an extensible WAVE file is a GUID whose first word is the sample type; the
 # other three words say "plain" or "B-format" (FuMa order).
 PLAIN_GUID = bytes.fromhex("00001000800000aa00389b71")
@@ -76,9 +78,10 @@ class Wave:
 
     @property
     def irregular(self) -> bool:
-        """Whether libsndfile would take the sound for longer or shorter than it is."""
+        """Whether libsndfile would refuse the file, or take the sound for longer or shorter."""
         stated = next(chunk for chunk in self.chunks if chunk.start == self.data.start)
-        return self.form == "BW64" or stated.size != self.data.size
+        unknown = self.form == "BW64" or (self.b_format and self.sample_type not in _NUMBERS)
+        return unknown or stated.size != self.data.size
 
 
 def read_headers(stream: BinaryIO) -> Wave | None:

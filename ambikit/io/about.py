@@ -126,6 +126,8 @@ def about(recording: Recording) -> AudioInfo:
     """Complete what a file says by what its channels look like."""
     said = recording.statement
     convention, evidence, what = assumed(recording.codec, recording.channels), "assumed", ""
+    if said is not None and not said.firm and convention != "ambix":
+        said = None  # six channels of YouTube's are labelled as loudspeakers by design
     if said is not None:
         what = said.what
         evidence = "stated" if said.convention else "contradicted"

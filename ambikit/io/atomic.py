@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import stat
 import tempfile
 from collections.abc import Iterator
@@ -9,6 +10,39 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from ambikit._errors import InputError
+
+
+def check_target(target: Path) -> Path:
+    """Return where a file is to be written, once it can be: before anything is computed for it.
+
+    Parameters
+    ----------
+    target : Path
+        The file to make or replace.
+
+    Returns
+    -------
+    Path
+        The same, or what it leads to if it is a symbolic link.
+
+    Raises
+    ------
+    FileNotFoundError
+        If its folder does not exist.
+    PermissionError
+        If nothing can be written to that folder.
+    InputError
+        If it is a folder, a device or a pipe.
+    """
+    real = target.resolve() if target.is_symlink() else target.absolute()
+    if not real.parent.is_dir():
+        raise FileNotFoundError(f"the folder of {target} does not exist: make it first")
+    if real.exists() and not real.is_file():
+        kind = "a folder" if real.is_dir() else "a device or a pipe"
+        raise InputError(f"{target} is {kind}: give the name of a file")
+    if not os.access(real.parent, os.W_OK | os.X_OK):
+        raise PermissionError(f"{target} cannot be written: the folder {real.parent} is read-only")
+    return real
 
 
 @contextmanager
@@ -35,20 +69,9 @@ def atomic_write(target: Path) -> Iterator[Path]:
     InputError
         If `target` is a folder, a device or a pipe.
     """
-    real = target.resolve() if target.is_symlink() else target.absolute()
-    if not real.parent.is_dir():
-        raise FileNotFoundError(f"the folder of {target} does not exist: make it first")
-    if real.exists() and not real.is_file():
-        kind = "a folder" if real.is_dir() else "a device or a pipe"
-        raise InputError(f"{target} is {kind}: give the name of a file")
-    try:
-        folder = tempfile.TemporaryDirectory(prefix=".ambikit-", dir=real.parent)
-    except PermissionError as error:
-        raise PermissionError(
-            f"{target} cannot be written: nothing can be made in the folder {real.parent}"
-        ) from error
-    with folder:
-        temporary = Path(folder.name) / f"new{target.suffix}"
+    real = check_target(target)
+    with tempfile.TemporaryDirectory(prefix=".ambikit-", dir=real.parent) as folder:
+        temporary = Path(folder) / f"new{target.suffix}"
         yield temporary
         if real.exists():
             temporary.chmod(stat.S_IMODE(real.stat().st_mode))

@@ -155,7 +155,7 @@ def _convention(
     channels = recording.channels
     if said is not None and said.matrix is not None:
         channels = len(said.matrix)
-    if name is None and found.evidence == "contradicted":
+    if name is None and found.says:
         raise InputError(
             f"{recording.name} holds {found.says} by its {found.stated_by}: to read it as "
             "Ambisonic all the same, say how with convention=; convention='none' reads its "

@@ -17,6 +17,7 @@ from ambikit.io.inputs import named
 
 # Samples of context on both sides of a span, so that resampling it equals resampling the file.
 _CONTEXT = 512
+_POINTER = b"version https://git-lfs"
 
 
 class _Codec(Protocol):
@@ -166,7 +167,10 @@ def _part(source: Source, number: int | None) -> _Part:
 
 def _codec(source: Source) -> _Codec:
     """Return the library that decodes a file."""
-    return libsndfile if libsndfile.recognises(source.head(64)) else ffmpeg
+    head = source.head(64)
+    if head.startswith(_POINTER):
+        raise InputError(f"{source} only points to a file in Git LFS: fetch it with git lfs pull")
+    return libsndfile if libsndfile.recognises(head) else ffmpeg
 
 
 def _ambisonic_track(tracks: Sequence[Track]) -> Track:

@@ -98,8 +98,8 @@ def write(
     sound = suffix in libsndfile.FORMATS
     if sound:
         libsndfile.room(suffix, np.shape(x), subtype)
-    if stored == "youtube51" and suffix != ".m4a":
-        subtype = subtype or "aac"
+    if stored == "youtube51":
+        subtype = checks.choice((subtype or "aac").lower(), ("aac",), "subtype of youtube51")
     rate = checks.whole_rate(sample_rate)
     channels = checks.channels_to_write(x) if stored == RAW else checks.sound_to_write(x)
     labels = None

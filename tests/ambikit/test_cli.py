@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -11,8 +14,10 @@ import soundfile
 
 import ambikit
 from ambikit.cli import main
+from tests.ambikit.media import chord, make
 
 RATE = 24000
+REPOSITORY = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture
@@ -125,10 +130,113 @@ def test_doa_draws(left: Path) -> None:
     assert picture.read_bytes().startswith(b"\x89PNG")
 
 
+def test_info_describes_what_it_can(left: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A file that cannot be read leaves the others their turn, and the status tells."""
+    broken = left.with_name("broken.wav")
+    broken.write_bytes(left.read_bytes()[:1000])
+    files = [str(left), "missing.wav", str(broken), str(left)]
+    assert main(["info", *files]) == 2
+    out, err = capsys.readouterr()
+    assert out.count("left.wav: 4 channels") == 2
+    assert [line.split(": ")[0] for line in err.splitlines()] == ["ambikit"] * 2
+    assert "missing.wav does not exist" in err
+    assert "broken.wav is truncated" in err
+
+
+def test_info_says_what_the_file_says(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    x = np.zeros((4, 480), np.float32)
+    ambikit.write(tmp_path / "stated.amb", x, RATE, convention="fuma")
+    soundfile.write(tmp_path / "contradicted.wav", x.T, RATE, format="WAVEX")
+    make(tmp_path / "tracks.mkv", chord(4), "flac", "4.0")
+    assert main(["info", *(str(p) for p in sorted(tmp_path.iterdir()))]) == 0
+    out = capsys.readouterr().out
+    assert "ambix (contradicted by: channel mask of WAVE, loudspeakers FL FR BL BR)" in out
+    assert "fuma (stated by: B-format WAVE)" in out
+    assert "4 channels (4.0), flac, 48000 Hz, 0.100 s, ambix (assumed)" in out
+
+
+def test_lists_of_angles_leave_the_files_alone(left: Path) -> None:
+    """Options and files in any order; a negative angle is a number."""
+    out = str(left.with_name("beams.wav"))
+    for command in (
+        ["beamform", "--azimuth", "90", "-90", str(left), out],
+        ["beamform", str(left), "--azimuth", "90", "-90", out],
+        ["beamform", str(left), out, "--azimuth", "90,-90", "--elevation", "0"],
+        ["beamform", "--azimuth=90,-90", "--elevation", "0", "0", str(left), out],
+    ):
+        assert main(command) == 0
+        beams, _ = soundfile.read(out)
+        assert beams.shape[1] == 2
+        assert (beams[:, 0] ** 2).mean() > 20 * (beams[:, 1] ** 2).mean()
+
+
+@pytest.mark.parametrize("name", ["FuMa", "FUMA", "fuma", "fuma/fuma", "FuMa/FuMa"])
+@pytest.mark.parametrize("option", ["--layout", "--input-convention"])
+def test_conventions_in_any_case(
+    left: Path, capsys: pytest.CaptureFixture[str], name: str, option: str
+) -> None:
+    out = str(left.with_name("fuma.w64"))
+    assert main(["convert", str(left), out, "--convention", name]) == 0
+    assert "says fuma" in capsys.readouterr().err
+    assert round(doa(capsys, out, option, name)[0]["azimuth"]) == 90
+
+
+def test_parts_tracks_and_channels_as_they_are(left: Path) -> None:
+    x, _ = ambikit.read(left)
+    pair = [str(left.with_name(f"{k}.wav")) for k in "ab"]
+    for name, channels in zip(pair, (x[:2], x[2:]), strict=True):
+        ambikit.write(name, channels, RATE, convention="none")
+    out = left.with_name("out.wav")
+    assert main(["convert", pair[0], str(out), "--with", pair[1]]) == 0
+    np.testing.assert_array_equal(ambikit.read(out)[0], x)
+    raw = ["--input-convention", "none", "--convention", "none"]
+    assert main(["convert", pair[0], str(out), *raw, "--track", "0"]) == 0
+    assert soundfile.read(out)[0].shape[1] == 2
+
+
+def test_a_pipe(left: Path) -> None:
+    command = [sys.executable, "-m", "ambikit.cli", "info", "--json", "-"]
+    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
+    for data, status in ((left.read_bytes(), 0), (b"", 2)):
+        run = subprocess.run(command, input=data, capture_output=True, env=environment)
+        assert run.returncode == status, run.stderr
+        if status:
+            assert b"gave no bytes" in run.stderr
+        else:
+            assert json.loads(run.stdout)["channels"] == 4
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names are text on other systems")
+def test_names_that_are_not_text(left: Path) -> None:
+    odd = left.with_name(os.fsdecode(b"caf\xe9.wav"))
+    left.rename(odd)
+    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY), "PYTHONIOENCODING": "utf-8"}
+    for extra in ([], ["--json"]):
+        command = [sys.executable, "-m", "ambikit.cli", "info", *extra, os.fsencode(odd)]
+        run = subprocess.run(command, capture_output=True, env=environment)
+        assert run.returncode == 0, run.stderr
+        assert b"caf" in run.stdout
+
+
+def test_ctrl_c_is_no_traceback(left: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def stopped(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(ambikit.io, "read", stopped)
+    assert main(["convert", str(left), str(left.with_name("out.wav"))]) == 130
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (["info", "nowhere.wav"], "nowhere.wav does not exist"),
+        (["doa", "{left}", "--plot", "{folder}/map.xyz"], "map.xyz: 'xyz': choose one of"),
+        (["doa", "{left}", "--plot", "{folder}/map"], "choose one of"),
+        (["doa", "{left}", "--plot", "{folder}/no/map.png"], "make it first"),
+        (["convert", "{left}", "{folder}/a.wav", "--sample-rate", "44100.5"], "whole number"),
+        (["convert", "{left}", "{folder}/a.wav", "--track", "1"], "no track 1"),
+        (["convert", "{left}", "{folder}/a.wav", "--layout", "FuMe"], "unknown convention 'FuMe'"),
+        (["convert", "{left}", "{folder}"], "is a folder"),
         (["rotate", "{left}", "{folder}/no/a.wav"], "make it first"),
         (["convert", "{left}", "{folder}/a.mp3"], "file extension"),
         (["convert", "{left}", "{folder}/a.wav", "--start", "9"], "outside"),
