@@ -6,13 +6,16 @@ import math
 from collections.abc import Callable
 
 import numpy as np
-from numpy.polynomial import legendre
+from numpy.polynomial import chebyshev, legendre
 
 from ambikit import _mixing, checks
 from ambikit._typing import ArrayLike, FloatArray
 from ambikit.conventions import degrees_and_indices
 from ambikit.directions import angles_to_vector
 from ambikit.harmonics import spherical_harmonics
+
+_SIDE_LOBES = 25.0
+"""Height of the main lobe of "dolph_chebyshev" over its side lobes, in dB."""
 
 
 def steering_vector(
@@ -71,6 +74,9 @@ def beam_weights(
         - ``"hypercardioid"`` or ``"max_di"``: (1 + 3 cos t) / 4, the highest directivity;
         - ``"supercardioid"``: 0.366 + 0.634 cos t, the highest ratio of energy from the front half
           to that from the back half;
+        - ``"in_phase"``: another name of the cardioid;
+        - ``"dolph_chebyshev"``: the narrowest main lobe whose side lobes are all 25 dB lower:
+          T_2N(x cos(t / 2)), with T_2N(x) of 25 dB [4]_;
         - ``"max_re"``: the longest energy vector: weights P_n(r), r the largest root of P_{N+1};
           1 / sqrt(3) at order 1, where it is the supercardioid.
     azimuth, elevation : array_like
@@ -102,6 +108,8 @@ def beam_weights(
     .. [2] F. Zotter and M. Frank, "Ambisonics", Springer, 2019, for max-rE.
     .. [3] G. W. Elko, "Differential microphone arrays", in "Audio Signal Processing for
            Next-Generation Multimedia Communication Systems", Kluwer, 2004.
+    .. [4] A. Koretz and B. Rafaely, "Dolph-Chebyshev beampattern design for spherical arrays", IEEE
+           Transactions on Signal Processing 57 (2009), 2417-2420.
 
     Examples
     --------
@@ -220,11 +228,23 @@ def _figure8(order: int) -> FloatArray:
     return np.asarray(legendre.poly2leg([0.0] * order + [1.0]))
 
 
+def _dolph_chebyshev(order: int) -> FloatArray:
+    """Expand T_2N(x cos(t / 2)) in Legendre polynomials; the lobes are as high as T_2N gets, 1."""
+    if order == 0:
+        return np.ones(1)
+    height = np.cosh(np.arccosh(10.0 ** (_SIDE_LOBES / 20.0)) / (2 * order))
+    node, weight = legendre.leggauss(order + 1)
+    value = chebyshev.chebval(height * np.sqrt((1.0 + node) / 2.0), np.eye(2 * order + 1)[-1])
+    return (np.arange(order + 1) + 0.5) * ((weight * value) @ legendre.legvander(node, order))
+
+
 _PATTERNS: dict[str, Callable[[int], FloatArray]] = {
     "basic": lambda order: np.ones(order + 1),
     "omni": lambda order: np.eye(1, order + 1)[0],
     "figure8": _figure8,
     "cardioid": _cardioid,
+    "in_phase": _cardioid,
+    "dolph_chebyshev": _dolph_chebyshev,
     "supercardioid": _supercardioid,
     "hypercardioid": _hypercardioid,
     "max_re": _max_re,

@@ -217,3 +217,25 @@ def test_out_and_input(azimuth):
 def test_bad_arguments(arguments, message):
     with pytest.raises(ambikit.InputError, match=message):
         ambikit.beamform(np.zeros((4, 9)), **arguments)
+
+
+@pytest.mark.parametrize("order", [1, 2, 3, 4, 6])
+def test_dolph_chebyshev_lobes_are_level(order):
+    """All side lobes reach -25 dB, none is higher: Chebyshev's polynomial, by its definition."""
+    angle = np.linspace(0, np.pi, 4001)
+    waves = ambikit.steering_vector(angle, order=order)
+    gain = waves @ ambikit.beam_weights("dolph_chebyshev", 0.0, order=order)
+    x = np.cosh(np.arccosh(10 ** (25 / 20)) / (2 * order)) * np.cos(angle / 2)
+    inside = np.abs(x) <= 1
+    expected = np.where(
+        inside,
+        np.cos(2 * order * np.arccos(np.clip(x, -1, 1))),
+        np.cosh(2 * order * np.arccosh(np.maximum(np.abs(x), 1))),
+    )
+    assert_allclose(gain, expected / 10 ** (25 / 20), atol=1e-9)
+    assert_allclose(20 * np.log10(np.abs(gain[inside]).max()), -25, atol=1e-3)
+
+
+def test_in_phase_is_the_cardioid():
+    weights = [ambikit.beam_weights(p, 1.0, 0.3, order=3) for p in ("in_phase", "cardioid")]
+    assert_allclose(*weights)

@@ -38,7 +38,6 @@ def written(path):
     return x.T
 
 
-@pytest.mark.kernel
 def test_decode(file):
     path, x = file
     out = path.with_name("out.wav")
@@ -49,7 +48,6 @@ def test_decode(file):
     assert_allclose(written(out), expected, atol=1e-6)
 
 
-@pytest.mark.kernel
 def test_decode_a_span_to_flac(file):
     path, x = file
     out = path.with_name("out.flac")
@@ -59,7 +57,6 @@ def test_decode_a_span_to_flac(file):
     assert_allclose(written(out), expected, atol=1e-6)
 
 
-@pytest.mark.kernel
 def test_binaural(file):
     path, x = file
     out = path.with_name("ears.wav")
@@ -91,7 +88,6 @@ def test_map(file):
     assert grid[1][row, 0] == pytest.approx(np.deg2rad(20), abs=0.2)
 
 
-@pytest.mark.kernel
 def test_memory_does_not_grow_with_the_file(tmp_path):
     peaks = []
     for seconds in (4, 16):
