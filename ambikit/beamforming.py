@@ -235,7 +235,8 @@ def _dolph_chebyshev(order: int) -> FloatArray:
     height = np.cosh(np.arccosh(10.0 ** (_SIDE_LOBES / 20.0)) / (2 * order))
     node, weight = legendre.leggauss(order + 1)
     value = chebyshev.chebval(height * np.sqrt((1.0 + node) / 2.0), np.eye(2 * order + 1)[-1])
-    return (np.arange(order + 1) + 0.5) * ((weight * value) @ legendre.legvander(node, order))
+    moments = (weight * value) @ legendre.legvander(node, order)
+    return np.asarray((np.arange(order + 1) + 0.5) * moments)
 
 
 _PATTERNS: dict[str, Callable[[int], FloatArray]] = {

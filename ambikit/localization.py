@@ -135,7 +135,9 @@ def power_map(
         covariance = _covariance(np.moveaxis(whole, -3, -2))
     checks.stayed_finite(covariance)
     power = _least_power(covariance, flat) if mvdr else _beam_power(covariance, flat)
-    return np.maximum(power, 0).astype(x.dtype).reshape(*covariance.shape[:-2], *weights.shape[:-1])
+    np.maximum(power, 0, out=power)
+    shape = (*covariance.shape[:-2], *weights.shape[:-1])
+    return power.astype(x.dtype, copy=False).reshape(shape)
 
 
 def _beam_power(covariance: FloatArray, weights: FloatArray) -> FloatArray:

@@ -13,7 +13,10 @@ _BLOCKS = 4
 
 
 def convolve(x: FloatArray, filters: FloatArray, out: FloatArray, skip: int = 0) -> None:
-    """Fill out (R, n) with the samples from `skip` on of x (C, n + skip) through (R, C, taps)."""
+    """Fill out (R, n) with the samples from `skip` on of x (C, m) through filters (R, C, taps).
+
+    After its m samples x is silent.
+    """
     import scipy.fft
 
     taps, samples = filters.shape[-1], out.shape[-1]

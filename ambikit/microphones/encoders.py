@@ -165,11 +165,10 @@ def to_ambisonics(
     filters = array_filters(
         microphones, sample_rate, order=order, max_gain=max_gain, equalize=equalize, taps=taps
     )
-    out = np.zeros((*x.shape[:-2], len(filters), x.shape[-1]), x.dtype)
+    out = np.empty((*x.shape[:-2], len(filters), x.shape[-1]), x.dtype)
     late = filters.shape[-1] // 2
     for index in np.ndindex(x.shape[:-2]):
-        padded = np.concatenate([x[index], np.zeros((len(x[index]), late), x.dtype)], axis=-1)
-        convolve(padded, filters, out[index], late)
+        convolve(x[index], filters, out[index], late)
     return out
 
 
