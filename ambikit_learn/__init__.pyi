@@ -1,1 +1,15 @@
+from . import hear as hear
+from .data.dataset import AlignmentDataset as AlignmentDataset
+from .data.dataset import SpanDataset as SpanDataset
+from .data.open import open_items as open_items
+from .data.rendered import WorldDataset as WorldDataset
+from .detection import load_detector as load_detector
+from .evaluation.pretext import evaluate as evaluate
+from .inference.embed import Embedding as Embedding
 from .inference.encoder import AmbiEncoder as AmbiEncoder
+from .models.run import load_run as load_run
+from .networks.front_end import FrontEnd as FrontEnd
+from .preparation.command import prepare as prepare
+from .sources import open_source as open_source
+from .training.command import fit as fit
+from .world.files import render_world as render_world

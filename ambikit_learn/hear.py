@@ -57,12 +57,29 @@ def load_model(model_file_path: str) -> HearModel:
     model_file_path : str
         Folder of a run or of `AmbiEncoder.save_pretrained`, or id of a repository.
 
+    Returns
+    -------
+    HearModel
+
     Raises
     ------
     FileNotFoundError
         If there is no such folder, or it holds no exported model.
     InputError
         If it was written by another version, or is damaged.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import torch
+    >>> from ambikit_learn import AmbiEncoder, FrontEnd, hear
+    >>> from ambikit_learn.models.alignment import AlignmentModel, build_model
+    >>> folder = tempfile.mkdtemp()
+    >>> untrained = AlignmentModel(FrontEnd(preset="tiny"), build_model("tiny", 4))
+    >>> AmbiEncoder(untrained).save_pretrained(folder)
+    >>> model = hear.load_model(folder)
+    >>> model.sample_rate, model.scene_embedding_size
+    (48000, 128)
     """
     return HearModel(AmbiEncoder.from_pretrained(model_file_path))
 
@@ -84,9 +101,28 @@ def get_timestamp_embeddings(audio: Tensor, model: HearModel) -> tuple[Tensor, T
     timestamps : Tensor, shape (n_sounds, n_timestamps)
         Centres of the windows, in milliseconds: every 50 from 0 to the end of the sound.
 
+    Raises
+    ------
+    InputError
+        If the sounds are not an array (n_sounds, n_samples), or empty.
+
     Notes
     -----
-    Beyond its ends a sound goes on as its mirror image.
+    Beyond its ends a sound is continued by its mirror image.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import torch
+    >>> from ambikit_learn import AmbiEncoder, FrontEnd, hear
+    >>> from ambikit_learn.models.alignment import AlignmentModel, build_model
+    >>> folder = tempfile.mkdtemp()
+    >>> untrained = AlignmentModel(FrontEnd(preset="tiny"), build_model("tiny", 4))
+    >>> AmbiEncoder(untrained).save_pretrained(folder)
+    >>> model = hear.load_model(folder)
+    >>> embeddings, times = hear.get_timestamp_embeddings(torch.randn(2, 48000), model)
+    >>> embeddings.shape, times[0, :3].tolist()
+    (torch.Size([2, 20, 128]), [0.0, 50.0, 100.0])
     """
     sounds = _sounds(audio, model)
     encoder = model.encoder
@@ -116,6 +152,24 @@ def get_scene_embeddings(audio: Tensor, model: HearModel) -> Tensor:
     -------
     Tensor of float32, shape (n_sounds, scene_embedding_size)
         On the device of the model.
+
+    Raises
+    ------
+    InputError
+        As for `get_timestamp_embeddings`.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import torch
+    >>> from ambikit_learn import AmbiEncoder, FrontEnd, hear
+    >>> from ambikit_learn.models.alignment import AlignmentModel, build_model
+    >>> folder = tempfile.mkdtemp()
+    >>> untrained = AlignmentModel(FrontEnd(preset="tiny"), build_model("tiny", 4))
+    >>> AmbiEncoder(untrained).save_pretrained(folder)
+    >>> model = hear.load_model(folder)
+    >>> hear.get_scene_embeddings(torch.randn(2, 48000), model).shape
+    torch.Size([2, 128])
     """
     sounds = _sounds(audio, model)
     clip = model.encoder.embed(_from_front(sounds), model.encoder.sample_rate).clip

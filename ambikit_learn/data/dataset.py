@@ -117,6 +117,18 @@ class AlignmentDataset(Dataset[Item]):
     do not change each other's random numbers: crops are the same with and without a jitter.
 
     Members are read by the byte offsets of the manifest, and no file is held open.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from ambikit_learn import AlignmentDataset, prepare, render_world
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     render_world(f"{folder}/clips", clips=2, duration=1.5, workers=0)
+    ...     _ = prepare(f"{folder}/clips", f"{folder}/shards", detector="file", workers=0)
+    ...     items = AlignmentDataset(f"{folder}/shards", strategy="objects", views=2)
+    ...     item = items[0]
+    >>> item.video.shape, item.sound.shape, item.azimuth.shape
+    (torch.Size([2, 3, 48, 48, 3]), torch.Size([4, 24000]), torch.Size([2]))
     """
 
     def __init__(
@@ -167,7 +179,13 @@ class AlignmentDataset(Dataset[Item]):
         )
 
     def set_epoch(self, epoch: int) -> None:
-        """Draw the items of another epoch from now on; running workers are not affected."""
+        """Draw the items of another epoch from now on; running workers are not affected.
+
+        Parameters
+        ----------
+        epoch : int
+            Its number, from 0.
+        """
         self.epoch = epoch
 
     def __len__(self) -> int:
@@ -310,6 +328,23 @@ class SpanDataset(AlignmentDataset):
         span ``i % spans`` of clip ``i // spans``.
     **options
         As for `AlignmentDataset`, without `epoch_length`. The crops depend only on the seed.
+
+    Raises
+    ------
+    FileNotFoundError, InputError
+        As for `AlignmentDataset`.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from ambikit_learn import SpanDataset, prepare, render_world
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     render_world(f"{folder}/clips", clips=2, duration=2.0, workers=0)
+    ...     _ = prepare(f"{folder}/clips", f"{folder}/shards", workers=0)
+    ...     spans = SpanDataset(f"{folder}/shards", "train", spans=3)
+    ...     begins = [float(spans[i].start) for i in range(len(spans))]
+    >>> begins
+    [0.125, 0.5, 0.875, 0.125, 0.5, 0.875]
     """
 
     def __init__(
@@ -320,11 +355,34 @@ class SpanDataset(AlignmentDataset):
         self._length = len(self.clips) * self.spans
 
     def set_epoch(self, epoch: int) -> None:
-        """Raise: there is only one epoch."""
+        """Refuse: there is only one epoch.
+
+        Parameters
+        ----------
+        epoch : int
+            Of no use.
+
+        Raises
+        ------
+        InputError
+            Always.
+        """
         raise InputError("the spans of a SpanDataset are fixed: it has no epochs")
 
     def scene(self, index: int) -> Scene:
-        """Read frame, sound and boxes of a span, without crops."""
+        """Read frame, sound and boxes of a span, without crops.
+
+        Parameters
+        ----------
+        index : int
+            As of an item.
+
+        Returns
+        -------
+        Scene
+            ``frame`` (H, W, 3) uint8 and ``boxes`` in the middle of the span; ``sound`` (4, n),
+            AmbiX.
+        """
         _, clip, frame = self._span(index, np.random.default_rng())
         middle = frame / self._rate + self.span / 2
         with member(self.root, clip, "record") as data:
@@ -338,7 +396,7 @@ class SpanDataset(AlignmentDataset):
 
 
 def _grouped(clips: pa.Table, sampling: str) -> Sequence[Indices] | Indices:
-    """The clips from which an item is drawn, by number."""
+    """Return the clips from which each item is drawn, by number."""
     numbers = np.arange(len(clips))
     if sampling == "clips":
         return numbers[:, None]

@@ -61,6 +61,7 @@ def open_items(
 
     Examples
     --------
+    >>> from ambikit_learn import open_items
     >>> items = open_items("world:easy", views=2)
     >>> items[0].video.shape, items[0].sound.shape
     (torch.Size([2, 3, 48, 48, 3]), torch.Size([4, 24000]))

@@ -56,6 +56,7 @@ class WorldDataset(Dataset[Item]):
 
     Examples
     --------
+    >>> from ambikit_learn import WorldDataset
     >>> item = WorldDataset("standard")[0]
     >>> item.video.shape, item.sound.shape
     (torch.Size([4, 3, 48, 48, 3]), torch.Size([4, 24000]))
@@ -93,7 +94,13 @@ class WorldDataset(Dataset[Item]):
         _ = self[0]
 
     def set_epoch(self, epoch: int) -> None:
-        """Draw the scenes of another epoch from now on; only training has more than one."""
+        """Draw the scenes of another epoch from now on; only training has more than one.
+
+        Parameters
+        ----------
+        epoch : int
+            Its number, from 0.
+        """
         self.epoch = epoch if self.split == "train" else 0
 
     def __len__(self) -> int:
@@ -108,14 +115,30 @@ class WorldDataset(Dataset[Item]):
         return self.render(scene, rng, key=f"{self.split}-{scene.index}", clip=index)
 
     def scene(self, index: int) -> Scene:
-        """Return the scene and the generator from which an item is rendered."""
+        """Return the scene of which an item is rendered.
+
+        Parameters
+        ----------
+        index : int
+            As of an item.
+        """
         number = index + self.epoch * len(self) + _FIRST_SCENE[self.split]
         return sample_scene(
             self.preset, seed=self.seed, index=number, split=self.split, duration=self.span
         )
 
     def render(self, scene: Scene, rng: np.random.Generator, *, key: str, clip: int) -> Item:
-        """Render crops, drawn by `rng`, and sound of a scene."""
+        """Return the item of a scene.
+
+        Parameters
+        ----------
+        scene : Scene
+            What to render.
+        rng : numpy.random.Generator
+            Draws the crops.
+        key, clip : str, int
+            As in the item.
+        """
         performances = [perform(scene, i, self.sample_rate) for i in range(len(scene.objects))]
         there = Boxes.empty()
         if self.strategy != "random":

@@ -60,6 +60,8 @@ def load_detector(spec: str) -> Detector:
 
     Examples
     --------
+    >>> import numpy as np
+    >>> from ambikit_learn import load_detector
     >>> [len(boxes) for boxes in load_detector("none").detect(np.zeros((2, 8, 16, 3), np.uint8))]
     [0, 0]
     """

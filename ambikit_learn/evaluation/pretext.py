@@ -13,7 +13,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -21,7 +21,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Subset
 
-from ambikit import InputError
+from ambikit import InputError, checks
 from ambikit_learn._threads import cores, leave_cores
 from ambikit_learn._typing import Indices
 from ambikit_learn.data.open import is_world, open_items
@@ -107,9 +107,9 @@ class Scores:
 
 
 def evaluate(
-    tasks: Sequence[Task],
-    model: Path,
-    data: Path | str,
+    tasks: Task | Sequence[Task],
+    model: str | Path,
+    data: str | Path,
     *,
     split: str = "test",
     spans: int = 4,
@@ -120,11 +120,11 @@ def evaluate(
 
     Parameters
     ----------
-    tasks : sequence of {"avc", "avsa"}
+    tasks : {"avc", "avsa"} or sequence of them
         What the wrong pairs are: another clip's sound, or this clip's, turned about the vertical.
-    model : Path
+    model : path
         Run folder of `fit`.
-    data : Path or str
+    data : path or str
         Prepared folder, or ``"world:PRESET"``.
     split : str
         Split to test on.
@@ -144,10 +144,30 @@ def evaluate(
     Raises
     ------
     InputError
-        If a split is empty, or has one clip only and a task needs another clip's sound.
+        If a task or split is unknown or empty, a split has one clip only and a task needs another
+        clip's sound, or the run cannot be read.
+    FileNotFoundError
+        If the folder of the run or of the data is missing or not finished.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from ambikit_learn import evaluate, fit
+    >>> few = {"data.batch_size": 4, "data.workers": 0, "data.validation_clips": 0}
+    >>> few |= {"trainer.max_steps": 1, "trainer.enable_progress_bar": False}
+    >>> run = tempfile.mkdtemp()
+    >>> _ = fit("avsa_foa_iv", "world:easy", run, settings=few)  # doctest: +ELLIPSIS
+    4 clips in ...
+    >>> (results,) = evaluate("avsa", run, "world:easy", clips=8)
+    >>> results.task, results.chance["1 crop"], results.rows["1 crop"].clips
+    ('avsa', 0.5, 8)
     """
-    net = load_run(model)
-    options = Record.read(model).reading | {
+    run = Path(model)
+    wanted = [tasks] if isinstance(tasks, str) else list(tasks)
+    for task in wanted:
+        checks.choice(task, get_args(Task), "task")
+    net = load_run(run)
+    options = Record.read(run).reading | {
         "views": VIEWS,
         "seed": seed,
         "covariance": net.front_end.covariance_settings,
@@ -159,11 +179,11 @@ def evaluate(
     rate = len(unseen.clip) / (time.perf_counter() - started)
     contents = Contents.of_dataset(test) if isinstance(test, WorldDataset) else None
     results = []
-    for task in tasks:
+    for task in wanted:
         found = score(task, known, unseen, seed, contents)
         results.append(Results(task, **vars(found), clips_per_second=rate))
     for result in results:
-        result.save(RunFolder(model).result(result.task))
+        result.save(RunFolder(run).result(result.task))
     return results
 
 

@@ -37,6 +37,11 @@ class AmbiEncoder:
     record : Record
         What is known of its training and of its results.
 
+    Raises
+    ------
+    InputError
+        From its methods, for what they cannot take.
+
     Notes
     -----
     An embedding is the output of the audio network, before the heads of the pretext task. As in
@@ -49,7 +54,7 @@ class AmbiEncoder:
 
     >>> import tempfile
     >>> import numpy as np
-    >>> from ambikit_learn.networks.front_end import FrontEnd
+    >>> from ambikit_learn import AmbiEncoder, FrontEnd
     >>> from ambikit_learn.models.alignment import AlignmentModel, build_model
     >>> model = AlignmentModel(FrontEnd("foa_iv", preset="tiny"), build_model("tiny", 7))
     >>> folder = tempfile.mkdtemp()
@@ -157,7 +162,13 @@ class AmbiEncoder:
         )
 
     def to(self, device: str | torch.device) -> AmbiEncoder:
-        """Move the model to a device, such as ``"cuda"``, and return this encoder."""
+        """Move the model to a device, and return this encoder.
+
+        Parameters
+        ----------
+        device : str or torch.device
+            Such as ``"cuda"``.
+        """
         self.model.to(device)
         return self
 

@@ -127,12 +127,30 @@ def load_run(run: str | Path) -> AlignmentModel:
     run : path
         Folder with ``model.safetensors`` and ``config.json``.
 
+    Returns
+    -------
+    AlignmentModel
+        Its `encode` gives encodings of crops and sound towards their viewpoints; `front_end` and
+        `net` are its parts.
+
     Raises
     ------
     FileNotFoundError
         If the folder holds no exported model.
     InputError
         If it was written in another format, is damaged, or its weights do not fit its settings.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from ambikit_learn import FrontEnd, load_run
+    >>> from ambikit_learn.models.alignment import AlignmentModel, build_model
+    >>> from ambikit_learn.models.run import save_run
+    >>> with tempfile.TemporaryDirectory() as run:
+    ...     save_run(AlignmentModel(FrontEnd(preset="tiny"), build_model("tiny", 4)), run)
+    ...     model = load_run(run)
+    >>> model.dim, model.training
+    (128, False)
     """
     folder = RunFolder(Path(run))
     for path in (folder.config, folder.weights):

@@ -120,6 +120,7 @@ class FrontEnd(nn.Module):
     Examples
     --------
     >>> import torch
+    >>> from ambikit_learn import FrontEnd
     >>> front_end = FrontEnd("foa_iv", preset="tiny")
     >>> sound = torch.randn(2, 4, 24000)
     >>> front_end(sound, torch.zeros(2, 3), torch.zeros(2, 3)).shape

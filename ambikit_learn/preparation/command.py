@@ -186,6 +186,15 @@ def prepare(
 
     A clip whose worker dies is retried once in another process. If that dies too, the clip is
     rejected as a decoder crash; a clip that takes too long is rejected as a decoder hang.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from ambikit_learn import prepare, render_world
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     render_world(f"{folder}/clips", clips=2, duration=1.5, workers=0)
+    ...     print(prepare(f"{folder}/clips", f"{folder}/shards", detector="file", workers=0))
+    2 of 2 clips prepared, 0.00 hours
     """
     root, folder = Path(out), Path(clips)
     settings = Settings(

@@ -80,6 +80,8 @@ def open_source(name: str, root: str | Path) -> Source:
     Examples
     --------
     >>> import tempfile
+    >>> from pathlib import Path
+    >>> from ambikit_learn import open_source
     >>> with tempfile.TemporaryDirectory() as root:
     ...     for name in ("b.mov", "a.mkv", "a.wav"):
     ...         Path(root, name).touch()

@@ -82,8 +82,9 @@ def fit(
     >>> import tempfile
     >>> from ambikit_learn import fit, load_run
     >>> few = {"data.batch_size": 4, "data.workers": 0, "data.validation_clips": 0}
+    >>> few |= {"trainer.max_steps": 1, "trainer.enable_progress_bar": False}
     >>> run = tempfile.mkdtemp()
-    >>> folder = fit("avc_foa_iv", "world:easy", run, settings=few | {"trainer.max_steps": 1})
+    >>> folder = fit("avc_foa_iv", "world:easy", run, settings=few)  # doctest: +ELLIPSIS
     4 clips in ...
     >>> load_run(folder).dim
     128

@@ -130,6 +130,8 @@ def render_world(
     Examples
     --------
     >>> import tempfile
+    >>> from pathlib import Path
+    >>> from ambikit_learn import render_world
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     render_world(folder, clips=1, duration=0.5, frame_size=(32, 64), workers=0)
     ...     len(list(Path(folder, "video").iterdir()))
