@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -15,17 +15,17 @@ from torch.utils.data import Dataset
 
 from ambikit import InputError, checks
 from ambikit_learn._typing import Floats, Frames, Indices, Sound
-from ambikit_learn.data.augment import jitter_colours
 from ambikit_learn.data.format import Settings
 from ambikit_learn.data.items import Item, make_item
-from ambikit_learn.data.record import read_objects
 from ambikit_learn.data.shards import member, usable_clips, videos_of
 from ambikit_learn.data.sound import decode_sound
 from ambikit_learn.sphere.boxes import Boxes
 from ambikit_learn.sphere.crops import SPACING, STRATEGIES, Crops, select_crops
 from ambikit_learn.sphere.equirect import gnomonic
-from ambikit_learn.sphere.tracks import Objects, Track
 from ambikit_learn.video.coding import decode_frames
+
+if TYPE_CHECKING:
+    from ambikit_learn.sphere.tracks import Objects, Track
 
 RELEASED: Mapping[str, Any] = MappingProxyType(
     {
@@ -45,9 +45,10 @@ RELEASED: Mapping[str, Any] = MappingProxyType(
 alignment paper: crops at any distance from each other, flipped without their sound; and videos
 drawn first, then one of their clips. (That code jitters the colours of each crop separately.)"""
 
-SAMPLING = ("clips", "videos")
+Direction = tuple[npt.ArrayLike, npt.ArrayLike]
+"""Azimuth and elevation of a crop in degrees: one for all frames, or one per frame."""
 
-_NOTHING = Objects(1.0, 0, ())
+SAMPLING = ("clips", "videos")
 
 
 class AlignmentDataset(Dataset[Item]):
@@ -227,18 +228,18 @@ class AlignmentDataset(Dataset[Item]):
     ) -> Item:
         """Read the span of a clip that begins on a frame."""
         mirrored = bool(rng.random() < 0.5) and self.mirror
-        middle, objects = frame / self._rate + self.span / 2, _NOTHING
-        if self.strategy != "random":
-            with member(self.root, clip, "record") as data:
-                objects = read_objects(data)
-        boxes = objects.boxes(middle)
+        middle = frame / self._rate + self.span / 2
+        objects = None if self.strategy == "random" else self._objects(clip)
+        boxes = Boxes.empty() if objects is None else objects.boxes(middle)
         crops = select_crops(self.strategy, boxes, rng, self.views, spacing=self.spacing)
         # Drawn whether or not they are used, so that no option changes the draws of another.
         later, flips = rng.random(), rng.random(self.views) < 0.5
         level, *colours = rng.uniform(-1.0, 1.0, 5)
         numbers = frame + np.floor((self._offsets + later * self._slack) * self._rate + 1e-6)
-        tracks = objects.present(middle) if self.follow else []
-        where = _directions(crops, tracks, numbers / self._rate * objects.rate)
+        where: Iterable[Direction] = zip(crops.azimuth, crops.elevation, strict=True)
+        if objects is not None and self.follow:
+            tracks = objects.present(middle)
+            where = _directions(crops, tracks, numbers / self._rate * objects.rate)
         video = self._crop(self._frames(clip, numbers.astype(int)), crops, where)
         sound = self._sound(clip, frame)
         if mirrored:
@@ -247,6 +248,8 @@ class AlignmentDataset(Dataset[Item]):
         if self.flip:
             video[flips] = video[flips][..., ::-1, :]
         if self.colour_jitter:
+            from ambikit_learn.data.augment import jitter_colours
+
             video = jitter_colours(video, self.colour_jitter, colours)
         if self.gain_jitter:
             sound *= np.float32(10.0 ** (level * self.gain_jitter / 20.0))
@@ -285,9 +288,7 @@ class AlignmentDataset(Dataset[Item]):
         with member(self.root, clip, "frames") as data:
             return decode_frames(data, distinct.tolist(), self._rate)[places]
 
-    def _crop(
-        self, frames: Frames, crops: Crops, where: Iterable[tuple[npt.ArrayLike, npt.ArrayLike]]
-    ) -> Frames:
+    def _crop(self, frames: Frames, crops: Crops, where: Iterable[Direction]) -> Frames:
         """Cut all crops (K, T, size, size, 3) out of frames."""
         sides = zip(crops.width, crops.height, strict=True)
         return np.stack(
@@ -296,6 +297,13 @@ class AlignmentDataset(Dataset[Item]):
                 for direction, side in zip(where, sides, strict=True)
             ]
         )
+
+    def _objects(self, clip: dict[str, Any]) -> Objects:
+        """Read the objects of a clip."""
+        from ambikit_learn.data.record import read_objects
+
+        with member(self.root, clip, "record") as data:
+            return read_objects(data)
 
     def _sound(self, clip: dict[str, Any], frame: int) -> Sound:
         """Read the sound of a span."""
@@ -385,8 +393,7 @@ class SpanDataset(AlignmentDataset):
         """
         _, clip, frame = self._span(index, np.random.default_rng())
         middle = frame / self._rate + self.span / 2
-        with member(self.root, clip, "record") as data:
-            boxes = read_objects(data).boxes(middle)
+        boxes = self._objects(clip).boxes(middle)
         (picture,) = self._frames(clip, np.array([int(middle * self._rate + 1e-6)]))
         return Scene(picture, self._sound(clip, frame), boxes)
 
@@ -405,13 +412,11 @@ def _grouped(clips: pa.Table, sampling: str) -> Sequence[Indices] | Indices:
     return np.split(order, np.flatnonzero(np.diff(names[order])) + 1)
 
 
-def _directions(
-    crops: Crops, tracks: Sequence[Track], moments: Floats
-) -> Iterator[tuple[npt.ArrayLike, npt.ArrayLike]]:
-    """Azimuth and elevation of each crop: one for all frames, or one per frame along a track."""
+def _directions(crops: Crops, tracks: Sequence[Track], steps: Floats) -> Iterator[Direction]:
+    """Give the direction of each crop, along the track of its object if it has one."""
     for azimuth, elevation, box in zip(crops.azimuth, crops.elevation, crops.box, strict=True):
         if tracks and box >= 0:
-            path = tracks[box].at(moments)
+            path = tracks[box].at(steps)
             yield path.azimuth, path.elevation
         else:
             yield azimuth, elevation

@@ -18,7 +18,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ambikit import InputError
-from ambikit_learn._files import atomic_write
 
 FORMAT = "ambikit-shards/3"
 _BEFORE = "ambikit-shards/2"
@@ -114,6 +113,8 @@ class Settings:
 
     def save(self, root: Path) -> None:
         """Write ``dataset.json``."""
+        from ambikit_learn._files import atomic_write
+
         with atomic_write(root / "dataset.json") as temporary:
             text = json.dumps({"format": FORMAT, **asdict(self)}, indent=2)
             temporary.write_text(text + "\n", encoding="utf-8")
@@ -154,6 +155,8 @@ class Settings:
 
 def write_manifest(root: Path, rows: Sequence[Mapping[str, Any]]) -> None:
     """Write the rows, dicts with some or all columns of `SCHEMA`."""
+    from ambikit_learn._files import atomic_write
+
     with atomic_write(root / "manifest.parquet") as temporary:
         pq.write_table(pa.Table.from_pylist(list(rows), schema=SCHEMA), temporary)
 

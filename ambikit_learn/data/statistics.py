@@ -19,7 +19,7 @@ from ambikit import InputError
 from ambikit_learn._files import atomic_write
 from ambikit_learn._typing import Floats, Integers
 from ambikit_learn.data.format import MEMBERS, Settings, read_manifest
-from ambikit_learn.data.record import read_record
+from ambikit_learn.data.record import read_directions
 from ambikit_learn.data.shards import check_places, member
 
 BIN = 15
@@ -255,17 +255,17 @@ def _classes(root: Path, clips: pa.Table) -> tuple[Class, ...]:
 
 def _found(record: bytes) -> list[tuple[str, list[int], list[int]]]:
     """Read the label of each object of a clip, and the bins of its angles."""
-    document = read_record(record)
+    objects = read_directions(record)
     try:
         return [
             (
-                str(one["label"]),
-                [int(angle + 180.0) // BIN for angle in one["azimuth"]],
-                [int(angle + 90.0) // BIN for angle in one["elevation"]],
+                label,
+                [int(angle + 180.0) // BIN for angle in azimuth],
+                [int(angle + 90.0) // BIN for angle in elevation],
             )
-            for one in document["objects"]
+            for label, azimuth, elevation in objects
         ]
-    except (KeyError, TypeError, ValueError) as error:
+    except (TypeError, ValueError) as error:
         raise InputError(f"the objects are damaged ({error})") from error
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,7 +17,7 @@ import ambikit
 from ambikit import InputError
 from ambikit_learn._typing import Frames, Sound
 from ambikit_learn.data.format import Settings
-from ambikit_learn.data.record import RECORD_FORMAT
+from ambikit_learn.data.record import write_record
 from ambikit_learn.data.sound import encode_sound
 from ambikit_learn.detection import Detector, load_detector, read_boxes
 from ambikit_learn.detection.tracking import link, regular
@@ -322,8 +321,7 @@ def _packed(
         "notes": list(material.notes),
         "detector": detector,
     }
-    record = {
-        "format": RECORD_FORMAT,
+    about = {
         "key": clip.key,
         "split": clip.split,
         "video": clip.video.name,
@@ -332,15 +330,12 @@ def _packed(
         "frame_rate": settings.frame_rate,
         "frame_size": settings.frame_size,
         "sample_rate": settings.sample_rate,
-        "detection_rate": settings.detection_rate,
-        "moments": objects.count,
-        "objects": [track.to_record() for track in objects.tracks],
     }
     return Prepared(
         facts | {"boxes": sum(len(track.boxes) for track in objects.tracks)},
         {
             "frames": material.picture.data,
             "sound": sound,
-            "record": json.dumps(record, ensure_ascii=False, separators=(",", ":")).encode(),
+            "record": write_record(about, objects),
         },
     )

@@ -3,23 +3,13 @@
 `scene` draws a description of a scene from a seed. `sounds`, `acoustics` and `pictures` turn it
 into four-channel sound and equirectangular frames. `files` writes clips in the layout of a data
 set, `detector` is a YOLO detector of the objects, and `preview` draws frames with boxes and sound.
+
+The names below are imported when they are first used: a description needs no pictures, and a
+picture no files.
 """
 
 from __future__ import annotations
 
-from ambikit_learn.world.files import render_world
-from ambikit_learn.world.places import PLACES
-from ambikit_learn.world.presets import PRESETS, Preset
-from ambikit_learn.world.preview import preview_world
-from ambikit_learn.world.scene import CLASSES, Scene, sample_scene
+import lazy_loader as _lazy
 
-__all__ = [
-    "CLASSES",
-    "PLACES",
-    "PRESETS",
-    "Preset",
-    "Scene",
-    "preview_world",
-    "render_world",
-    "sample_scene",
-]
+__getattr__, __dir__, __all__ = _lazy.attach_stub(__name__, __file__)
