@@ -1,4 +1,4 @@
-"""Processes that train together: they have one batch, of which each takes its part."""
+"""Ranks: processes that train together on parts of one batch."""
 
 from __future__ import annotations
 

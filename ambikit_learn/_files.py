@@ -1,4 +1,4 @@
-"""Writing files so that nobody reads half of one, and saying why one cannot be written."""
+"""Atomic writing of files, and messages about files that cannot be written."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ _MENDS = {
 
 @contextmanager
 def atomic_write(path: str | Path) -> Iterator[Path]:
-    """Give a temporary name beside `path` to write to; it becomes `path` if the block succeeds.
+    """Yield a temporary path beside `path` to write to; it becomes `path` if the block succeeds.
 
     The temporary name keeps the suffix, since writers choose their format by it, and begins with
-    a dot, since readers of folders pass over hidden files.
+    a dot, since readers of folders skip hidden files.
     """
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -43,7 +43,7 @@ def atomic_write(path: str | Path) -> Iterator[Path]:
 
 @contextmanager
 def writing_to(folder: Path) -> Iterator[None]:
-    """Tell in one line why `folder` cannot be written to, and how to mend it."""
+    """State in one line why `folder` cannot be written to, and the remedy."""
     try:
         yield
     except OSError as error:
@@ -51,8 +51,8 @@ def writing_to(folder: Path) -> Iterator[None]:
         if elsewhere or error.errno not in _MENDS:
             raise
         raise InputError(
-            f"{folder}: {_MENDS[error.errno]}, and run the same command again; it goes on where "
-            "it stopped"
+            f"{folder}: {_MENDS[error.errno]}, and run the same command again, which resumes "
+            "the work"
         ) from error
 
 

@@ -1,4 +1,4 @@
-"""How far a long command is: a bar on a terminal, a line now and then elsewhere."""
+"""Progress of long commands: a bar on a terminal, a line at intervals elsewhere."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ EVERY = 10.0
 
 
 def progress(items: Iterable[Item], total: int, name: str) -> Iterator[Item]:
-    """Give `items` on, and tell stderr how many of `total` have come."""
+    """Yield `items`, and report on stderr how many of `total` are done."""
     console = Console(stderr=True)
     if console.is_terminal:
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())

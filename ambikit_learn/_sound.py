@@ -1,4 +1,4 @@
-"""What may stand for sound in an item or a batch, told apart by type."""
+"""The mel-pooled covariance that can replace sound in an item or a batch."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ if TYPE_CHECKING:
 class Covariance(NamedTuple):
     """Mel-pooled covariance of the channels of a sound, as `ambikit.mel_covariance` makes it.
 
-    Given in place of sound it leaves no transform to take. Loaders batch it and move it to a
-    device like any tuple of tensors.
+    In place of sound it saves the transform. Loaders batch it and move it to a device like any
+    tuple of tensors.
 
     Attributes
     ----------

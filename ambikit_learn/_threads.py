@@ -1,4 +1,4 @@
-"""Cores of this process, and how many threads torch computes with on them."""
+"""Cores of this process, and the number of threads of torch."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ import os
 
 
 def cores() -> int:
-    """Count the cores that this process may use."""
+    """Return the number of cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def leave_cores(loaders: int) -> None:
-    """Leave a core to each loading process, unless OMP_NUM_THREADS says how many threads to use.
+    """Leave a core to each loading process, unless OMP_NUM_THREADS sets the number of threads.
 
-    Threads that have to share their cores with loaders wait for each other by spinning: on two
-    cores, two threads beside two loaders trained several times slower than one.
+    Threads that share cores with loaders wait for each other by spinning: on two cores, two threads
+    beside two loaders trained several times slower than one thread.
     """
     if "OMP_NUM_THREADS" not in os.environ:
         import torch

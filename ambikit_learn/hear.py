@@ -1,8 +1,8 @@
 """The interface of HEAR 2021, the Holistic Evaluation of Audio Representations.
 
-A module with these three functions is what ``heareval`` embeds its data sets with. Those are mono:
-each is taken as one plane wave from the front (W = X, Y = Z = 0) and listened to from there. So
-HEAR measures what an encoder knows of sounds, and nothing of what it knows of directions.
+``heareval`` embeds its data sets with a module of these three functions. Its sounds are mono: each
+is encoded as a plane wave from the front (W = X, Y = Z = 0) and embedded from that viewpoint. HEAR
+thus measures what an encoder represents of sounds, but nothing of directions.
 
 References
 ----------
@@ -21,20 +21,20 @@ from ambikit_learn.inference.encoder import AmbiEncoder
 from ambikit_learn.inference.windows import FloatArray, pad_mirrored, resampled
 
 SAMPLE_RATES = (16000, 22050, 44100, 48000)
-"""Rates that HEAR has its data sets at."""
+"""Sample rates of the data sets of HEAR."""
 HOP = 0.05
-"""Seconds from timestamp to timestamp, the longest that HEAR advises."""
+"""Seconds between timestamps, the longest interval that HEAR advises."""
 
 _FRONT = np.array([1, 0, 0, 1], np.float32)
 
 
 class HearModel(nn.Module):
-    """An encoder with the attributes that HEAR asks for.
+    """An encoder with the attributes that HEAR requires.
 
     Attributes
     ----------
     sample_rate : int
-        Rate of the sound it takes, in Hz: the encoder's own if HEAR has it, otherwise 48 kHz.
+        Sample rate of its input in Hz: that of the encoder if HEAR has it, otherwise 48 kHz.
     scene_embedding_size, timestamp_embedding_size : int
         Widths of the embeddings.
     """
@@ -64,7 +64,7 @@ def load_model(model_file_path: str) -> HearModel:
     Raises
     ------
     FileNotFoundError
-        If there is no such folder, or it holds no exported model.
+        If the folder does not exist, or holds no exported model.
     InputError
         If it was written by another version, or is damaged.
 
@@ -97,9 +97,9 @@ def get_timestamp_embeddings(audio: Tensor, model: HearModel) -> tuple[Tensor, T
     Returns
     -------
     embeddings : Tensor of float32, shape (n_sounds, n_timestamps, timestamp_embedding_size)
-        On the device of the model, of windows as long as in training.
+        Embeddings on the device of the model, of windows as long as in training.
     timestamps : Tensor, shape (n_sounds, n_timestamps)
-        Centres of the windows, in milliseconds: every 50 from 0 to the end of the sound.
+        Centres of the windows in milliseconds: every 50 from 0 to the end of the sound.
 
     Raises
     ------
@@ -139,7 +139,7 @@ def get_timestamp_embeddings(audio: Tensor, model: HearModel) -> tuple[Tensor, T
 
 
 def get_scene_embeddings(audio: Tensor, model: HearModel) -> Tensor:
-    """Embed whole sounds: the mean over windows that follow each other.
+    """Embed whole sounds: the mean over consecutive windows.
 
     Parameters
     ----------
@@ -193,5 +193,5 @@ def _from_front(sounds: FloatArray) -> FloatArray:
 
 
 def _tensor(values: FloatArray, encoder: AmbiEncoder) -> Tensor:
-    """Return an array as a tensor beside the model."""
+    """Return an array as a tensor on the device of the model."""
     return torch.from_numpy(np.ascontiguousarray(values)).to(encoder.device)

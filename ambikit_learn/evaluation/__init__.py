@@ -1,3 +1,3 @@
-"""What a trained model is worth: pretext accuracies on held-out clips, with intervals."""
+"""Evaluation of trained models: accuracies on held-out clips, with intervals."""
 
 from __future__ import annotations

@@ -1,11 +1,11 @@
-"""How much can be told at all: an oracle that knows what rendered scenes hold and crops show.
+"""The ceiling of accuracies: an oracle that knows the contents of rendered scenes and of crops.
 
-The oracle knows of every object its class, its direction and whether it sounds, and of every crop
-which objects are in it. It believes that sound and picture belong together unless a crop
-contradicts the sound: it shows an object that sounds, and no sound of that class comes from
-there; or a sound comes from inside it, where nothing of that class sounds. So it is right about
-all pairs that belong together, and about those wrong pairs which can be told; where no crop says
-anything it guesses, as anyone must. No other judge with the same knowledge is right more often.
+The oracle knows the class and direction of every object, whether it sounds, and which objects are
+in each crop. It takes sound and picture as a true pair unless a crop contradicts the sound: the
+crop shows a sounding object, but no sound of that class arrives from there; or a sound arrives from
+within the crop, where no object of that class sounds. It is thus right about all true pairs, and
+about the wrong pairs that are detectable; where no crop is informative, it can only guess. No other
+judge with the same knowledge is right more often.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ from ambikit_learn.world.scene import CLASSES, Scene
 Booleans = npt.NDArray[np.bool_]
 
 RESOLUTION = 10.0
-"""Degrees within which two directions are one to the oracle: about the radius of an object."""
+"""Degrees within which the oracle takes two directions as one: about the radius of an object."""
 SHOWN = ("nothing", "a silent object", "a sounding object")
-"""What a crop shows, by the number that `most_shown` gives."""
+"""Contents of a crop by the number that `most_shown` returns."""
 
 
 @dataclass(frozen=True)
 class Contents:
-    """What N scenes hold, J objects at most; missing ones have the label −1.
+    """Contents of N scenes with at most J objects; missing ones have the label −1.
 
     Attributes
     ----------
@@ -49,7 +49,7 @@ class Contents:
 
     @classmethod
     def of(cls, scenes: list[Scene]) -> Contents:
-        """Gather what scenes hold."""
+        """Return the contents of scenes."""
         shape = len(scenes), max(len(scene.objects) for scene in scenes)
         label, sounding = np.full(shape, -1, dtype=np.intp), np.zeros(shape, dtype=bool)
         azimuth, elevation = np.zeros(shape), np.zeros(shape)
@@ -63,11 +63,11 @@ class Contents:
 
     @classmethod
     def of_dataset(cls, dataset: WorldDataset) -> Contents:
-        """Gather what the scenes of a data set hold, which are not rendered for it."""
+        """Return the contents of the scenes of a data set, without rendering them."""
         return cls.of([dataset.scene(index) for index in range(len(dataset))])
 
     def take(self, rows: Indices) -> Contents:
-        """Return some of the scenes, in the order given."""
+        """Return some of the scenes, in the given order."""
         return Contents(
             self.label[rows], self.azimuth[rows], self.elevation[rows], self.sounding[rows]
         )
@@ -79,19 +79,19 @@ class Contents:
 
 
 def most_shown(contents: Contents, views: Floats) -> Indices:
-    """Return what each crop shows.
+    """Return the contents of each crop.
 
     Parameters
     ----------
     contents : Contents
-        Of N scenes.
+        Contents of N scenes.
     views : ndarray, shape (N, K, 4)
         Azimuth, elevation, width and height of the crops in radians.
 
     Returns
     -------
     ndarray of int, shape (N, K)
-        0 for nothing, 1 for silent objects alone, 2 if an object sounds. An object is in a crop if
+        0 for nothing, 1 for silent objects only, 2 if an object sounds. An object is in a crop if
         its centre is.
     """
     inside = _inside(contents, views) & (contents.label >= 0)[:, None]
@@ -103,16 +103,16 @@ def most_shown(contents: Contents, views: Floats) -> Indices:
 def contradicted(
     picture: Contents, sound: Contents, views: Floats, *, resolution: float = RESOLUTION
 ) -> Booleans:
-    """Tell which crops show that the sound is not that of the picture.
+    """Return which crops show that the sound is not that of the picture.
 
     Parameters
     ----------
     picture, sound : Contents
-        What is seen and what is heard, of N scenes each.
+        Contents of N scenes each, for the picture and for the sound.
     views : ndarray, shape (N, K, 4)
         Azimuth, elevation, width and height of the crops in radians.
     resolution : float
-        Degrees within which directions are one.
+        Degrees within which directions are taken as equal.
 
     Returns
     -------
@@ -132,7 +132,7 @@ def contradicted(
     shown = _inside(picture, views) & _heard(picture)[:, None]
     claimed = _inside(sound, views) & _heard(sound)[:, None]
     cosine = np.einsum("njx,nix->nji", _unit(picture), _unit(sound))
-    # Rounding alone does not part a direction from itself
+    # Rounding alone must not separate a direction from itself
     same = (cosine >= least - 1e-9) & (picture.label[:, :, None] == sound.label[:, None])
     same &= _heard(picture)[:, :, None] & _heard(sound)[:, None]
     found: Booleans = (shown & ~same.any(2)[:, None]).any(-1)
@@ -141,24 +141,24 @@ def contradicted(
 
 
 def ceiling(contradictions: Booleans) -> Floats:
-    """Return how often the oracle is right about N pairs that belong together and N wrong ones.
+    """Return how often the oracle is right about N true and N wrong pairs.
 
     Parameters
     ----------
     contradictions : ndarray of bool, shape (N,) or (N, K)
-        Which wrong pairs it can tell.
+        Which wrong pairs are detectable.
 
     Returns
     -------
     ndarray, as `contradictions`
-        1 where it tells the wrong pair, ½ where not: the mean is the ceiling of an accuracy.
+        1 where the wrong pair is detectable, ½ where not: the mean is the ceiling of an accuracy.
     """
     share: Floats = np.where(contradictions, 1.0, 0.5)
     return share
 
 
 def _heard(contents: Contents) -> Booleans:
-    """Return which objects (N, J) are there and sound."""
+    """Return which objects (N, J) exist and sound."""
     there: Booleans = contents.sounding & (contents.label >= 0)
     return there
 

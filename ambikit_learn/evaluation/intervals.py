@@ -30,22 +30,22 @@ def bootstrap_mean(
     resamples: int = 2000,
     seed: int = 0,
 ) -> Estimate:
-    """Mean of `values`, with a percentile bootstrap interval that draws whole clips.
+    """Return the mean of `values`, with a percentile bootstrap interval that draws whole clips.
 
-    Spans, crops and the aligned and misaligned pair of one clip are not independent; clips are.
+    Spans, crops and the aligned and misaligned pair of a clip are not independent, but clips are.
 
     Parameters
     ----------
     values : ndarray, shape (n,)
-        For example 1.0 where a decision was right and 0.0 where it was wrong.
+        Values, for example 1.0 for a right decision and 0.0 for a wrong one.
     clips : ndarray, shape (n,)
-        Which clip each value came from.
+        Clip of each value.
     level : float
         Coverage of the interval.
     resamples : int
-        Bootstrap draws.
+        Number of bootstrap draws.
     seed : int
-        Seed of the draws.
+        Random seed of the draws.
 
     Returns
     -------
@@ -54,7 +54,7 @@ def bootstrap_mean(
 
     Notes
     -----
-    A clip with more spans weighs more in the mean, in each draw as in the whole.
+    A clip with more spans has more weight in the mean, in each draw as in the whole.
 
     References
     ----------

@@ -7,13 +7,13 @@ from torch import Tensor, nn
 
 
 def train_head(features: Tensor, labels: Tensor, *, seed: int, epochs: int = 10) -> nn.Module:
-    """Concatenation -> dropout 0.5 -> 512 -> ReLU -> 1, each view an example of its own."""
+    """Concatenation -> dropout 0.5 -> 512 -> ReLU -> 1, with each view as a separate example."""
     mean, scale = features.mean((0, 1)), features.std((0, 1)) + 1e-6
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         head = Head(mean, scale)
         optimizer = torch.optim.Adam(head.parameters(), lr=1e-3, weight_decay=1e-5)
-        # Without the fall, as in the baseline, the step it ends at moves accuracies by points
+        # Without the decay, which is the baseline's, the last step changes accuracies by points
         schedule = torch.optim.lr_scheduler.MultiStepLR(optimizer, [8], gamma=0.1)
         targets = labels[:, None].expand(features.shape[:2])
         for _ in range(epochs):

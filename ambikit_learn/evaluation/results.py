@@ -1,4 +1,4 @@
-"""What an evaluation found: accuracies with their intervals, as JSON and as a table."""
+"""Results of an evaluation: accuracies with their intervals, as JSON and as a table."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from ambikit_learn.evaluation.intervals import Estimate
 
 @dataclass(frozen=True)
 class Results:
-    """Accuracies of one task, each with its interval and that of chance.
+    """Accuracies of one task, each with its interval and with chance.
 
-    `ceiling` holds what an oracle reaches, where that is known, and `details` accuracies over part
-    of the spans, where chance gives ½.
+    `ceiling` holds the accuracy of an oracle, where it is known, and `details` accuracies over
+    parts of the spans, for which chance is ½.
     """
 
     task: str
@@ -36,7 +36,7 @@ class Results:
 
 
 def results_table(results: Iterable[Results]) -> Table:
-    """Lay accuracies out with their intervals, chance, and the speed."""
+    """Return a table of accuracies with their intervals, chance, and the speed."""
     table = Table(
         "task", "measure", "accuracy, % [95% interval]", "chance", "ceiling", "clips", "clips/s"
     )

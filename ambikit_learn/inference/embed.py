@@ -1,4 +1,4 @@
-"""From sound of any length to one embedding a window and direction."""
+"""From sound of any length to one embedding per window and direction."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ from ambikit_learn.inference.windows import FloatArray, Indices, pad_mirrored, w
 from ambikit_learn.models.alignment import AlignmentModel
 
 Reader = Callable[[int, int], FloatArray]
-"""From the first and last-plus-one sample to that span of sounds, (B, 4, samples)."""
+"""Function of the first sample and the end of a span that returns sounds (B, 4, samples)."""
 
 BLOCK = 120.0
-"""Seconds of sound that are read at a time."""
+"""Seconds of sound read at a time."""
 
 
 @dataclass(frozen=True, eq=False)
 class Embedding:
-    """What a sound is to an encoder, from each direction.
+    """The embedding of a sound from each direction.
 
     Attributes
     ----------
     clip : ndarray of float32, shape (..., *directions, dim)
         The mean over time.
     frames : ndarray of float32, shape (..., *directions, T, dim)
-        One vector a window.
+        One vector per window.
     times : ndarray of float64, shape (T,)
         Centres of the windows, in seconds.
     """
@@ -41,7 +41,7 @@ class Embedding:
 
 @dataclass(frozen=True)
 class EmbedOptions:
-    """What to embed of a sound; the arguments of `AmbiEncoder.embed`, times in seconds."""
+    """Options of `AmbiEncoder.embed`, with times in seconds."""
 
     azimuth: npt.ArrayLike
     elevation: npt.ArrayLike
@@ -54,7 +54,7 @@ class EmbedOptions:
 def embed_sound(
     model: AlignmentModel, read: Reader, length: int, how: EmbedOptions, name: str
 ) -> Embedding:
-    """Embed `length` samples of sounds (B, 4, samples) that are read piece by piece."""
+    """Embed `length` samples of sounds (B, 4, samples) that are read in blocks."""
     azimuth, elevation = checks.direction(how.azimuth, how.elevation, degrees=how.degrees)
     directions = torch.from_numpy(np.stack([azimuth.ravel(), elevation.ravel()])).float()
     rate = model.front_end.source_rate

@@ -1,6 +1,6 @@
-"""Embeddings of many files in one Parquet table, which goes on where it was stopped.
+"""Embeddings of many files in one Parquet table; an interrupted run is resumed.
 
-Until all files are done, each has a table of its own in a hidden folder beside the table.
+Until all files are done, each has a separate table in a hidden folder beside the final one.
 """
 
 from __future__ import annotations
@@ -34,14 +34,14 @@ _ROWS = 65536
 
 @dataclass(frozen=True)
 class Summary:
-    """What became of the files.
+    """Numbers of embedded files, and the reasons of failures.
 
     Attributes
     ----------
     embedded, known : int
-        Files embedded now, and those that the table held already.
+        Files embedded now, and files that the table already held.
     failed : dict
-        File -> why it could not be embedded.
+        File -> reason why it could not be embedded.
     """
 
     embedded: int
@@ -59,40 +59,40 @@ def embed_files(
     window: float | None = None,
     workers: int | None = None,
 ) -> Summary:
-    """Embed files into a Parquet table: a row for each file, time and direction.
+    """Embed files into a Parquet table with one row per file, time and direction.
 
     Parameters
     ----------
     files : iterable of path
-        Sound or video files. Those that `out` holds are passed over.
+        Sound or video files. Files that `out` holds are skipped.
     encoder : AmbiEncoder
-        What to embed them with.
+        Encoder.
     out : path
-        Table to write, or to add to if it was made with the same encoder and settings. Columns:
+        Table to write, or to extend if it was written with the same encoder and settings. Columns:
         ``file``, ``time`` (the window's centre, in seconds), ``azimuth`` and ``elevation`` (in
         degrees), ``embedding``.
     directions : sequence of (azimuth, elevation)
-        Where to listen to, in degrees.
+        Directions of the viewpoints in degrees.
     hop, window : float, optional
-        Seconds, as for `AmbiEncoder.embed`.
+        Hop and length of windows in seconds, as for `AmbiEncoder.embed`.
     workers : int, optional
-        Threads; by default one a core.
+        Number of threads, by default one per core.
 
     Returns
     -------
     Summary
-        A file that cannot be embedded is listed there; the others go on.
+        A file that cannot be embedded is listed there; the run continues with the others.
 
     Raises
     ------
     InputError
-        If `out` was made otherwise, or a setting is not possible.
+        If `out` was written with another encoder or settings, or a setting is not possible.
     """
     table, names = Path(out), list(dict.fromkeys(str(file) for file in files))
     threads = cores() if workers is None else checks.positive_int(workers, "workers")
     azimuth, elevation = (np.array(angle, float) for angle in zip(*directions, strict=True))
     options: dict[str, Any] = {"degrees": True, "hop": hop, "window": window}
-    # What cannot be done at all is told before the first file
+    # What is impossible for all files is reported before the first one
     second = np.zeros((4, round((window or encoder.window) * encoder.sample_rate)), np.float32)
     encoder.embed(second, encoder.sample_rate, azimuth, elevation, **options)
     settings = {
@@ -106,7 +106,7 @@ def embed_files(
     todo = [name for name in names if name not in known and not _part(parts, name).exists()]
 
     def embed(name: str) -> tuple[str, str | None]:
-        """Write the part of a file; say why if it cannot be embedded."""
+        """Write the part of a file; return the reason if it cannot be embedded."""
         try:
             found = encoder.embed_file(name, azimuth, elevation, **options)
         except (InputError, OSError) as error:
@@ -126,7 +126,7 @@ def embed_files(
 
 
 def _rows(name: str, found: Embedding, azimuth: Any, elevation: Any) -> pa.Table:
-    """Return the rows of a file, time after time and there direction after direction."""
+    """Return the rows of a file, ordered by time and then by direction."""
     views, count, dim = found.frames.shape
     values = pa.array(found.frames.swapaxes(0, 1).ravel())
     return pa.table(
@@ -148,13 +148,13 @@ def _known_files(table: Path, settings: dict[str, Any]) -> set[str]:
         metadata = pq.read_schema(table).metadata or {}
         files = pq.read_table(table, columns=["file"])["file"]
     except (pa.ArrowException, KeyError) as error:
-        raise InputError(f"{table} is no table of embeddings ({error}): give another one") from None
+        raise InputError(f"{table} is not a table of embeddings ({error}): give another") from None
     _refuse_other(table, json.loads(metadata.get(_KEY, b"{}")), settings)
     return set(files.unique().to_pylist())
 
 
 def _begin_parts(table: Path, settings: dict[str, Any]) -> Path:
-    """Make the folder of parts, or find the one of an interrupted run with the same settings."""
+    """Create the folder of parts, or return that of an interrupted run with the same settings."""
     parts = table.with_name(f".{table.name}.parts")
     about = parts / "settings.json"
     if about.exists():
@@ -165,7 +165,7 @@ def _begin_parts(table: Path, settings: dict[str, Any]) -> Path:
 
 
 def _refuse_other(where: Path, found: dict[str, Any], settings: dict[str, Any]) -> None:
-    """Refuse to mix embeddings that were made otherwise."""
+    """Refuse to mix embeddings of different encoders or settings."""
     other = [name for name in settings if found.get(name) != settings[name]]
     if other:
         raise InputError(
@@ -175,12 +175,12 @@ def _refuse_other(where: Path, found: dict[str, Any], settings: dict[str, Any]) 
 
 
 def _part(parts: Path, name: str) -> Path:
-    """Return where the rows of a file wait for those of the others."""
+    """Return the path of the part with the rows of a file."""
     return parts / f"{hashlib.sha256(name.encode()).hexdigest()[:32]}.parquet"
 
 
 def _merge(table: Path, parts: Sequence[Path], settings: dict[str, Any]) -> None:
-    """Add parts to a table, in one step for whoever reads it."""
+    """Add parts to a table, in one step for readers."""
     schema = pq.read_schema(parts[0]).with_metadata({_KEY: json.dumps(settings).encode()})
     with atomic_write(table) as temporary, pq.ParquetWriter(temporary, schema) as writer:
         for chunk in _chunks([*([table] if table.exists() else []), *parts]):
@@ -188,7 +188,7 @@ def _merge(table: Path, parts: Sequence[Path], settings: dict[str, Any]) -> None
 
 
 def _chunks(paths: Iterable[Path]) -> Iterator[pa.Table]:
-    """Give the rows of tables in pieces of a good size to read."""
+    """Yield the rows of tables in blocks of a suitable size."""
     waiting: list[pa.Table] = []
     for path in paths:
         for batch in pq.ParquetFile(path).iter_batches(_ROWS):
@@ -201,7 +201,7 @@ def _chunks(paths: Iterable[Path]) -> Iterator[pa.Table]:
 
 
 def _fingerprint(encoder: AmbiEncoder) -> str:
-    """Return a short name that another encoder does not share."""
+    """Return a hash that identifies an encoder."""
     model = encoder.model
     about = json.dumps([model.front_end.settings, model.net.settings])
     digest = hashlib.sha256(about.encode())
@@ -212,7 +212,7 @@ def _fingerprint(encoder: AmbiEncoder) -> str:
 
 @contextmanager
 def _pool(threads: int) -> Iterator[ThreadPoolExecutor]:
-    """Run threads that compute on a core each, so that reading and computing overlap."""
+    """Run threads that each compute on one core, so that reading and computing overlap."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     pool = ThreadPoolExecutor(threads)

@@ -1,4 +1,4 @@
-"""How sound of any length and rate becomes windows of the length that a model was trained on."""
+"""From sound of any length and rate to windows of the length on which a model was trained."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ Indices = npt.NDArray[np.int64]
 
 
 def window_starts(length: int, window: int, hop: float) -> Indices:
-    """Return the first sample of each window on a sound.
+    """Return the first sample of each window of a sound.
 
     Parameters
     ----------
     length, window : int
-        Samples of the sound and of a window.
+        Lengths of the sound and of a window in samples.
     hop : float
-        Samples from window to window. It need not be whole: starts are rounded one by one, so that
-        no error adds up.
+        Samples from window to window, also fractional: each start is rounded separately, so that
+        errors do not accumulate.
 
     Returns
     -------
     ndarray of int, shape (T,)
-        Every hop while the window fits, then, if samples are left over, one more window that ends
-        with the sound: nothing goes unheard. A sound that is shorter has one window.
+        Every hop while the window fits; if samples remain, one more window that ends with the
+        sound. A shorter sound has one window.
 
     Examples
     --------
@@ -43,9 +43,9 @@ def window_starts(length: int, window: int, hop: float) -> Indices:
 
 
 def pad_mirrored(x: npt.NDArray[Any], before: int, after: int) -> npt.NDArray[Any]:
-    """Return sounds (..., samples) that go on beyond their ends as their mirror image.
+    """Return sounds (..., samples) extended beyond their ends by reflection.
 
-    Silence would be a level that the features of the training set never had.
+    Silence would be a level that the training set does not contain.
 
     Examples
     --------
@@ -74,7 +74,7 @@ def sound_field(x: npt.ArrayLike) -> FloatArray:
     if channels in (1, 2):
         kind = "mono" if channels == 1 else "stereo"
         raise InputError(
-            f"x of shape {sound.shape} is {kind} sound, which holds no directions: AmbiX (4, "
+            f"x of shape {sound.shape} is {kind} sound, which has no directions: AmbiX (4, "
             "samples) is needed; ambikit.encode(signal, azimuth) places a mono signal"
         )
     sound, _ = checks.ambisonic(sound, min_order=1)

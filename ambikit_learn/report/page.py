@@ -1,4 +1,4 @@
-"""One page that holds what a run shows."""
+"""An HTML page with the results and pictures of a run."""
 
 from __future__ import annotations
 

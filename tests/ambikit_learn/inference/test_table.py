@@ -131,7 +131,7 @@ def test_another_file_in_the_place_of_the_table_is_left_alone(encoder, files, tm
     with pytest.raises(InputError, match="made with another model"):
         embed_files(files, encoder, out)
     out.write_text("text")
-    with pytest.raises(InputError, match="no table of embeddings"):
+    with pytest.raises(InputError, match="not a table of embeddings"):
         embed_files(files, encoder, out)
 
 
