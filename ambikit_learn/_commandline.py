@@ -1,4 +1,4 @@
-"""A command's options, from the function that does its work; files of settings; what is refused."""
+"""Options of a command from the function that does its work, files of options, and refusals."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Command:
         ``"package.module:function"``: its parameters are the options, its documentation is the
         help.
     run : str, optional
-        A function in its place, which is given the options and calls it. What it takes besides
+        A function that is called with the options in its place. Its parameters other than
         ``**options`` are options too.
     positional : tuple of str
         Parameters that are given without their names; the last of them may be a list.
@@ -39,18 +39,18 @@ class Command:
 
     @property
     def summary(self) -> str:
-        """What the command does, in a line."""
+        """Description of the command in one line."""
         return signature(self.work).summary
 
     @property
     def parameters(self) -> dict[str, Parameter]:
-        """What it takes, by name."""
+        """Parameters by name."""
         own = signature(self.run).parameters if self.run else {}
         taken = {**own, **signature(self.work).parameters, **own}
         return {name: taken[name] for name in taken if name not in self.without}
 
     def __call__(self, options: Mapping[str, Any]) -> Any:
-        """Import what does the work, and do it."""
+        """Import the function that does the work, and call it."""
         module, _, name = (self.run or self.work).partition(":")
         return getattr(importlib.import_module(module), name)(**options)
 
@@ -58,26 +58,26 @@ class Command:
 def read_options(
     commands: Mapping[str, Command], name: str, arguments: Sequence[str], program: str
 ) -> dict[str, Any] | None:
-    """Return the options of a command, or None if they were only to be shown.
+    """Return the options of a command, or None if they were only printed.
 
     Parameters
     ----------
     commands : mapping
         All commands by name.
     name : str
-        The one to read the options of.
+        Name of the command.
     arguments : sequence of str
-        What follows the name: options; ``--config FILE`` (YAML, each option by its name; of
-        several files, and of what is given beside them, the later one counts); ``--print_config``.
+        Arguments after the name: options; ``--config FILE`` (YAML, each option by its name; later
+        files and options override earlier ones); ``--print_config``.
     program : str
         Name of the program.
 
     Raises
     ------
     InputError
-        What cannot be read, as one line.
+        An argument cannot be used.
     FileNotFoundError
-        There is no such file of settings.
+        A file of options does not exist.
     """
     command = commands[name]
     parameters = command.parameters
@@ -107,18 +107,18 @@ def read_options(
 
 
 def nearest(word: str, words: Iterable[str]) -> str | None:
-    """Return the nearest of some words, if one is near."""
+    """Return the most similar of some words, if one is similar."""
     found = difflib.get_close_matches(word, list(words), 1, cutoff=0.65)
     return found[0] if found else None
 
 
 def _flag(name: str) -> str:
-    """Return how an option is given."""
+    """Return the flag of an option."""
     return "--" + name.replace("_", "-")
 
 
 def _is_option(word: str) -> bool:
-    """Tell an option from a value, which may be a negative number."""
+    """Return whether an argument is an option, and not a value such as a negative number."""
     return word.startswith("-") and word not in ("-", "--") and not _is_number(word)
 
 
@@ -131,7 +131,7 @@ def _is_number(word: str) -> bool:
 
 
 class _Parser(argparse.ArgumentParser):
-    """A parser that raises what is wrong."""
+    """A parser that raises an `InputError`."""
 
     def error(self, message: str) -> Any:
         raise InputError(f"{self.prog}: {message}")
@@ -150,7 +150,7 @@ def _parser(command: Command, program: str) -> argparse.ArgumentParser:
 
 
 def _add_options(parser: argparse.ArgumentParser, command: Command) -> None:
-    """Add all that is given by name."""
+    """Add all options that are given by name."""
     for name, taken in command.parameters.items():
         if name in command.positional:
             continue
@@ -179,7 +179,7 @@ def _add_options(parser: argparse.ArgumentParser, command: Command) -> None:
         action="append",
         metavar="FILE",
         default=argparse.SUPPRESS,
-        help="YAML file with options by their names; what is given beside it counts.",
+        help="YAML file with options by their names; later options override it.",
     )
     parser.add_argument(
         "--print_config",
@@ -192,7 +192,7 @@ def _add_options(parser: argparse.ArgumentParser, command: Command) -> None:
 def _given(
     command: Command, name: str, arguments: Sequence[str]
 ) -> tuple[dict[str, Any], list[str]]:
-    """Return what was given by name, and all else."""
+    """Return the options given by name, and the other arguments."""
     parser = _Parser(prog=name, allow_abbrev=False, add_help=False)
     _add_options(parser, command)
     given, rest = parser.parse_known_args(arguments)
@@ -200,7 +200,7 @@ def _given(
 
 
 def _positional(command: Command, name: str, words: list[str]) -> dict[str, Any]:
-    """Return what was given without a name."""
+    """Return the options given by position."""
     found: dict[str, Any] = {}
     for key in command.positional:
         kind = command.parameters[key].kind
@@ -221,7 +221,7 @@ def _checked(name: str, kind: Kind, word: str) -> Any:
 
 
 def _reader(kind: Kind) -> Callable[[str], Any]:
-    """Return what reads one value."""
+    """Return the function that reads one value."""
 
     def read(word: str) -> Any:
         if kind.choices and word not in kind.choices:
@@ -267,7 +267,7 @@ def _from_file(path: Path, commands: Mapping[str, Command], name: str) -> dict[s
     try:
         document = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (ValueError, yaml.YAMLError) as error:
-        raise InputError(f"{path} is no YAML ({' '.join(str(error).split())})") from None
+        raise InputError(f"{path} is not YAML ({' '.join(str(error).split())})") from None
     if not isinstance(document, dict):
         raise InputError(f"{path} must hold options of {name} by their names")
     found = {}
@@ -284,7 +284,7 @@ def _from_file(path: Path, commands: Mapping[str, Command], name: str) -> dict[s
 
 
 def _from_yaml(kind: Kind, value: Any) -> Any:
-    """Return a value of a file as the function takes it."""
+    """Convert a value of a file to the type of a parameter."""
     if value is None and kind.optional:
         return None
     one = _Plain(kind)
@@ -309,7 +309,7 @@ class _Plain:
         return value if one is bool else _reader(self.kind)(str(value))
 
     def several(self, value: Any) -> tuple[Any, ...]:
-        """Return values that belong together."""
+        """Return the values of an option with several values."""
         parts = _list(value)
         if len(parts) != self.kind.count:
             raise ValueError(f"{value!r} are not {self.kind.count} values")
@@ -318,12 +318,12 @@ class _Plain:
 
 def _list(value: Any) -> list[Any]:
     if not isinstance(value, list):
-        raise ValueError(f"{value!r} is no list")
+        raise ValueError(f"{value!r} is not a list")
     return value
 
 
 def _unknown(commands: Mapping[str, Command], name: str, option: str) -> str:
-    """Say that a command has no such option, which commands have it, and which one is near."""
+    """Return the message about an unknown option, with its commands and the most similar one."""
     key = option.lstrip("-").replace("-", "_")
     if key in commands[name].positional:
         return f"{name} takes {key} without {option}: see its --help"
@@ -336,14 +336,14 @@ def _unknown(commands: Mapping[str, Command], name: str, option: str) -> str:
 
 
 def belonging(commands: Mapping[str, Command], option: str) -> str:
-    """Return which commands have an option, as the end of a clause."""
+    """Return the commands that have an option, as the end of a clause."""
     key = option.lstrip("-").replace("-", "_")
     owners = [name for name, command in commands.items() if key in command.parameters]
     return f", which belongs to {' and '.join(owners)}" if owners else ""
 
 
 def _print(parameters: Mapping[str, Parameter], settings: Mapping[str, Any]) -> None:
-    """Print options as a file of settings."""
+    """Print options as a file of options."""
     import yaml
 
     def plain(value: Any) -> Any:

@@ -1,7 +1,7 @@
-"""What functions take, read from their source: signatures and numpydoc, without an import.
+"""Signatures and numpydoc of functions, read from their source without an import.
 
-So the command line describes functions whose modules load torch, in milliseconds and where torch
-is not installed.
+The command line thus describes functions whose modules load torch within milliseconds, and where
+torch is not installed.
 """
 
 from __future__ import annotations
@@ -19,25 +19,25 @@ _LISTS = {"Sequence", "Iterable", "Collection", "list"}
 
 
 class Required:
-    """Stands for the default of a parameter that has none."""
+    """The default of a parameter without one."""
 
 
 @dataclass(frozen=True)
 class Kind:
-    """What a parameter takes.
+    """The type of a parameter.
 
     Attributes
     ----------
     one : type
-        Of one value: str, int, float, bool or Path; or `object`, which no text can give.
+        Type of one value: str, int, float, bool or Path; or `object`, which text cannot express.
     count : int
-        Values that belong together, such as a height and a width: 1 or more.
+        Number of values, such as 2 for a height and a width.
     many : bool
         Whether there may be any number of these.
     optional : bool
         Whether it may be None.
     choices : tuple of str
-        What a text may be; anything if empty.
+        Allowed texts; any if empty.
     """
 
     one: type = str
@@ -56,7 +56,7 @@ class Parameter:
     default: Any
     text: str
     parts: tuple[str, ...] = ()
-    """Names of the values that belong together, as documented: (height, width)."""
+    """Names of the values of one parameter, as documented: (height, width)."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ def signature(place: str) -> Signature:
     Raises
     ------
     LookupError
-        If there is none.
+        If it does not exist.
     TypeError
         If the default of a parameter cannot be read.
 
@@ -162,7 +162,7 @@ def _documented(text: str) -> dict[str, tuple[str, str]]:
 
 
 def _kind(node: ast.expr | None, module: str) -> Kind:
-    """Return what an annotation says."""
+    """Return the type of an annotation."""
     match node:
         case ast.Name(id="str" | "int" | "float" | "bool" as name):
             return Kind({"str": str, "int": int, "float": float, "bool": bool}[name])
@@ -221,7 +221,7 @@ def _value(node: ast.expr, module: str) -> Any:
 
 
 def _definition(name: str, module: str) -> tuple[str, ast.expr] | None:
-    """Return where a name of a module is given its value, and the value, if it is a constant."""
+    """Return the module that defines a name, and its value, if it is a constant."""
     for node in ast.walk(_tree(_path(module))):
         match node:
             case ast.Assign(targets=[ast.Name(id=found)], value=value) if found == name:

@@ -1,7 +1,7 @@
-"""The command line: a table of what does the work.
+"""The command line: a table of commands and the functions that do their work.
 
-Options come from the signature and documentation of the function that does the work, which is
-imported when the command runs: ``--help`` is quick.
+Options come from the signature and documentation of such a function, which is imported only when
+the command runs, so that ``--help`` is quick.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ COMMANDS = {
     ),
     "demo": Command("ambikit_learn.reproduce.demo:run_demo"),
 }
-"""Commands, but for `fit`, whose settings have groups: see `ambikit_learn.training.settings`."""
+"""Commands except `fit`, whose settings have groups: see `ambikit_learn.training.settings`."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -64,12 +64,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Parameters
     ----------
     arguments : sequence of str, optional
-        By default those of the process.
+        Arguments, by default those of the process.
 
     Returns
     -------
     int
-        Exit status: 2, after one line on stderr, for what the user can repair.
+        Exit status: 2, after one line on stderr, for input that the user can correct.
 
     Examples
     --------
@@ -100,7 +100,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _chosen(given: list[str]) -> Callable[[], None] | None:
-    """Return what the arguments ask for; nothing after help."""
+    """Return the work that the arguments request, or nothing after help."""
     if given[:1] == ["fit"]:
         return _fit(given[1:])
     name = " ".join(given[:2]) if " ".join(given[:2]) in COMMANDS else "".join(given[:1])
@@ -137,7 +137,7 @@ def _overview() -> str:
 
 
 def _fit(arguments: list[str]) -> Callable[[], None] | None:
-    """Return what trains; names that there are not are refused before anything is loaded."""
+    """Return the training; unknown names are refused before anything is loaded."""
     from ambikit_learn.training import settings
 
     if {"-h", "--help"} & set(arguments):
@@ -159,7 +159,7 @@ def _world(preview: int = 0, **options: Any) -> None:
     Parameters
     ----------
     preview : int
-        Also draw so many clips, with boxes and sound.
+        Also draw this number of clips, with boxes and sound.
     """
     from ambikit_learn.world import preview_world, render_world
 
@@ -176,12 +176,12 @@ def _prepare(**options: Any) -> None:
 
 
 def _data_stats(picture: Path | None = None, json: bool = False, **options: Any) -> None:
-    """Count what is in a prepared folder.
+    """Print the statistics of a prepared folder.
 
     Parameters
     ----------
     picture : path, optional
-        Also draw histograms into this file.
+        File in which to draw histograms.
     json : bool
         Print JSON instead of tables.
     """
@@ -201,7 +201,7 @@ def _json(value: Any) -> str:
 
 
 def _evaluate(**options: Any) -> None:
-    """Measure a trained model."""
+    """Evaluate a trained model."""
     from ambikit_learn.evaluation.pretext import evaluate
     from ambikit_learn.evaluation.results import print_results
 
@@ -221,15 +221,15 @@ def _embed(
     Parameters
     ----------
     files : sequence of path
-        Sound or video files. Those that the table holds are passed over.
+        Sound or video files. Files that the table holds are skipped.
     model : str
         Run folder of fit, or owner/name on the Hugging Face hub.
     out : path
-        Parquet file to write, or to add to if it was made with the same model and settings.
+        Parquet file to write, or to extend if it was written with the same model and settings.
     direction : (azimuth, elevation)
-        Where to listen to, in degrees; may be given several times. By default the front.
+        Direction of a viewpoint in degrees; may be repeated. By default the front.
     device : str, optional
-        Such as cuda:1; by default a GPU if there is one.
+        Device, such as cuda:1; by default a GPU if there is one.
     """
     import torch
 

@@ -21,21 +21,21 @@ from ambikit_learn.models.run import Record, RunFolder, load_run, save_run
 
 
 class AmbiEncoder:
-    """Embeds Ambisonic sound as it is heard towards a direction, and crops of 360° video.
+    """Encoder of Ambisonic sound from the viewpoint of a direction, and of crops of 360° video.
 
     Parameters
     ----------
     model : AlignmentModel
         Front end and networks.
     record : Record, optional
-        What is known of its training and of its results.
+        Settings of its training, and its results.
 
     Attributes
     ----------
     model : AlignmentModel
-        In evaluation mode.
+        The model in evaluation mode.
     record : Record
-        What is known of its training and of its results.
+        Settings of its training, and its results.
 
     Raises
     ------
@@ -45,12 +45,12 @@ class AmbiEncoder:
     Notes
     -----
     An embedding is the output of the audio network, before the heads of the pretext task. As in
-    training, the sound field is turned, or a beam pointed, so that the direction is at the front:
-    the same sound from several directions gives several embeddings.
+    training, the sound field is rotated so that the direction is at the front, or a beam is steered
+    to it: the same sound has a different embedding for each direction.
 
     Examples
     --------
-    An encoder that was not trained, saved and loaded:
+    An untrained encoder, saved and loaded:
 
     >>> import tempfile
     >>> import numpy as np
@@ -74,22 +74,22 @@ class AmbiEncoder:
     def from_pretrained(
         cls, name: str | os.PathLike[str], revision: str | None = None
     ) -> AmbiEncoder:
-        """Return the encoder in a folder, or fetched from the Hugging Face hub.
+        """Load an encoder from a folder, or fetch it from the Hugging Face hub.
 
         Parameters
         ----------
         name : str or path
-            Folder of a finished run or of `save_pretrained`; or, if there is no such folder, the
-            id of a repository on the hub, ``"owner/name"``, which needs the network once.
+            Folder of a finished run or of `save_pretrained`; or, if no such folder exists, the id
+            of a repository on the hub, ``"owner/name"``, which requires the network once.
         revision : str, optional
-            Branch, tag or commit of that hub.
+            Branch, tag or commit of the repository.
 
         Raises
         ------
         FileNotFoundError
-            If there is no such folder, or it holds no exported model.
+            If the folder does not exist, or holds no exported model.
         InputError
-            If it was written by another version or is damaged, or the hub does not give it.
+            If the model was written by another version or is damaged, or the hub refuses it.
         """
         folder = hub.local_folder(name, revision)
         return cls(load_run(folder), Record.read(folder))
@@ -97,13 +97,13 @@ class AmbiEncoder:
     def save_pretrained(
         self, folder: str | os.PathLike[str], *, license: str | None = None
     ) -> None:
-        """Write the model and what is known of it.
+        """Write the model, its record and its card into a folder.
 
         Parameters
         ----------
         folder : path
-            Gets ``model.safetensors``, ``config.json``, what is known of training and results, and
-            a model card, ``README.md``. Made if missing.
+            Folder for ``model.safetensors``, ``config.json``, the settings of training and results,
+            and a model card, ``README.md``. It is created if missing.
         license : str, optional
             Identifier of the licence of the weights on the hub, such as ``"cc-by-4.0"``, for the
             card.
@@ -111,7 +111,7 @@ class AmbiEncoder:
         Raises
         ------
         InputError
-            If it is the folder of a run, from which `fit` may go on.
+            If it is the folder of a run, which `fit` may resume.
         """
         self._save(Path(folder), Path(folder).resolve().name, license)
 
@@ -125,7 +125,7 @@ class AmbiEncoder:
         revision: str | None = None,
         message: str = "Upload the encoder",
     ) -> str:
-        """Publish the model in a repository of the Hugging Face hub, which is made if missing.
+        """Publish the model in a repository of the Hugging Face hub, which is created if missing.
 
         Parameters
         ----------
@@ -134,13 +134,13 @@ class AmbiEncoder:
         license : str, optional
             Identifier of the licence of the weights, for the card.
         private : bool, optional
-            Whether a new repository is private; by default as its owner has set.
+            Whether a new repository is private; by default as set by its owner.
         token : str, optional
             Access token; by default that of ``hf auth login``.
         revision : str, optional
             Branch to write to.
         message : str
-            Of the commit.
+            Message of the commit.
 
         Returns
         -------
@@ -174,17 +174,17 @@ class AmbiEncoder:
 
     @property
     def device(self) -> torch.device:
-        """Where the model computes."""
+        """Device of the model."""
         return self.model.front_end.mean.device
 
     @property
     def sample_rate(self) -> int:
-        """Rate that sound is resampled to, in Hz."""
+        """Sample rate in Hz to which sound is resampled."""
         return self.model.front_end.source_rate
 
     @property
     def window(self) -> float:
-        """Seconds of sound to an embedding, as in training."""
+        """Length in seconds of a window, as in training."""
         return self.record.window
 
     @property
@@ -204,29 +204,29 @@ class AmbiEncoder:
         window: float | None = None,
         batch_size: int = 32,
     ) -> Embedding:
-        """Embed sound of any length and rate, as heard towards one or more directions.
+        """Embed sound of any length and rate from the viewpoints of one or more directions.
 
         Parameters
         ----------
         x : array_like, shape (..., channels, samples)
-            AmbiX sound, floats. Of higher orders, the first four channels are taken.
+            AmbiX sound, floats. Of higher orders, the first four channels are used.
         sample_rate : int
-            Its rate in Hz.
+            Sample rate of `x` in Hz.
         azimuth, elevation : array_like
             Directions, which broadcast against each other: a number, or an array of any shape.
         degrees : bool
             Directions are in degrees; otherwise in radians.
         hop : float, optional
-            Seconds from window to window; by default windows follow each other.
+            Seconds from window to window; by default the length of a window.
         window : float, optional
-            Seconds of a window; by default as in training.
+            Length of a window in seconds; by default as in training.
         batch_size : int
-            Windows and directions that go through the network at a time.
+            Windows and directions per forward pass.
 
         Returns
         -------
         Embedding
-            For each sound of the batch and each direction.
+            Embeddings of each sound of the batch from each direction.
 
         Raises
         ------
@@ -238,8 +238,8 @@ class AmbiEncoder:
 
         Notes
         -----
-        A last window ends with the sound, so that no sample goes unheard. Sound shorter than a
-        window goes on as its mirror image.
+        The last window ends with the sound, so that every sample is used. Sound shorter than a
+        window is extended by reflection.
         """
         rate = checks.positive_int(sample_rate, "sample_rate")
         sound = resampled(sound_field(x), rate, self.sample_rate)
@@ -269,7 +269,7 @@ class AmbiEncoder:
         Parameters
         ----------
         path : path
-            Whatever `ambikit.read` reads.
+            Any file that `ambikit.read` reads.
         azimuth, elevation, degrees, hop, window, batch_size
             As for `embed`.
         layout : str, optional
@@ -278,14 +278,14 @@ class AmbiEncoder:
         Returns
         -------
         Embedding
-            For each direction.
+            Embeddings from each direction.
 
         Raises
         ------
         FileNotFoundError
-            If there is no such file.
+            If the file does not exist.
         InputError
-            If it holds no Ambisonic sound, is damaged or too short; or as for `embed`.
+            If the file holds no Ambisonic sound, is damaged or too short; or as for `embed`.
         """
         about, rate = info(path), self.sample_rate
         length = (2 * about.frames * rate + about.sample_rate) // (2 * about.sample_rate)
@@ -310,10 +310,10 @@ class AmbiEncoder:
         Parameters
         ----------
         crops : array_like of uint8, shape (..., T, S, S, 3)
-            RGB frames of each crop, such as `ambikit_learn.sphere.equirect.gnomonic` cuts; a
-            model of the preset "tiny" takes as many as in training only.
+            RGB frames of each crop, for example of `ambikit_learn.sphere.equirect.gnomonic`; the
+            preset "tiny" requires the number of frames of the training.
         batch_size : int
-            Crops that go through the network at a time.
+            Crops per forward pass.
 
         Returns
         -------
@@ -345,7 +345,7 @@ class AmbiEncoder:
         return out.reshape(*pictures.shape[:-4], self.dim)
 
     def export_onnx(self, path: str | os.PathLike[str], part: Part = "audio") -> None:
-        """Write a part of the model as ONNX, with free sizes of batch and time.
+        """Write a part of the model as ONNX, with dynamic sizes of batch and time.
 
         Parameters
         ----------
@@ -377,7 +377,7 @@ class AmbiEncoder:
         )
 
     def _save(self, folder: Path, name: str, license: str | None) -> None:
-        """Write the model, its record and its card, which says how to load `name`."""
+        """Write the model, its record and its card, which states how to load `name`."""
         run = RunFolder(folder)
         if run.states.is_dir():
             raise InputError(
@@ -398,6 +398,6 @@ class AmbiEncoder:
         hop: float | None,
         batch_size: int,
     ) -> EmbedOptions:
-        """Complete what is asked for by what the training did."""
+        """Complete the given options by those of the training."""
         seconds = self.window if window is None else window
         return EmbedOptions(azimuth, elevation, degrees, seconds, hop, batch_size)

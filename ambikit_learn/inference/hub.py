@@ -1,4 +1,4 @@
-"""Folders of models: on this machine, or kept by the Hugging Face hub."""
+"""Folders of models: on this machine, or on the Hugging Face hub."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ambikit_learn.models.run import RunFolder
 
 
 def local_folder(name: str | os.PathLike[str], revision: str | None) -> Path:
-    """Return the folder of that name, or else the fetched files of that repository."""
+    """Return the folder of a name, or else the fetched files of the repository of that name."""
     folder = Path(name)
     if folder.is_dir():
         if revision is not None:
@@ -25,7 +25,7 @@ def local_folder(name: str | os.PathLike[str], revision: str | None) -> Path:
         return folder
     if not isinstance(name, str) or not _may_be_repository(name):
         raise FileNotFoundError(
-            f"{folder} is no folder: give that of a finished run, or the id of a repository on "
+            f"{folder} is not a folder: give that of a finished run, or the id of a repository on "
             "the Hugging Face hub, owner/name"
         )
     import huggingface_hub
@@ -50,7 +50,7 @@ def publish(
     revision: str | None,
     message: str,
 ) -> str:
-    """Upload what `save` writes into a folder, and return the address of the commit."""
+    """Upload the files that `save` writes into a folder; return the address of the commit."""
     if not _may_be_repository(repo_id):
         raise InputError(f"{repo_id!r} is not the id of a repository: give owner/name")
     import huggingface_hub
@@ -74,16 +74,16 @@ def publish(
 
 
 def _may_be_repository(name: str) -> bool:
-    """Tell whether a name has the form of a repository's, owner/name, and not of a path."""
+    """Return whether a name has the form of a repository, owner/name, and not of a path."""
     return re.fullmatch(r"\w[\w.-]*/\w[\w.-]*", name) is not None
 
 
 @contextmanager
 def _one_line(what: str) -> Iterator[None]:
-    """Say in one line what the hub, or the way to it, refused."""
+    """Report errors of the hub, or of the network, in one line."""
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError
 
-    # Beneath the errors of the hub lie those of its HTTP client, whichever that is
+    # Errors of the hub wrap those of its HTTP client
     client_error: type[Exception] = HfHubHTTPError.__mro__[1]
     try:
         yield

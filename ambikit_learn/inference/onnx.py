@@ -29,7 +29,7 @@ def export_onnx(model: AlignmentModel, path: Path, part: Part) -> None:
     net, inputs = _parts(model)[part]
     values = tuple(value for value, _ in inputs.values())
     with warnings.catch_warnings():
-        # torch's own use of old names, and axes that have one name because they have one size
+        # torch's own use of deprecated names, and axes that share a name because they share a size
         warnings.simplefilter("ignore", FutureWarning)
         warnings.filterwarnings("ignore", "# The axis name")
         program = torch.onnx.export(
@@ -48,7 +48,7 @@ def export_onnx(model: AlignmentModel, path: Path, part: Part) -> None:
 
 
 class _PlainFrontEnd(FrontEnd):
-    """The same features without what ONNX has not: complex products, a loop over the batch."""
+    """The front end without operations that ONNX lacks: complex products, a loop over the batch."""
 
     def covariance(self, sound: Tensor) -> Tensor:
         return self._pool_pairs(self.spectra(sound))
@@ -85,13 +85,13 @@ class _Hearing(nn.Module):
 
 
 def _parts(model: AlignmentModel) -> dict[str, tuple[nn.Module, dict[str, Any]]]:
-    """Return the network of each part, and an example and the free axes of each of its inputs."""
+    """Return the network of each part, with an example and the dynamic axes of each input."""
     front_end, net = model.front_end, model.net
     batch, mel = Dim("batch"), front_end.mel
     features = torch.zeros(2, front_end.channels, 50, mel.n_mels)
     crops = torch.zeros(2, net.settings["frames"], 64, 64, 3, dtype=torch.uint8)
     sound = torch.zeros(2, 4, front_end.source_rate)
-    # Each its own tensor: one that is given twice would become one input
+    # Separate tensors: one that is passed twice would become a single input
     azimuth, elevation = torch.zeros(2), torch.zeros(2)
     side, samples = Dim("size", min=16), Dim("samples", min=mel.n_fft)
     return {

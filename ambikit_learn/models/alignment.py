@@ -36,7 +36,7 @@ class AlignmentNet(nn.Module):
         return _flat_batch(self.audio, features, 3)
 
     def forward(self, video: Tensor, features: Tensor) -> Output:
-        """Return what should agree, from crops (B, K, T, S, S, 3) and features (B, K, C, t, m)."""
+        """Return the output of the heads for crops (B, K, T, S, S, 3), features (B, K, C, t, m)."""
         out: Output = self.heads(self.encode_video(video), self.encode_audio(features))
         return out
 
@@ -49,16 +49,16 @@ def build_model(
     Parameters
     ----------
     preset : str
-        ``"tiny"``: made for CPUs; crops of about 48 x 48 pixels and few frames, features of the
-        preset "tiny". ``"paper"``: the baseline's networks; crops of 112 x 112 and 8 frames,
-        features of the preset "avsa".
+        ``"tiny"``: for CPUs, with crops of about 48 x 48 pixels, few frames, and features of the
+        preset "tiny". ``"paper"``: the networks of the baseline, with crops of 112 x 112 pixels,
+        8 frames, and features of the preset "avsa".
     audio_channels : int
-        Channels of the features: 1, 4 or 7, see
+        Number of channels of the features: 1, 4 or 7, see
         `ambikit_learn.networks.front_end.FrontEnd.channels`.
     objective : str
         Pretext task whose heads to build, a name in `ambikit_learn.pretext.tasks.TASKS`.
     frames : int
-        Frames a crop. ``"tiny"`` stacks them, so it takes this many only.
+        Frames per crop. ``"tiny"`` stacks them, so that their number is fixed.
 
     Raises
     ------
@@ -91,7 +91,7 @@ def _flat_batch(net: nn.Module, x: Tensor, dims: int) -> Tensor:
 
 
 class AlignmentModel(nn.Module):
-    """From crops and unturned sound to what should agree: the front end and the networks."""
+    """Front end and networks: from crops and unrotated sound to the output of the heads."""
 
     def __init__(self, front_end: FrontEnd, net: AlignmentNet) -> None:
         super().__init__()
@@ -116,9 +116,9 @@ class AlignmentModel(nn.Module):
         video : Tensor, shape (B, K, T, S, S, 3)
             Crops, uint8.
         sound : Tensor, shape (B, 4, n), or Covariance
-            AmbiX sound, not turned, or its covariance, see `FrontEnd.forward`.
+            AmbiX sound, not rotated, or its covariance, see `FrontEnd.forward`.
         azimuth, elevation : Tensor, shape (B, K)
-            Centres of the crops, in radians.
+            Centres of the crops in radians.
         """
         features = self.front_end(sound, azimuth, elevation)
         return self.net.encode_video(video), self.net.encode_audio(features)
@@ -130,6 +130,6 @@ class AlignmentModel(nn.Module):
         azimuth: Tensor,
         elevation: Tensor,
     ) -> Output:
-        """Return what should agree at each viewpoint; parameters as for `encode`."""
+        """Return the output of the heads at each viewpoint; parameters as for `encode`."""
         out: Output = self.net.heads(*self.encode(video, sound, azimuth, elevation))
         return out

@@ -1,1 +1,1 @@
-"""Pretext tasks: a file each, and their registry."""
+"""Pretext tasks: one file each, and their registry."""

@@ -16,7 +16,7 @@ from ambikit_learn.pretext.interface import PretextTask
 
 
 class CorrespondenceHeads(nn.Module):
-    """Audio-visual correspondence: one linear projection a modality, into one space."""
+    """Heads of audio-visual correspondence: one linear projection per modality into one space."""
 
     def __init__(self, dim: int) -> None:
         super().__init__()
@@ -30,19 +30,19 @@ class CorrespondenceHeads(nn.Module):
 
 
 def avc(agreement: Agreement, settings: ContrastiveSettings = CONTRASTIVE) -> Tensor:
-    """Audio-visual correspondence: each crop must find its sound, and each sound its crop.
+    """Return the loss of audio-visual correspondence: crops retrieve sounds, and sounds crops.
 
     Parameters
     ----------
     agreement : Agreement
-        Of N clips with K viewpoints; `vision` and `sound` are looked at.
+        Output of the heads for N clips with K viewpoints, of which `vision` and `sound` are used.
     settings : ContrastiveSettings
-        How they are compared.
+        Loss of pairs, and negatives.
 
     Returns
     -------
     Tensor, scalar
-        Mean of both directions.
+        Mean of the losses in both directions.
     """
     vision, sound = agreement.vision, agreement.sound
     return 0.5 * (found(vision, sound, settings) + found(sound, vision, settings))

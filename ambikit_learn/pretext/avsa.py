@@ -17,7 +17,7 @@ from ambikit_learn.pretext.interface import PretextTask
 
 
 class AlignmentHeads(nn.Module):
-    """Audio-visual spatial alignment: translators over viewpoints, projections on each side."""
+    """Heads of spatial alignment: translators over viewpoints, and projections on each side."""
 
     def __init__(self, dim: int, hidden: int, dropout: float) -> None:
         super().__init__()
@@ -39,19 +39,19 @@ class AlignmentHeads(nn.Module):
 
 
 def avsa(agreement: Agreement, settings: ContrastiveSettings = CONTRASTIVE) -> Tensor:
-    """Audio-visual spatial alignment: each prediction must find its target at its viewpoint.
+    """Return the loss of spatial alignment: predictions retrieve targets at the same viewpoint.
 
     Parameters
     ----------
     agreement : Agreement
-        Of N clips with K viewpoints.
+        Output of the heads for N clips with K viewpoints.
     settings : ContrastiveSettings
-        How they are compared.
+        Loss of pairs, and negatives.
 
     Returns
     -------
     Tensor, scalar
-        Mean of both modalities.
+        Mean of the losses of both modalities.
 
     References
     ----------

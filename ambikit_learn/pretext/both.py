@@ -15,13 +15,13 @@ from ambikit_learn.pretext.interface import PretextTask
 
 
 class Agreements(NamedTuple):
-    """What should agree for correspondence and for alignment, of the same viewpoints."""
+    """Outputs of the heads of correspondence and of alignment, for the same viewpoints."""
 
     correspondence: Agreement
     alignment: Agreement
 
     def similarity(self) -> Tensor:
-        """Return that of the alignment, which knows directions."""
+        """Return that of the alignment, which depends on directions."""
         return self.alignment.similarity()
 
 
@@ -39,20 +39,20 @@ class BothHeads(nn.Module):
         return self.alignment.vision_to_sound
 
     def forward(self, vision: Tensor, sound: Tensor) -> Agreements:
-        """Return what each pair of heads makes of encodings (B, K, dim)."""
+        """Return the outputs of both heads for encodings (B, K, dim)."""
         return Agreements(self.correspondence(vision, sound), self.alignment(vision, sound))
 
 
 def both(agreements: Agreements, settings: ContrastiveSettings = CONTRASTIVE) -> Tensor:
-    """Correspondence and alignment together: ``w avc + (1 - w) avsa``, w the `avc_weight`.
+    """Return the loss ``w avc + (1 - w) avsa``, with w the `avc_weight`.
 
     Parameters
     ----------
     agreements : Agreements
-        What the heads of both say.
+        Outputs of both heads.
     settings : ContrastiveSettings
-        How they are compared. The correspondence has other clips as negatives in any case: to tell
-        the viewpoints of a clip apart is left to the alignment.
+        Loss of pairs, and negatives. The correspondence always has other clips as negatives: the
+        viewpoints of a clip are distinguished only by the alignment.
 
     Returns
     -------

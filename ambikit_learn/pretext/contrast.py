@@ -1,7 +1,7 @@
-"""What the contrastive tasks share: pairs that should agree, losses of pairs, and what competes.
+"""Common parts of the contrastive tasks: outputs of heads, losses of pairs, and negatives.
 
 The losses are pure functions of the heads' output for a whole batch. Where several ranks train
-together, `ambikit_learn._distributed.gathered` makes it first.
+together, `ambikit_learn._distributed.gathered` collects it first.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ HEAD_DIM = 128
 
 
 class Agreement(NamedTuple):
-    """What should agree at each viewpoint, all (B, K, dim).
+    """Targets and predictions at each viewpoint, all (B, K, dim).
 
-    In the space of vision: `vision`, and what the sound says of it. In the space of sound: `sound`,
-    and what the vision says of it. For correspondence the two spaces are one.
+    In the space of vision: `vision`, and its prediction from sound. In the space of sound: `sound`,
+    and its prediction from vision. For correspondence the two spaces are the same.
     """
 
     vision: Tensor
@@ -35,7 +35,7 @@ class Agreement(NamedTuple):
     sound_from_vision: Tensor
 
     def similarity(self) -> Tensor:
-        """Return how well crop i fits sound j of its clip, (B, K, K): the mean of two cosines."""
+        """Return the similarity of crop i and sound j of a clip, (B, K, K): mean of two cosines."""
         with torch.autocast(self.vision.device.type, enabled=False):
             unit = Agreement(*(functional.normalize(at_least_float32(x), dim=-1) for x in self))
             seen = unit.vision @ unit.vision_from_sound.mT
@@ -53,9 +53,9 @@ class PairLoss(Protocol):
     def __call__(
         self, queries: Tensor, keys: Tensor, *, candidates: Tensor | None = None
     ) -> Tensor:
-        """Return the loss of queries and keys (N, dim), of which those of one row belong together.
+        """Return the loss of queries and keys (N, dim), which match row by row.
 
-        `candidates` (N, N) says which keys compete for which query.
+        `candidates` (N, N) marks the keys that compete for each query.
         """
 
 
@@ -66,7 +66,7 @@ def info_nce(
     candidates: Tensor | None = None,
     temperature: float = TEMPERATURE,
 ) -> Tensor:
-    """Cross-entropy of finding each query's key by cosine similarity.
+    """Return the cross-entropy of retrieving each query's key by cosine similarity (InfoNCE).
 
     Parameters
     ----------
@@ -75,12 +75,12 @@ def info_nce(
     candidates : Tensor, shape (N, N), bool, optional
         Which keys compete for which query; all by default.
     temperature : float
-        Divides the cosines.
+        Divisor of the cosines.
 
     Returns
     -------
     Tensor, scalar
-        Mean over the queries, in nats: log N by chance.
+        Mean over the queries in nats; log N at chance.
 
     References
     ----------
@@ -107,7 +107,7 @@ def sigmoid(
     scale: Tensor | float = 1.0 / TEMPERATURE,
     bias: Tensor | float = -10.0,
 ) -> Tensor:
-    """Binary cross-entropy of every pair by itself: whether this key belongs to this query.
+    """Return the binary cross-entropy of every pair: whether this key belongs to this query.
 
     Parameters
     ----------
@@ -143,12 +143,12 @@ def sigmoid(
 
 
 class LearnedSigmoid(nn.Module):
-    """`sigmoid` with a scale and a bias that are learned, from where its authors begin.
+    """`sigmoid` with a learned scale and bias, initialised as by its authors.
 
     Parameters
     ----------
     temperature : float
-        The scale begins at its inverse.
+        Inverse of the initial scale.
     """
 
     def __init__(self, temperature: float = TEMPERATURE) -> None:
@@ -178,14 +178,14 @@ def candidate_mask(clips: int, views: int, negatives: Negatives) -> Tensor:
         N and K.
     negatives : {"all", "other_clips", "same_clip", "released"}
         ``"all"``: the targets of all clips and viewpoints, as in the paper of Morgado et al.
-        ``"other_clips"``: its own and those of other clips, which are told by what is there.
-        ``"same_clip"``: the K of its clip, which are told by where it is. ``"released"``: those
-        of its clip and those of its viewpoint, as in the paper's released code.
+        ``"other_clips"``: its own and those of other clips, which differ in content.
+        ``"same_clip"``: the K of its clip, which differ in direction. ``"released"``: those of its
+        clip and those of its viewpoint, as in the released code of the paper.
 
     Raises
     ------
     InputError
-        Other negatives.
+        The negatives are unknown.
 
     Examples
     --------
@@ -208,16 +208,16 @@ def candidate_mask(clips: int, views: int, negatives: Negatives) -> Tensor:
 
 @dataclass(frozen=True)
 class ContrastiveSettings:
-    """How contrastive objectives compare.
+    """Settings of contrastive losses.
 
     Attributes
     ----------
     contrast : callable
         Loss of pairs: `info_nce`, or another of `CONTRASTS`.
     negatives : str
-        What competes, see `candidate_mask`.
+        Negatives, see `candidate_mask`.
     avc_weight : float
-        Of the correspondence in `both`, from 0 to 1.
+        Weight of the correspondence in `both`, from 0 to 1.
     """
 
     contrast: PairLoss = info_nce
@@ -226,7 +226,7 @@ class ContrastiveSettings:
 
 
 CONTRASTIVE = ContrastiveSettings()
-"""How the paper compares."""
+"""Settings of the paper."""
 
 
 def _cosines(queries: Tensor, keys: Tensor) -> Tensor:
@@ -238,7 +238,7 @@ def _cosines(queries: Tensor, keys: Tensor) -> Tensor:
 
 
 def found(queries: Tensor, keys: Tensor, settings: ContrastiveSettings) -> Tensor:
-    """Return the loss of finding the keys (N, K, dim) of queries (N, K, dim)."""
+    """Return the loss of retrieving the keys (N, K, dim) of queries (N, K, dim)."""
     mask = None
     if settings.negatives != "all":
         clips, views = queries.shape[:2]

@@ -1,4 +1,4 @@
-"""Left-right order: whether left and right of the sound have been swapped."""
+"""Left-right order: whether left and right of the sound are swapped."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ambikit_learn.pretext.interface import PretextTask
 
 
 class FlipLogits(NamedTuple):
-    """How much sound j of a clip sounds right way round at crop i: log-odds (B, K, K)."""
+    """Log-odds (B, K, K) that left and right of sound j of a clip are not swapped at crop i."""
 
     logits: Tensor
 
@@ -30,7 +30,7 @@ class FlipHeads(nn.Module):
 
     def __init__(self, dim: int) -> None:
         super().__init__()
-        # Of a pair side by side a linear layer is the sum of one a modality
+        # A linear layer over a concatenated pair is a sum of one layer per modality
         self.vision = nn.Linear(dim, HEAD_DIM)
         self.sound = nn.Linear(dim, HEAD_DIM, bias=False)
         self.decide = nn.Linear(HEAD_DIM, 1)
@@ -42,19 +42,19 @@ class FlipHeads(nn.Module):
 
 
 def flip(order: FlipLogits, flipped: Tensor) -> Tensor:
-    """Left-right order: whether the sound of a clip has had its left and right swapped.
+    """Return the loss of left-right order: whether left and right of a clip's sound are swapped.
 
     Parameters
     ----------
     order : FlipLogits
-        Of N clips with K viewpoints.
+        Output of the heads for N clips with K viewpoints.
     flipped : Tensor, shape (N,), bool
-        Whose sound field was mirrored (Y to −Y) before it was turned to the crops.
+        Whether the sound field was mirrored (Y to −Y) before it was rotated to the crops.
 
     Returns
     -------
     Tensor, scalar
-        Binary cross-entropy, a decision a viewpoint: log 2 by chance.
+        Binary cross-entropy with one decision per viewpoint; log 2 at chance.
 
     References
     ----------
@@ -76,14 +76,14 @@ def flip(order: FlipLogits, flipped: Tensor) -> Tensor:
 def swap_left_right(
     sound: Tensor | Covariance, rng: np.random.Generator
 ) -> tuple[Tensor | Covariance, bool]:
-    """Return a sound field whose left and right are swapped with odds of a half, and if they are.
+    """Swap left and right of a sound field with probability ½; return it, and whether it was.
 
     Parameters
     ----------
     sound : Tensor, shape (4, n), or Covariance
         AmbiX sound, or the covariance of its channels.
     rng : numpy.random.Generator
-        Draws.
+        Random generator.
     """
     swapped = bool(rng.random() < 0.5)
     return (mirror_sound(sound) if swapped else sound), swapped
@@ -111,7 +111,7 @@ def mirror_sound(sound: Tensor | Covariance) -> Tensor | Covariance:
 
 
 def order(output: FlipLogits, labels: Tensor) -> tuple[str, Tensor]:
-    """Return how often a viewpoint tells rightly whether the sound was swapped: ``order``."""
+    """Return how often a viewpoint decides rightly whether the sound was swapped: ``order``."""
     right = output.logits.diagonal(dim1=1, dim2=2) > 0
     return "order", (right != labels[:, None]).float().mean()
 

@@ -1,4 +1,4 @@
-"""What a pretext task consists of; `ambikit_learn.pretext.tasks` lists those there are."""
+"""The parts of a pretext task; `ambikit_learn.pretext.tasks` is the registry."""
 
 from __future__ import annotations
 
@@ -14,35 +14,35 @@ from ambikit_learn.pretext.contrast import ContrastiveSettings
 
 
 class Output(Protocol):
-    """What the heads of a task make of a batch: a named tuple of tensors."""
+    """The output of the heads of a task for a batch: a named tuple of tensors."""
 
     def similarity(self) -> Tensor:
-        """Return how well crop i fits sound j of its clip, (B, K, K)."""
+        """Return the similarity of crop i and sound j of a clip, (B, K, K)."""
 
 
 Change = Callable[[Tensor | Covariance, np.random.Generator], tuple[Tensor | Covariance, bool]]
-"""Sound of an item, or its covariance, and a generator -> the sound to show, and its label."""
+"""Sound of an item, or its covariance, and a generator -> the changed sound, and its label."""
 
 
 @dataclass(frozen=True)
 class PretextTask:
-    """A pretext task, all of it.
+    """A pretext task.
 
     Attributes
     ----------
     description : str
-        What the networks are trained by, to complete "trained together by ...".
+        Name of the task, to complete "trained together by ...".
     heads : callable
         Width of encodings, feed-forward width and dropout of translators -> module from encodings
-        of vision and sound (B, K, dim) to an `Output`. Heads with translators give the one of the
-        evaluation as ``vision_to_sound``.
+        of vision and sound (B, K, dim) to an `Output`. Heads with translators have that of the
+        evaluation as the attribute ``vision_to_sound``.
     loss : callable
         (output, labels, settings) -> scalar, for the whole batch of all ranks; labels (B,) are
         those of `change`.
     score : callable
-        (output, labels) -> name and mean of what validation counts as right.
+        (output, labels) -> name and mean of the accuracy in validation.
     change : callable, optional
-        What is done to the sound of an item before it is shown, and the label that this gives.
+        Change of the sound of an item, which also returns its label.
     """
 
     description: str

@@ -1,4 +1,4 @@
-"""The pretext tasks by name: a file each, and a line each here."""
+"""The registry of pretext tasks: one file each, and one line each here."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""The whole method at once."""
+"""Runs of the whole method."""

@@ -24,12 +24,12 @@ from ambikit_learn.world import render_world
 
 CLIP_SECONDS = 2.0
 DETECTION_RATE = 1.0
-"""Looks for objects a second; each takes some 40 ms of a core."""
+"""Detections per second; each takes about 40 ms of a core."""
 
 
 @dataclass(frozen=True)
 class Budget:
-    """How much world and training fit into a number of minutes on two cores."""
+    """Amounts of scenes and training that fit into a number of minutes on two cores."""
 
     clips: int
     avc_steps: int
@@ -37,7 +37,7 @@ class Budget:
 
     @classmethod
     def of(cls, minutes: float) -> Budget:
-        """Share the minutes out: a third for the world, half for learning, the rest to measure."""
+        """Divide the minutes: a third for the world, half for training, the rest for evaluation."""
         if not minutes > 0:
             raise InputError(f"minutes must be positive, got {minutes!r}")
         return cls(
@@ -56,26 +56,26 @@ def run_demo(
     minutes: float = 6.0,
     seed: int = 0,
 ) -> list[Results]:
-    """Run every stage and leave its output, a picture of it, and a page of all in `out`.
+    """Run every stage of the method; write its output, a picture of it, and a page of all.
 
     Parameters
     ----------
     out : Path
-        Output folder. What an interrupted demo has finished is kept.
+        Output folder. Finished stages of an interrupted demo are kept.
     data : Path, optional
         A folder of 360° clips instead of the procedural world.
     source, detector : str
-        Layout of `data` and how its objects are found, as for `prepare`. The world has the layout
-        of YT-360, and its objects are found by the small YOLO that knows them.
+        Layout of `data` and detector of its objects, as for `prepare`. The world has the layout of
+        YT-360, and its objects are detected by the packaged YOLO.
     minutes : float
-        About how long it may take on two cores.
+        Approximate duration on two cores.
     seed : int
-        Of the world, the training and the evaluation.
+        Random seed of the world, the training and the evaluation.
 
     Returns
     -------
     list of Results
-        Of AVC and AVSA, on held-out clips if there are any.
+        Results of AVC and AVSA, on held-out clips if there are any.
     """
     begin = time.perf_counter()
     budget = Budget.of(minutes)
@@ -107,7 +107,7 @@ def run_demo(
 
 
 def _held_out(shards: Path) -> str:
-    """Name the split to measure on: the test split, or else the training clips, and say so."""
+    """Return the split to measure on: the test split, or else training, which is reported."""
     rows = read_manifest(shards).to_pylist()
     if any(row["split"] == "test" and row["status"] == "ok" for row in rows):
         return "test"
@@ -132,9 +132,9 @@ def _pictures(
     pictures.curves_picture(out / "training.png", {k.upper(): run for k, run in runs.items()})
     pictures.results_picture(out / "results.png", results)
     captions = {
-        "scene.png": "A frame with its objects, and where a first-order beam hears power",
-        "crops.png": "Four crops, and the sound turned towards each: log-mel of W, intensity x y z",
-        "training.png": "Training loss, and how often a crop finds its own sound among four views",
+        "scene.png": "A frame with its objects, over the power of first-order beams",
+        "crops.png": "Four crops, and the sound rotated to each: log-mel of W, intensity x y z",
+        "training.png": "Training loss, and how often a crop retrieves its own sound among four",
         "results.png": f"Accuracy on the {split} split with 95% intervals",
     }
     write_page(out / "index.html", "ambikit demo", results, captions)

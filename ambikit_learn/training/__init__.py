@@ -1,1 +1,1 @@
-"""Training: `fit` of a module on prepared data, and the command that does it from a file."""
+"""Training of models on prepared clips or rendered scenes, and its command."""

@@ -1,4 +1,4 @@
-"""An endless stream of clips, in which a step's batch is a function of seed and step alone."""
+"""An endless stream of clips, in which the batch of a step depends only on seed and step."""
 
 from __future__ import annotations
 
@@ -19,30 +19,30 @@ from ambikit_learn.pretext import interface
 
 Items = AlignmentDataset | WorldDataset
 
-# Draws of changes are apart from those of the data set, which has seeds of three numbers.
+# Separates the draws of changes from those of the data set, whose seeds have three numbers.
 _CHANGES = 1
 
 
 class StreamBatches(Sampler[list[int]]):
     """Positions in an endless, reshuffled stream of clips, batch by batch.
 
-    Position ``epoch * size + index`` stands for clip `index` in that epoch. The batch of a step is
-    a function of (seed, step) alone: not of ranks, workers or stops.
+    Position ``epoch * size + index`` is clip `index` in that epoch. The batch of a step depends
+    only on (seed, step), and not on ranks, workers or interruptions.
 
     Parameters
     ----------
     size : int
         Number of clips.
     batch_size : int
-        Clips a step, all ranks together.
+        Clips per step of all ranks together.
     steps : int
         Last step.
     seed : int
-        Of the order.
+        Random seed of the order.
     start : int
         First step.
     rank, ranks : int
-        Which part of each batch to give.
+        Part of each batch to yield, and number of parts.
     """
 
     def __init__(
@@ -82,11 +82,11 @@ class StreamDataset(Dataset[Item]):
     Parameters
     ----------
     dataset : AlignmentDataset or WorldDataset
-        What each epoch goes through.
+        Data set of each epoch.
     changes : sequence of callable
-        What is done to each item, with draws that depend on seed and position alone.
+        Changes of each item, with draws that depend only on seed and position.
     seed : int
-        Of these draws.
+        Random seed of these draws.
     """
 
     def __init__(self, dataset: Items, changes: Sequence[Change] = (), seed: int = 0) -> None:
@@ -103,7 +103,7 @@ class StreamDataset(Dataset[Item]):
 
 
 def labelled(change: interface.Change) -> Change:
-    """Return the change of items that a pretext task asks for: of the sound, with its ``label``."""
+    """Return the change of items for a pretext task: of the sound, with its ``label``."""
     return partial(_change_sound, change)
 
 
@@ -138,5 +138,5 @@ class TimedLoader(DataLoader[Any]):
 
 
 def _ignore_interrupts(worker: int) -> None:
-    """Leave Ctrl-C to the process that trains, which finishes its step with what is loaded."""
+    """Leave Ctrl-C to the process that trains, which finishes its step with the loaded data."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -1,4 +1,4 @@
-"""The state of training on disk: written whole, when due and when asked to stop."""
+"""Checkpoints: the state of training on disk, written atomically, regularly and on signals."""
 
 from __future__ import annotations
 
@@ -20,40 +20,40 @@ from ambikit_learn.models.run import RunFolder
 from ambikit_learn.training.module import LossNotFinite
 
 KEPT = 2
-"""Checkpoints that are kept: the newest, and the one before."""
+"""Number of checkpoints that are kept: the newest, and the previous one."""
 
 
 class WholeFiles(TorchCheckpointIO):
-    """Checkpoints that are there as a whole or not at all, and that hold nothing but tensors."""
+    """Checkpoints that are written atomically and contain nothing but tensors."""
 
     def save_checkpoint(
         self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None
     ) -> None:
-        """Write a checkpoint beside its place and move it there."""
+        """Write a checkpoint to a temporary file and rename it."""
         with atomic_write(path) as temporary:
             torch.save(checkpoint, temporary)
 
     def load_checkpoint(self, path: Any, *_: Any, **__: Any) -> dict[str, Any]:
-        """Read a checkpoint; no code in it is run."""
+        """Read a checkpoint without running code in it."""
         try:
             state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
         except (RuntimeError, EOFError, pickle.UnpicklingError) as error:
             raise InputError(
-                f"{path} is damaged or no checkpoint: delete it, and the same command goes on from "
-                f"the one before ({str(error).splitlines()[0]})"
+                f"{path} is damaged or no checkpoint: delete it, and the same command resumes from "
+                f"the previous one ({str(error).splitlines()[0]})"
             ) from None
         return state
 
 
 class Stopped(SIGTERMException):
-    """Training was asked to stop and has saved its state.
+    """Training was interrupted by a signal and has saved its state.
 
     Attributes
     ----------
     signal : int
-        How it was asked.
+        Number of the signal.
     step : int
-        Steps that were done.
+        Number of finished steps.
     """
 
     def __init__(self, signal: int, step: int) -> None:
@@ -64,8 +64,8 @@ class Stopped(SIGTERMException):
 class Checkpoints(Callback):
     """Saves the state every `every` steps, and when a run is stopped by SIGTERM or Ctrl-C.
 
-    A step is finished first, and validated where that is due: nothing is done twice or left out
-    when the run goes on. All ranks stop after the same step, whichever was asked.
+    The current step is finished first, and its validation if that is due: nothing is repeated or
+    omitted when the run is resumed. All ranks stop after the same step, whichever got the signal.
     """
 
     def __init__(self, run: RunFolder, every: int) -> None:
@@ -75,7 +75,7 @@ class Checkpoints(Callback):
         self._handlers: dict[int, Any] = {}
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Listen to signals in place of Lightning, whose ranks do not agree on when to stop."""
+        """Handle signals instead of Lightning, whose ranks do not stop at the same step."""
         self._asked, self._step = 0, trainer.global_step
         if threading.current_thread() is threading.main_thread():
             for number in (signal.SIGTERM, signal.SIGINT):
@@ -84,24 +84,24 @@ class Checkpoints(Callback):
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        """Save if that is due and validation is not."""
+        """Save if a checkpoint is due and validation is not."""
         if trainer.global_step > self._step and not _validates(trainer, batch_idx):
             self._finish_step(trainer)
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Save if that is due."""
+        """Save if a checkpoint is due."""
         if trainer.global_step > self._step:
             self._finish_step(trainer)
 
     def on_exception(
         self, trainer: Trainer, pl_module: LightningModule, exception: BaseException
     ) -> None:
-        """Leave out a last state whose very first loss is not a number."""
+        """Delete a last state whose very first loss is not a number."""
         if isinstance(exception, LossNotFinite) and trainer.is_global_zero:
             self.run.state(trainer.global_step).unlink(missing_ok=True)
 
     def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        """Listen no more."""
+        """Restore the signal handlers."""
         while self._handlers:
             signal.signal(*self._handlers.popitem())
 
@@ -114,7 +114,7 @@ class Checkpoints(Callback):
             raise Stopped(self._asked or signal.SIGTERM, self._step)
 
     def _ask(self, number: int, frame: FrameType | None) -> None:
-        """Ask to stop after this step; a second Ctrl-C stops at once."""
+        """Stop after this step; a second Ctrl-C stops at once."""
         if self._asked == number == signal.SIGINT:
             raise KeyboardInterrupt
         self._asked = number
@@ -135,6 +135,6 @@ def newest(run: RunFolder) -> Path | None:
 
 
 def _validates(trainer: Trainer, batch_idx: int) -> bool:
-    """Tell whether Lightning validates after this batch."""
+    """Return whether Lightning validates after this batch."""
     every: Any = trainer.val_check_batch
     return sum(trainer.num_val_batches) > 0 and (batch_idx + 1) % every == 0

@@ -1,4 +1,4 @@
-"""Prepared clips as a stream of batches that goes on exactly where a run was stopped."""
+"""Prepared clips as a stream of batches that resumes exactly where a run was interrupted."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ Strategy = Literal["random", "objects", "mixed"]
 Mirror = Literal["both", "video", "none"]
 
 VALIDATION_VIEWS = 4
-"""Viewpoints a clip in validation, whatever the training takes: retrieval among four."""
+"""Viewpoints per clip in validation, independent of the training: retrieval among four."""
 
 _STATISTICS_CLIPS = 256
 
@@ -38,41 +38,42 @@ class AlignmentData(LightningDataModule):
     Parameters
     ----------
     path : str
-        The prepared folder, or ``"world:PRESET"`` to render scenes without files.
+        Prepared folder, or ``"world:PRESET"`` to render scenes without files.
     strategy : "random", "objects" or "mixed"
-        How crops are chosen in training. Validation takes random ones.
+        Choice of crops in training. Validation uses random crops.
     views : int
-        Crops a clip.
+        Crops per clip.
     batch_size : int
-        Clips a step, all ranks together. With gradient accumulation a step has this many several
-        times over, and what competes in its loss is those of one time.
+        Clips per step of all ranks together. With gradient accumulation a step consists of several
+        such batches, and negatives are those of one batch.
     span : float
-        Seconds of sound.
+        Length of the sound in seconds.
     frames : int
-        Frames a crop, spread over the span.
+        Frames per crop, spread over the span.
     size : int
-        Width and height of a crop, in pixels.
+        Width and height of a crop in pixels.
     mirror : "both", "video" or "none"
         Swap left and right in half of the training items: of picture and sound together, or of each
-        crop alone, as the released code of the paper does.
+        crop alone, as in the released code of the paper.
     follow, spacing, sampling, picture_rate, colour_jitter, gain_jitter
-        How prepared clips are read in training, see `ambikit_learn.data.dataset.AlignmentDataset`;
-        validation follows, spaces and times its pictures alike. Rendered scenes know none of it.
+        Options of prepared clips in training, see `ambikit_learn.data.dataset.AlignmentDataset`;
+        `follow`, `spacing` and `picture_rate` apply to validation too. Rendered scenes have none of
+        them.
     direction_blind : bool
-        Train on sound that is turned to random azimuths instead of to the crops: a control that
-        can learn what sounds and not where.
+        Train on sound that is rotated to random azimuths instead of to the crops: a control that
+        can learn what sounds, but not where.
     workers : int
-        Processes that load data, for each rank.
+        Processes per rank that load data.
     seed : int
-        Of the order of clips and of all crops.
+        Random seed of the order of clips and of all crops.
     validation_clips : int
-        Clips of the validation split to validate on, at most; 0 for none. The test split is left
-        to `evaluate`.
+        Largest number of clips of the validation split to validate on; 0 for none. The test split
+        is left to `evaluate`.
     validation_share : float
-        Share of the training videos, 0 to 1, that is held out to validate on where the data have no
+        Fraction of the training videos, 0 to 1, that is held out for validation if the data have no
         validation split; 0 trains on all.
     objective : str
-        Pretext task, which may ask for a change of the sound and for its label.
+        Pretext task, which may require a change of the sound with a label.
     """
 
     def __init__(
@@ -109,7 +110,7 @@ class AlignmentData(LightningDataModule):
             "follow": follow,
             "spacing": spacing,
             "picture_rate": picture_rate,
-            # What nothing is validated on is trained on
+            # Without validation, all clips are trained on
             "validation_share": validation_share if validation_clips else 0.0,
         }
         self.varying = {
@@ -124,7 +125,7 @@ class AlignmentData(LightningDataModule):
 
     @cached_property
     def sample_rate(self) -> int:
-        """Rate of the prepared sound, in Hz."""
+        """Sample rate of the prepared sound in Hz."""
         return sample_rate_of(self.path)
 
     @cached_property
@@ -136,7 +137,7 @@ class AlignmentData(LightningDataModule):
         return StreamDataset(items, changes, self.seed)
 
     def train_dataloader(self) -> TimedLoader:
-        """Return the loader from the present step on."""
+        """Return the loader from the current step on."""
         trainer = self.trainer
         assert trainer is not None
         if self.batch_size % trainer.world_size:
@@ -190,9 +191,9 @@ class AlignmentData(LightningDataModule):
         return open_items(self.path, split, **self.reading, **varying, **options)
 
     def _covariance(self) -> dict[str, Any] | None:
-        """Return what the model's front end takes in place of sound, if it does.
+        """Return the settings of covariances that the model's front end takes in place of sound.
 
-        The transform is then taken by the workers that load data.
+        The workers that load data then compute the transform.
         """
         module = None if self.trainer is None else self.trainer.lightning_module
         settings: dict[str, Any] | None = getattr(module, "covariance_settings", None)

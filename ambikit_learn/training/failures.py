@@ -1,4 +1,4 @@
-"""What can go wrong in the middle of training, as one line that says what to do."""
+"""Failures in the middle of training, reported in one line with the remedy."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _PEER = re.compile("gloo|nccl|closed by peer|reset by peer|socket", re.IGNORECAS
 _LOADER = re.compile(r"DataLoader worker \(pid.* (exited|is killed)")
 _RAISED_IN_LOADER = re.compile(r"Caught InputError in DataLoader worker.*\n\S*InputError: ", re.S)
 
-_GOES_ON = "the same command goes on from the last checkpoint"
+_GOES_ON = "the same command resumes from the last checkpoint"
 
 
 @contextmanager
@@ -26,7 +26,7 @@ def one_line() -> Iterator[None]:
     Raises
     ------
     InputError
-        Memory ran out, a process that loads data died, or one refused what it read.
+        Memory ran out, a process that loads data died, or its data cannot be used.
     ConnectionError
         Another rank is gone.
     """
@@ -41,7 +41,7 @@ def one_line() -> Iterator[None]:
             raise _out_of_memory(error) from None
         if _LOADER.search(str(error)):
             raise InputError(
-                f"a process that loads data died ({_first(error)}), mostly for want of memory: "
+                f"a process that loads data died ({_first(error)}), mostly for lack of memory: "
                 f"with fewer --data.workers {_GOES_ON}"
             ) from None
         if isinstance(error, dist.DistError) or _PEER.search(str(error)):
@@ -52,7 +52,7 @@ def one_line() -> Iterator[None]:
 
 
 def _out_of_memory(error: BaseException) -> InputError:
-    """Say what to do where memory ran out."""
+    """Return the message for a lack of memory."""
     return InputError(
         f"out of memory ({_first(error)}): with a smaller --data.batch_size in another --out, or "
         "the rest of the batch by --trainer.accumulate_grad_batches, less is needed at a time"

@@ -1,4 +1,4 @@
-"""What is measured while training: speed, and all metrics in one table."""
+"""Measurements of training: speed, and all metrics in one table."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _SECONDS_BETWEEN_WRITES = 5.0
 
 
 class Throughput(Callback):
-    """Logs clips a second, the share of time spent waiting for data, and peak memory."""
+    """Logs clips per second, the fraction of time spent waiting for data, and peak memory."""
 
     def __init__(self) -> None:
         self._begin = self._waited = self._paused = 0.0
@@ -35,13 +35,13 @@ class Throughput(Callback):
         self._paused -= time.perf_counter()
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Go on with the clock."""
+        """Restart the clock."""
         self._paused += time.perf_counter()
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        """Log once an interval."""
+        """Log once per interval."""
         self._batches += 1
         if (batch_idx + 1) % interval(trainer):
             return
@@ -51,12 +51,12 @@ class Throughput(Callback):
         pl_module.log("speed/peak_memory_gb", _peak_memory() / 1e9)
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Count the last steps too."""
+        """Include the last steps."""
         if self._batches:
             self._lap(trainer)
 
     def summary(self) -> str:
-        """Return how fast the training was since it was started or gone on with."""
+        """Return the speed of the training since it was started or resumed."""
         clips, seconds, waited = self._total
         if not clips:
             return "nothing was left to train"
@@ -67,7 +67,7 @@ class Throughput(Callback):
         )
 
     def _lap(self, trainer: Trainer) -> tuple[int, float, float]:
-        """Return clips, seconds and seconds of waiting since the last time, and add them up."""
+        """Return clips, seconds and seconds of waiting since the last call, and add them up."""
         loader: Any = trainer.train_dataloader
         lap = (
             self._batches * loader.batch_sampler.batch_size,
@@ -84,10 +84,10 @@ class Throughput(Callback):
 
 
 class MetricsTable(Callback):
-    """All metrics in one CSV file, a row a step, written before each checkpoint.
+    """All metrics in one CSV file with one row per step, written before each checkpoint.
 
-    A run that goes on from a checkpoint goes on with the rows up to it: the table is that of a run
-    which was never stopped.
+    A run that resumes from a checkpoint keeps the rows up to it: the table equals that of a run
+    without interruption.
     """
 
     def __init__(self, path: Path) -> None:
@@ -98,14 +98,14 @@ class MetricsTable(Callback):
     def on_load_checkpoint(
         self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]
     ) -> None:
-        """Take up the rows of the part that is done."""
+        """Read the rows of the finished part."""
         done: int = checkpoint["global_step"]
         self._rows = {step: row for step, row in _read(self.path).items() if step <= done}
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        """Add to the row of a step, once an interval."""
+        """Add to the row of a step, once per interval."""
         if (batch_idx + 1) % interval(trainer) == 0:
             self._add(trainer, validation=False)
 
@@ -116,12 +116,12 @@ class MetricsTable(Callback):
     def on_save_checkpoint(
         self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]
     ) -> None:
-        """Write all that a run which goes on from here will not see again."""
+        """Write all rows up to a checkpoint from which the run may resume."""
         if trainer.is_global_zero:
             self._write()
 
     def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        """Write the rest."""
+        """Write the remaining rows."""
         if trainer.is_global_zero:
             self._write()
 
@@ -138,7 +138,7 @@ class MetricsTable(Callback):
             self._write()
 
     def _write(self) -> None:
-        """Write the file as a whole: a metric may come that had no column before."""
+        """Write the whole file: a new metric adds a column."""
         names = sorted({name for row in self._rows.values() for name in row} - {"step"})
         if not names:
             return

@@ -1,4 +1,4 @@
-"""How far training is: a bar on a terminal, plain lines elsewhere."""
+"""Progress of training: a bar on a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ from ambikit_learn.training.metrics import interval
 
 
 class Lines(ProgressBar):
-    """Progress as plain lines, for what is not a terminal."""
+    """Progress as plain lines, for outputs other than a terminal."""
 
     def __init__(self) -> None:
         super().__init__()
         self._enabled = True
 
     def disable(self) -> None:
-        """Fall silent, as ranks other than the first are told to."""
+        """Print nothing, as on ranks other than the first."""
         self._enabled = False
 
     def enable(self) -> None:
-        """Speak again."""
+        """Print again."""
         self._enabled = True
 
     def show(self, step: int, steps: int, values: str) -> None:
@@ -40,12 +40,12 @@ class Lines(ProgressBar):
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        """Show the loss and the speed once an interval."""
+        """Show the loss and the speed once per interval."""
         if (batch_idx + 1) % interval(trainer) == 0:
             self._show_metrics(trainer)
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Show what validation found."""
+        """Show the results of validation."""
         self._show_metrics(trainer)
 
     def _show_metrics(self, trainer: Trainer) -> None:
@@ -56,7 +56,7 @@ class Lines(ProgressBar):
 
 
 class Bar(Lines):
-    """Progress as a bar with the time that is left, for a terminal."""
+    """Progress as a bar with the remaining time, for a terminal."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -78,7 +78,7 @@ class Bar(Lines):
     def on_exception(
         self, trainer: Trainer, pl_module: LightningModule, exception: BaseException
     ) -> None:
-        """Leave the bar as it is, so that what went wrong stands below it."""
+        """Leave the bar as it is, so that the error is printed below it."""
         self._stop()
 
     def _stop(self) -> None:

@@ -1,6 +1,6 @@
-"""Settings of `fit`: packaged configurations, short options, and names that there are not.
+"""Settings of `fit`: packaged configurations, short options, and checks of names.
 
-Nothing here loads torch, so that a mistake is answered at once.
+Nothing here loads torch, so that mistakes are reported at once.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ GROUPS = {
     "data": "ambikit_learn.training.data:AlignmentData",
 }
 LINKED = {"model.frames", "model.source_rate", "model.seed", "data.seed", "data.objective"}
-"""Settings that follow from others."""
+"""Settings that are derived from others."""
 TRAINER: dict[str, Any] = {
     "max_steps": 500,
     "val_check_interval": 50,
@@ -43,8 +43,8 @@ TRAINER: dict[str, Any] = {
 def variants() -> list[str]:
     """Return the names of the packaged configurations.
 
-    A name is ``SIZE/TASK_VARIANT``, and stands for three files: what all runs of that size have in
-    common, what the task takes at that size, and the features and crops of the variant.
+    A name is ``SIZE/TASK_VARIANT`` and combines three files: the defaults of that size, the
+    settings of the task at that size, and the features and crops of the variant.
 
     Examples
     --------
@@ -55,7 +55,7 @@ def variants() -> list[str]:
 
 
 def config_files(name: str) -> list[str]:
-    """Return the files that a configuration consists of, the later ones to change the earlier.
+    """Return the files of a configuration, in which later ones override earlier ones.
 
     Parameters
     ----------
@@ -65,7 +65,7 @@ def config_files(name: str) -> list[str]:
     Raises
     ------
     InputError
-        There is neither.
+        Neither exists.
     """
     if Path(name).is_file():
         return [name]
@@ -96,19 +96,19 @@ def _packaged() -> dict[str, tuple[Path, ...]]:
 
 
 def expand(arguments: Sequence[str], owners: Callable[[str], str] = lambda name: "") -> list[str]:
-    """Spell out short options and packaged names, configurations before their overrides.
+    """Expand short options and packaged names, with configurations before overrides.
 
     Parameters
     ----------
     arguments : sequence of str
-        As given.
+        Arguments of the command.
     owners : callable
-        Name of a setting that `fit` has not -> which commands have it, as the end of a clause.
+        Name of a setting that `fit` lacks -> the commands that have it, as the end of a clause.
 
     Raises
     ------
     InputError
-        If there is no such configuration, or no such setting.
+        If a configuration or a setting does not exist.
     """
     names: list[str] = []
     others: list[str] = []
@@ -127,7 +127,7 @@ def expand(arguments: Sequence[str], owners: Callable[[str], str] = lambda name:
 
 
 def options() -> dict[str, Parameter | None]:
-    """Return all settings by their dotted names; nothing is known of those of the trainer."""
+    """Return all settings by their dotted names; those of the trainer have no description."""
     found: dict[str, Parameter | None] = dict.fromkeys(["seed_everything"])
     found |= signature("ambikit_learn.training.command:run_settings").parameters
     for group, place in GROUPS.items():
@@ -138,7 +138,7 @@ def options() -> dict[str, Parameter | None]:
 
 @cache
 def _of_trainer() -> tuple[str, ...]:
-    """Return what Lightning's Trainer takes, by its source; nothing if that is not installed."""
+    """Return the parameters of Lightning's Trainer from its source, or nothing without it."""
     found = importlib.util.find_spec("lightning")
     path = found and found.origin and Path(found.origin).parent / "pytorch/trainer/trainer.py"
     if not path or not path.is_file():
@@ -181,7 +181,7 @@ def _names_in(path: Path) -> list[str]:
     try:
         document = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (ValueError, yaml.YAMLError) as error:
-        raise InputError(f"{path} is no YAML ({' '.join(str(error).split())})") from None
+        raise InputError(f"{path} is not YAML ({' '.join(str(error).split())})") from None
     if not isinstance(document, dict):
         raise InputError(f"{path} must hold settings of fit: model, data, trainer")
     names = []
@@ -192,7 +192,7 @@ def _names_in(path: Path) -> list[str]:
 
 
 def help_text() -> str:
-    """Return what ``fit --help`` says."""
+    """Return the text of ``fit --help``."""
     about = signature("ambikit_learn.training.command:fit")
     text = [
         "usage: ambikit-learn fit [--config NAME]... [--data FOLDER] [--out FOLDER] "
@@ -216,7 +216,7 @@ def help_text() -> str:
         text.append(_line(f"--{name}", taken.text + default))
     text.append("trainer:")
     text.append(
-        _line("--trainer.NAME", "What Lightning's Trainer takes: " + ", ".join(_of_trainer()))
+        _line("--trainer.NAME", "Options of Lightning's Trainer: " + ", ".join(_of_trainer()))
     )
     text.append(f"configurations: {', '.join(variants())}")
     lines = []

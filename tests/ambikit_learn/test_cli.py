@@ -94,4 +94,4 @@ def test_demo_end_to_end(capfd, tmp_path):
     for name in ("index.html", "scene.png", "crops.png", "training.png", "results.png"):
         assert (tmp_path / name).stat().st_size > 1000
     shutil.rmtree(tmp_path / "avsa")
-    assert main(["demo", f"--out={tmp_path}", "--minutes=0.2"]) == 0  # goes on from what is there
+    assert main(["demo", f"--out={tmp_path}", "--minutes=0.2"]) == 0  # resumes

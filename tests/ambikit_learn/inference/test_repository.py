@@ -139,7 +139,7 @@ def test_card_of_rendered_scenes_says_so(new_encoder, tmp_path):
 def test_a_path_that_is_not_there_asks_nobody(no_network, tmp_path, monkeypatch, name):
     (tmp_path / "here").mkdir()
     monkeypatch.chdir(tmp_path / "here")
-    with pytest.raises(FileNotFoundError, match="is no folder"):
+    with pytest.raises(FileNotFoundError, match="is not a folder"):
         AmbiEncoder.from_pretrained(name)
 
 

@@ -106,4 +106,4 @@ def test_a_dead_rank_ends_the_others(small_shards, tmp_path):
     ranks[1].communicate(timeout=60)
     assert ranks[0].returncode == 2, errors
     assert "another rank is gone" in errors.splitlines()[-1]
-    assert "goes on from the last checkpoint" in errors.splitlines()[-1]
+    assert "resumes from the last checkpoint" in errors.splitlines()[-1]
