@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import MISSING, asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -90,6 +90,9 @@ class Settings:
         Bit rate of Opus in kb/s for all channels; 0 for FLAC.
     segment : float
         Length in seconds of the segments into which longer clips are cut.
+    projection, stereo : str
+        How frames show the sphere, names of `ambikit_learn.sphere.projection.PROJECTIONS` and
+        ``STEREO``; ``"auto"`` where the files state or show it.
     """
 
     clips: str
@@ -105,6 +108,8 @@ class Settings:
     sound_codec: str = "flac"
     bitrate: int = 0
     segment: float = 10.0
+    projection: str = "auto"
+    stereo: str = "auto"
 
     @property
     def suffixes(self) -> dict[str, str]:
@@ -143,7 +148,10 @@ class Settings:
         if found == _BEFORE:
             document = {_RENAMED.get(name, name): value for name, value in document.items()}
             found = FORMAT
-        if found != FORMAT or set(document) != {field.name for field in fields(cls)}:
+        known = {field.name for field in fields(cls)}
+        needed = {field.name for field in fields(cls) if field.default is MISSING}
+        # A setting that came later had its default before.
+        if found != FORMAT or not needed <= set(document) <= known:
             raise InputError(
                 f"{path} has format {found!r}, this version reads {FORMAT!r}: "
                 "prepare the data again into a new folder"

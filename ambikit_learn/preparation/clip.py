@@ -23,10 +23,11 @@ from ambikit_learn.detection import Detector, load_detector, read_boxes
 from ambikit_learn.detection.tracking import link, regular
 from ambikit_learn.sources import Clip
 from ambikit_learn.sphere.boxes import Boxes
-from ambikit_learn.sphere.projection import FrameLayout
+from ambikit_learn.sphere.projection import EAC_PADDING, FrameLayout
+from ambikit_learn.sphere.recognition import NotASphereError
 from ambikit_learn.sphere.tracks import Objects
-from ambikit_learn.video.files import probe, read_layout, stream_frames
-from ambikit_learn.video.spherical import PartialSphereError
+from ambikit_learn.video.files import probe, read_layout, read_orientation, stream_frames
+from ambikit_learn.video.spherical import UPRIGHT, PartialSphereError
 from ambikit_learn.video.transcode import Picture, transcode
 
 SHORTEST = 1.0
@@ -46,9 +47,11 @@ NOTES = (
     "cubemap",
     "equi-angular cubemap",
     "two eyes",
+    "projection assumed",
 )
 """Notes on clips, which reject a clip only if the settings say so. Cubemaps are converted to
-equirectangular frames, and one of two eyes is kept."""
+equirectangular frames, and one of two eyes is kept. The projection is assumed to be equirectangular
+where neither settings nor file state it and the picture does not show it."""
 
 _DETECTED_AT_ONCE, _DETECTED_PIXELS = 8, 16_000_000
 
@@ -170,6 +173,8 @@ def _or_left_out(reason: str) -> Iterator[None]:
         raise _UnusableError("missing file", str(error)) from None
     except PartialSphereError as error:
         raise _UnusableError("part of the sphere", str(error)) from None
+    except NotASphereError as error:
+        raise _UnusableError("not a sphere", str(error)) from None
     except (InputError, OSError) as error:
         raise _UnusableError(reason, str(error)) from None
 
@@ -193,9 +198,10 @@ def _examine(clip: Clip, settings: Settings) -> Material:
         picture.still,
         *_absent(sound),
         abs(seen - heard) > APART,
-        picture.layout.projection == "cubemap",
-        picture.layout.projection == "eac",
+        picture.layout.projection in ("cubemap", "c3x2", "c6x1", "c1x6"),
+        picture.layout.projection in ("eac", "gopro-max"),
         picture.layout.stereo != "mono",
+        picture.layout.assumed,
     )
     notes = tuple(note for note, holds in zip(NOTES, found, strict=True) if holds)
     return Material(picture, sound, count, notes)
@@ -239,9 +245,23 @@ def _picture(clip: Clip, settings: Settings, seconds: float) -> Picture:
             seconds,
             rate=settings.frame_rate,
             size=settings.frame_size,
-            layout=read_layout(clip.video),
+            layout=_stated(clip.video, settings),
+            stereo=None if settings.stereo == "auto" else settings.stereo,
             mode=settings.video_mode,
         )
+
+
+def _stated(path: Path, settings: Settings) -> FrameLayout | None:
+    """Return the layout that the settings, or else the file, state; None if neither does."""
+    if settings.projection == "auto":
+        layout = read_layout(path)
+        if layout is None or settings.stereo == "auto":
+            return layout
+        return replace(layout, stereo=settings.stereo)
+    padding = EAC_PADDING if settings.projection == "eac" else 0
+    upright = read_orientation(path) == UPRIGHT
+    stereo = "mono" if settings.stereo == "auto" else settings.stereo
+    return FrameLayout(settings.projection, stereo, padding, upright)
 
 
 def _sound(clip: Clip, settings: Settings, seconds: float) -> Sound:

@@ -29,6 +29,7 @@ from ambikit_learn.preparation.clip import (
     prepare_clip,
 )
 from ambikit_learn.sources import Clip, distinct, open_source, segments
+from ambikit_learn.sphere.projection import PROJECTIONS, STEREO
 from ambikit_learn.video.transcode import MODES
 
 ENGINES = ("local", "ray")
@@ -100,6 +101,8 @@ def prepare(
     sound_codec: str = "flac",
     bitrate: int = BITRATE,
     segment: float = 10.0,
+    projection: str = "auto",
+    stereo: str = "auto",
     clips_per_shard: int = 128,
     leave_out: Sequence[str] = ("W only",),
     engine: str = "local",
@@ -140,12 +143,18 @@ def prepare(
     segment : float
         Length in seconds of the segments into which long clips are cut, which limits the memory of
         a worker. Clips shorter than two segments are not cut.
+    projection : {"auto", "equirectangular", "eac", "cubemap", "c3x2", "c6x1", "c1x6", "gopro-max"}
+        How frames show the sphere. By default as the files state it or, where they do not, as the
+        pictures show it; what looks flat, or like half of a sphere, is rejected unless stated.
+        The cubemaps are that of Spherical Video V2 and FFmpeg's of three, six and one columns.
+    stereo : {"auto", "mono", "top-bottom", "left-right"}
+        Eyes in a frame, of which one is kept.
     clips_per_shard : int
         Clips of the source per shard.
     leave_out : sequence of str
         Notes that reject a clip: ``"still picture"``, ``"Z is silent"``, ``"W only"``,
         ``"lengths differ"``; and for clips that are converted ``"cubemap"``,
-        ``"equi-angular cubemap"``, ``"two eyes"``.
+        ``"equi-angular cubemap"``, ``"two eyes"``, and ``"projection assumed"``.
     engine : {"local", "ray"}
         Process clips on this machine, or on the nodes of a Ray cluster. The nodes must see `clips`,
         a detector's weights and its module by the same paths; only this process writes to `out`.
@@ -211,6 +220,8 @@ def prepare(
         sound_codec=checks.choice(sound_codec, CODECS, "sound_codec"),
         bitrate=_bitrate(sound_codec, sample_rate, bitrate),
         segment=checks.within(segment, SHORTEST, math.inf, "segment"),
+        projection=checks.choice(projection, ("auto", *PROJECTIONS), "projection"),
+        stereo=checks.choice(stereo, ("auto", *STEREO), "stereo"),
     )
     pool = _Pool(
         _engine(engine, workers, address, detector),

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
-from itertools import combinations
 
 import numpy as np
 import numpy.typing as npt
 
 from ambikit import checks
 from ambikit_learn._typing import Floats, Frames
-from ambikit_learn.sphere.equirect import direction_to_pixel, pixel_to_direction
+from ambikit_learn.sphere.equirect import pixel_to_direction
 
-PROJECTIONS = ("equirectangular", "cubemap", "eac")
-"""``cubemap`` is layout 0 of Spherical Video V2, ``eac`` YouTube's equi-angular cubemap."""
+PROJECTIONS = ("equirectangular", "eac", "cubemap", "c3x2", "c6x1", "c1x6", "gopro-max")
+"""``eac`` is YouTube's equi-angular cubemap, ``cubemap`` layout 0 of Spherical Video V2; ``c3x2``,
+``c6x1`` and ``c1x6`` are FFmpeg's cubemaps of as many columns and rows, and ``gopro-max`` the two
+streams of that camera, one above the other."""
 STEREO = ("mono", "top-bottom", "left-right")
 """Arrangements of the pictures for two eyes in a frame."""
 
@@ -47,6 +48,8 @@ class FrameLayout:
     projection: str = "equirectangular"
     stereo: str = "mono"
     padding: int = 0
+    upright: bool = True
+    assumed: bool = field(default=False, compare=False)
 
     def __post_init__(self) -> None:
         checks.choice(self.projection, PROJECTIONS, "projection")
@@ -54,7 +57,7 @@ class FrameLayout:
 
 
 # Axes (forward, right, down) of the stored faces: x front, y left, z up.
-_AXES = {
+AXES = {
     "+x": (1, 0, 0),
     "-x": (-1, 0, 0),
     "+y": (0, 1, 0),
@@ -62,12 +65,24 @@ _AXES = {
     "+z": (0, 0, 1),
     "-z": (0, 0, -1),
 }
+# left, front, right; then down, back and up as a strip across the back
+_STRIPS = "+y +x -z", "+x -y -z", "-y -x -z", "-z -x +y", "-x +z +y", "+z +x +y"
+# right, left, up, down, front, back, as a viewer sees them who turns and nods from the front
+_VIEWS = "-y -x -z", "+y +x -z", "+z -y +x", "-z -y -x", "+x -y -z", "-x +y -z"
 _FACES = {
-    # left, front, right; then down, back and up as a strip across the back
-    "eac": ("+y +x -z", "+x -y -z", "-y -x -z", "-z -x +y", "-x +z +y", "+z +x +y"),
-    # right, left, up (its top is forwards); down (its top is backwards), front, back
-    "cubemap": ("-y -x -z", "+y +x -z", "+z +y -x", "-z +y +x", "+x -y -z", "-x +y -z"),
+    "eac": _STRIPS,
+    "gopro-max": _STRIPS,
+    # Up with its top forwards, down with its top backwards: both half a turn from the views
+    "cubemap": (*_VIEWS[:2], "+z +y -x", "-z +y +x", *_VIEWS[4:]),
+    "c3x2": _VIEWS,
+    "c6x1": _VIEWS,
+    "c1x6": _VIEWS,
 }
+
+
+def columns_of(projection: str) -> int:
+    """Count the faces of a cubemap that lie side by side."""
+    return {"c6x1": 6, "c1x6": 1}.get(projection, 3)
 
 
 def first_eye(frames: Frames, stereo: str) -> Frames:
@@ -118,7 +133,8 @@ def equirectangular_size(height: int, width: int, layout: FrameLayout) -> tuple[
     width //= 2 if layout.stereo == "left-right" else 1
     if layout.projection == "equirectangular":
         return height, width
-    return width // 3 * 2, width // 3 * 4
+    side = width // columns_of(layout.projection)
+    return side * 2, side * 4
 
 
 def cubemap_to_equirectangular(
@@ -220,26 +236,28 @@ def cubemap_places(
     columns, rows : (...) arrays
         Pixels from the centre of the first one, clipped to half a pixel within the face.
     """
-    faces = np.array(
-        [[_AXES[a] for a in face.split()] for face in _FACES[layout.projection]], float
-    )
+    faces = np.array([[AXES[a] for a in face.split()] for face in _FACES[layout.projection]], float)
     face = np.argmax(directions @ faces[:, 0].T, axis=-1)
     forward, right, down = np.moveaxis(
         np.einsum("...ij,...j->...i", faces[face], directions), -1, 0
     )
     a, b = right / forward, down / forward
-    if layout.projection == "eac":
+    if layout.projection in ("eac", "gopro-max"):
         a, b = np.arctan(a) * (4.0 / np.pi), np.arctan(b) * (4.0 / np.pi)
-    row, column = np.divmod(face, 3)
+    across = columns_of(layout.projection)
+    row, column = np.divmod(face, across)
     pad = layout.padding
-    high = height / 2 - 2 * pad
-    top = row * height / 2 + pad
+    pitch = height / (6 // across)
+    high = pitch - 2 * pad
+    top = row * pitch + pad
+    if layout.projection == "gopro-max":
+        return _gopro_places(a, b, face, height, width)
     if layout.projection == "eac":  # a row of faces is continuous: only its ends are padded
-        wide = (width - 2 * pad) / 3
+        wide = (width - 2 * pad) / across
         left = pad + column * wide
     else:
-        wide = width / 3 - 2 * pad
-        left = pad + column * width / 3
+        wide = width / across - 2 * pad
+        left = pad + column * width / across
 
     def held(fraction: Floats, low: Floats, span: float) -> Floats:
         return np.clip(low + (fraction + 1.0) / 2.0 * span - 0.5, low, low + span - 1.0)
@@ -247,69 +265,36 @@ def cubemap_places(
     return held(a, left, wide), held(b, top, high)
 
 
-def detect_layout(frames: Frames) -> FrameLayout:
-    """Distinguish an equi-angular cubemap from an equirectangular picture by its edges.
+# Of the rows of both modes: pixels of a face at the side, of the middle one, and shown twice.
+_GOPRO = {4096: (1376, 1344, 64), 2272: (768, 736, 32)}
 
-    Parameters
+
+def is_gopro_max(height: int, width: int) -> bool:
+    """Tell whether one of the two streams of a GoPro MAX has this size."""
+    return width in _GOPRO and height == _GOPRO[width][1]
+
+
+def _gopro_places(
+    a: Floats, b: Floats, face: npt.NDArray[np.intp], height: int, width: int
+) -> tuple[Floats, Floats]:
+    """Pixels of directions in the two streams of a GoPro MAX, one above the other.
+
+    Two lenses meet in the middle of the faces at the sides. What both of them show is there twice,
+    of which the halves farther from their own lens are left out.
+
+    References
     ----------
-    frames : (T, H, W, 3) uint8 array
-        Frames of one eye, of any size, of a file that does not state its layout.
-
-    Returns
-    -------
-    FrameLayout
-        Equirectangular, unless the edges match clearly better as those of a cubemap.
-
-    Notes
-    -----
-    The two sides of a cut of the sphere look alike in the right layout. The mean differences are
-    compared: at eight edges of the cube, and at the seam and the poles. For 40 rendered scenes, two
-    videos and a photograph, with 40 to 480 rows, the ratio was at least 2.9 for equirectangular
-    pictures, and at most 0.6 for their equi-angular versions.
+    .. [1] P. Bourke, "Converting GoPro Max frames to equirectangular", paulbourke.net, 2020.
     """
-    apart = {}
-    for projection in ("equirectangular", "eac"):
-        near, far = (_look(frames, side, projection) for side in _cuts(projection))
-        apart[projection] = float(np.abs(near - far).mean())
-    if apart["eac"] < _CLEARLY * apart["equirectangular"]:
-        return FrameLayout("eac", padding=EAC_PADDING)
-    return FrameLayout()
-
-
-_CLEARLY = 0.8
-# Distance from a cut at which its two sides are compared, in radians.
-_BESIDE = 0.015
-
-
-def _look(frames: Frames, directions: Floats, projection: str) -> Floats:
-    """Return the colours (T, N, 3) of frames of a projection in directions (N, 3)."""
-    height, width = frames.shape[1:3]
-    if projection == "equirectangular":
-        x, y, z = directions.T
-        u, v = direction_to_pixel(np.arctan2(y, x), np.arctan2(z, np.hypot(x, y)))
-        columns, rows = np.floor(u * width), np.floor(v * height)
-    else:
-        columns, rows = cubemap_places(directions, FrameLayout(projection), height, width)
-    return frames[:, np.rint(rows).astype(int), np.rint(columns).astype(int)].astype(np.float64)
-
-
-@lru_cache
-def _cuts(projection: str) -> tuple[Floats, Floats]:
-    """Return directions (N, 3) on the two sides of the cuts of a layout."""
-    if projection == "equirectangular":
-        rise, turn = np.linspace(-1.4, 1.4, 96), np.linspace(0.0, np.pi, 64)
-        seam = np.stack([-np.cos(rise), np.full(96, _BESIDE), np.sin(rise)], axis=-1)
-        pole = np.stack([_BESIDE * np.cos(turn), _BESIDE * np.sin(turn), np.ones(64)], axis=-1)
-        across = seam * (1, -1, 1), pole * (-1, -1, 1), -pole * (-1, -1, 1)
-        return np.concatenate([seam, pole, -pole]), np.concatenate(across)
-    along = np.linspace(-0.9, 0.9, 32)[:, None]
-    sides = []
-    for p, q in combinations(np.array(list(_AXES.values()), float), 2):
-        if p @ q == 0:
-            edge = p + q + along * np.cross(p, q)
-            sides.append([edge + _BESIDE * (p - q), edge - _BESIDE * (p - q)])
-    near, far = np.concatenate(sides, axis=1)
-    layout = FrameLayout(projection)
-    here, there = (np.stack(cubemap_places(side, layout, 200, 300)) for side in (near, far))
-    cut = np.hypot(*(there - here)) > 20  # the other edges lie within a row of faces
-    return near[cut], far[cut]
+    full = min(_GOPRO, key=lambda one: abs(_GOPRO[one][1] / one - height / 2 / width))
+    side, middle, twice = _GOPRO[full]
+    row, column = np.divmod(face, 3)
+    across, down = (a + 1.0) / 2.0, (b + 1.0) / 2.0
+    beside = across * (side - twice) + np.where(across > 0.5, twice, 0)
+    low = np.choose(column, [0, side, side + middle])
+    wide = np.choose(column, [side, middle, side])
+    left = low + np.where(column == 1, across * middle, beside)
+    unit = width / full
+    columns = np.clip(left * unit - 0.5, low * unit, (low + wide) * unit - 1.0)
+    high = height / 2
+    return columns, np.clip((row + down) * high - 0.5, row * high, (row + 1) * high - 1.0)

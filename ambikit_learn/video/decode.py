@@ -11,6 +11,7 @@ from typing import Any
 import av
 
 from ambikit import InputError, checks
+from ambikit_learn.sphere.projection import is_gopro_max
 
 HELD = 0.5
 """Seconds for which the last frame may stand for frames that a file does not have."""
@@ -46,6 +47,35 @@ def open_video(path: str | Path, **options: str) -> Iterator[tuple[Any, Any]]:
         ) from None
 
 
+def partner_of(container: Any, stream: Any) -> Any:
+    """Second stream of a picture that a camera writes as two; None if there is none."""
+    same = [
+        s for s in container.streams.video if (s.height, s.width) == (stream.height, stream.width)
+    ]
+    joined = len(same) > 1 and is_gopro_max(stream.height, stream.width)
+    return same[1] if joined else None
+
+
+def _joined(container: Any, stream: Any, partner: Any) -> Iterator[Any]:
+    """Decode two streams, each frame of the first above that of the second at the same time."""
+    graph: Any = av.filter.Graph()
+    sources = [graph.add_buffer(template=one) for one in (stream, partner)]
+    stack, sink = graph.add("vstack", "inputs=2"), graph.add("buffersink")
+    for number, source in enumerate(sources):
+        source.link_to(stack, 0, number)
+    stack.link_to(sink)
+    graph.configure()
+    places = {stream.index: sources[0], partner.index: sources[1]}
+    for packet in container.demux(stream, partner):
+        for frame in packet.decode():
+            places[packet.stream.index].push(frame)
+        while True:
+            try:
+                yield graph.vpull()
+            except (av.error.BlockingIOError, av.error.EOFError):
+                break
+
+
 def frame_rate_of(stream: Any) -> float:
     """Average number of frames per second."""
     return float(stream.average_rate or stream.guessed_rate)
@@ -71,8 +101,13 @@ def frames_from(container: Any, stream: Any, start: float) -> Iterator[tuple[flo
     """Decode from the key frame before `start`: (seconds, frame)."""
     origin = origin_of(container)
 
+    partner = partner_of(container, stream)
+
     def timed() -> Iterator[tuple[float, Any]]:
-        for frame in container.decode(stream):
+        frames = container.decode(stream)
+        if partner is not None:
+            frames = _joined(container, stream, partner)
+        for frame in frames:
             if frame.pts is None:
                 raise InputError(
                     f"{container.name} has frames without time stamps: remux it to mp4"

@@ -28,9 +28,17 @@ from ambikit_learn.video.decode import (
     frame_rate_of,
     frames_from,
     open_video,
+    partner_of,
     shown_at,
 )
-from ambikit_learn.video.spherical import PartialSphereError, mesh_layout, stated_layout
+from ambikit_learn.video.spherical import (
+    UPRIGHT,
+    PartialSphereError,
+    mesh_layout,
+    orientation_of,
+    stated_in_xml,
+    stated_layout,
+)
 
 
 @dataclass(frozen=True)
@@ -122,10 +130,38 @@ def read_layout(path: str | Path) -> FrameLayout | None:
         if frame is None:
             raise InputError(f"{path} holds no frames: fetch or make it again")
         try:
+            if partner_of(container, stream) is not None:
+                return FrameLayout("gopro-max")
+            _refuse_two_pictures(container, stream)
             stated, mesh = stated_layout(frame.side_data), mesh_layout(Path(path))
-            return replace(mesh, stereo=stated.stereo) if mesh and stated else mesh or stated
+            stated = stated_in_xml(Path(path), stream.metadata) or stated
+            upright = orientation_of(frame) == UPRIGHT
         except PartialSphereError as error:
             raise PartialSphereError(f"{path}: {error}") from None
+        layout = replace(mesh, stereo=stated.stereo) if mesh and stated else mesh or stated
+        if upright:
+            return layout
+        return replace(layout or FrameLayout(assumed=True), upright=False)
+
+
+def read_orientation(path: str | Path) -> tuple[bool, bool, bool]:
+    """Read how players turn the first frame: see `ambikit_learn.video.spherical.orientation_of`."""
+    with open_video(path, **UNPROBED) as (container, stream):
+        frame = next(container.decode(stream), None)
+        return UPRIGHT if frame is None else orientation_of(frame)
+
+
+def _refuse_two_pictures(container: Any, stream: Any) -> None:
+    """Refuse two streams of one square size, as cameras write of two lenses."""
+    size = stream.height, stream.width
+    if (
+        size[0] == size[1]
+        and [(s.height, s.width) for s in container.streams.video].count(size) > 1
+    ):
+        raise PartialSphereError(
+            f"it holds two pictures of {size[1]} × {size[0]}, as of two lenses: stitch them in the "
+            "camera's own program"
+        )
 
 
 def read_frames(
@@ -343,17 +379,26 @@ _CODINGS = {
 
 
 def scaled(frame: Any, height: int, width: int) -> Frames:
-    """Pixels of a frame as RGB; FFmpeg's bilinear filter widens when it shrinks a picture."""
-    scaled = frame.reformat(width, height, "rgb24", interpolation="BILINEAR", threads=1)
+    """Pixels of a frame as RGB, turned as its file asks players to turn them.
+
+    FFmpeg's bilinear filter widens when it shrinks a picture.
+    """
+    transposed, *flips = orientation_of(frame)
+    size = (height, width) if transposed else (width, height)
+    scaled = frame.reformat(*size, "rgb24", interpolation="BILINEAR", threads=1)
     pixels: Frames = scaled.to_ndarray()
-    return pixels
+    if transposed:
+        pixels = pixels.swapaxes(0, 1)
+    across, down = (slice(None, None, -1 if flip else 1) for flip in flips)
+    return np.ascontiguousarray(pixels[down, across])
 
 
 def _equirectangular(frame: Any, layout: FrameLayout, size: tuple[int, int]) -> Frames:
     """Pixels of a frame of some layout as an equirectangular one."""
-    if layout == FrameLayout():
+    if (layout.projection, layout.stereo) == ("equirectangular", "mono"):
         return scaled(frame, *size)
-    eye = first_eye(scaled(frame, frame.height, frame.width), layout.stereo)
+    whole = (frame.width, frame.height) if orientation_of(frame)[0] else (frame.height, frame.width)
+    eye = first_eye(scaled(frame, *whole), layout.stereo)
     if layout.projection == "equirectangular":
         return resize(eye, size)
     return cubemap_to_equirectangular(eye, layout, size)

@@ -5,9 +5,10 @@ FFmpeg hands them on with each frame, as the bytes of its own structures.
 
 from __future__ import annotations
 
+import re
 import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -17,6 +18,8 @@ from ambikit import InputError
 from ambikit_learn._typing import Floats
 from ambikit_learn.sphere.equirect import direction_to_pixel
 from ambikit_learn.sphere.projection import EAC_PADDING, FrameLayout, cubemap_places
+
+_Take = Callable[[bytes, bytes], bytes | None]
 
 
 class PartialSphereError(InputError):
@@ -67,6 +70,7 @@ def stated_layout(side_data: Any) -> FrameLayout | None:
     mapping, eyes = (side_data.get(name) for name in ("SPHERICAL", "STEREO3D"))
     if mapping is None and eyes is None:
         return None
+    assumed = mapping is None
     projection, padding, stereo = "equirectangular", 0, "mono"
     if mapping is not None:
         kind, *_, padding = _MAPPING.unpack_from(bytes(mapping))
@@ -84,12 +88,118 @@ def stated_layout(side_data: Any) -> FrameLayout | None:
                 "convert it to top-bottom, left-right or one eye"
             )
         stereo = _STEREO[arrangement]
-    return FrameLayout(projection, stereo, padding if projection == "cubemap" else 0)
+    if assumed and stereo == "mono":
+        return None
+    padding = padding if projection == "cubemap" else 0
+    return FrameLayout(projection, stereo, padding, assumed=assumed)
+
+
+UPRIGHT = (False, False, False)
+
+
+def orientation_of(frame: Any) -> tuple[bool, bool, bool]:
+    """Read how players turn a frame (display matrix).
+
+    Parameters
+    ----------
+    frame : av.VideoFrame
+
+    Returns
+    -------
+    tuple of bool
+        Whether rows and columns are exchanged, and whether left and right, and top and bottom, are
+        exchanged after that.
+
+    Raises
+    ------
+    PartialSphereError
+        It is turned by another angle than a multiple of 90°.
+    """
+    matrix = frame.side_data.get("DISPLAYMATRIX")
+    if matrix is None:
+        return UPRIGHT
+    # Of a point (x, y): x' = a x + c y, y' = b x + d y
+    a, b, _, c, d, *_ = struct.unpack("=9i", bytes(matrix))
+    if b == c == 0 and a and d:
+        return False, a < 0, d < 0
+    if a == d == 0 and b and c:
+        return True, c < 0, b < 0
+    raise PartialSphereError(
+        f"its display matrix ({a}, {b}; {c}, {d}) is no turn by a multiple of 90°: convert it"
+    )
+
+
+# Of Spherical Video V1: the id of its box in mp4, and the name of its tag in Matroska.
+_XML_ID = bytes.fromhex("ffcc8263f8554a938814587a02521fdd")
+_XML_TAG = "SPHERICAL-VIDEO"
+_XML_STEREO = {"mono": "mono", "left-right": "left-right", "top-bottom": "top-bottom"}
+
+
+def stated_in_xml(path: Path, tags: Mapping[str, str]) -> FrameLayout | None:
+    """Read what the XML of Spherical Video V1 states, of which FFmpeg reads no crop.
+
+    Parameters
+    ----------
+    path : Path
+        Video file.
+    tags : mapping
+        Metadata of its video stream.
+
+    Returns
+    -------
+    FrameLayout or None
+        None if there is no such XML.
+
+    Raises
+    ------
+    PartialSphereError
+        The picture is a part of a panorama, or of another projection.
+
+    References
+    ----------
+    .. [1] Google, "Spherical Video V1 RFC", github.com/google/spatial-media.
+    """
+    named = {name.upper(): text for name, text in tags.items()}
+    text = named.get(_XML_TAG)
+    if text is None:
+        with path.open("rb") as stream:
+            found = None if stream.read(4) == _EBML else _in_mp4(stream, (b"trak", b"uuid"), _xml)
+        text = None if found is None else found.decode("utf-8", "replace")
+    if text is None:
+        return None
+    values = dict(re.findall(r"<GSpherical:(\w+)>\s*([^<]*?)\s*</", text))
+    if values.get("Spherical", "true").lower() != "true":
+        return None
+    projection = values.get("ProjectionType", "equirectangular").lower()
+    if projection != "equirectangular":
+        raise PartialSphereError(f"the file states the projection {projection!r}: convert it")
+    for side in ("Width", "Height"):
+        whole = values.get(f"FullPano{side}Pixels")
+        shown = values.get(f"CroppedAreaImage{side}Pixels", whole)
+        if whole != shown:
+            raise PartialSphereError(
+                f"the file states a part of a panorama ({shown} of {whole} pixels of its "
+                f"{side.lower()}): pad or convert it to a picture of the whole sphere"
+            )
+    stereo = values.get("StereoMode", "mono").lower()
+    if stereo not in _XML_STEREO:
+        raise PartialSphereError(f"the file states two eyes as {stereo!r}: convert it to one eye")
+    return FrameLayout(stereo=_XML_STEREO[stereo])
+
+
+def _xml(name: bytes, payload: bytes) -> bytes | None:
+    """Return the XML of a box, if it holds it."""
+    return payload[16:] if payload[:16] == _XML_ID else None
+
+
+def _mesh(name: bytes, payload: bytes) -> bytes | None:
+    """Return the payload of a box of a mesh."""
+    return payload if name in _MESHES else None
 
 
 # What comes before the children of a box; the entry of a stsd is named by its codec.
 _HEADERS = {b"stsd": 8, b"entry": 78}
-_BOXES = (b"trak", b"mdia", b"minf", b"stbl", b"stsd", b"entry", b"sv3d", b"proj")
+_BOXES = (b"trak", b"mdia", b"minf", b"stbl", b"stsd", b"entry", b"sv3d", b"proj", b"any")
 _MESHES = (b"mshp", b"ytmp")
 # Segment, Tracks, TrackEntry, Video, Projection; ProjectionPrivate.
 _ELEMENTS = (0x18538067, 0x1654AE6B, 0xAE, 0xE0, 0x7670)
@@ -129,7 +239,9 @@ def mesh_layout(path: Path) -> FrameLayout | None:
     .. [1] Google, "Spherical Video V2 RFC", github.com/google/spatial-media.
     """
     with path.open("rb") as stream:
-        payload = _in_matroska(stream) if stream.read(4) == _EBML else _in_mp4(stream)
+        payload = (
+            _in_matroska(stream) if stream.read(4) == _EBML else _in_mp4(stream, _BOXES, _mesh)
+        )
     if payload is None:
         return None
     try:
@@ -184,8 +296,8 @@ def _first_mesh(payload: bytes) -> Floats:
     return found
 
 
-def _in_mp4(stream: BinaryIO) -> bytes | None:
-    """Find the mesh of an mp4 file: the payload of its box."""
+def _in_mp4(stream: BinaryIO, path: tuple[bytes, ...], take: _Take) -> bytes | None:
+    """Find what is looked for in the boxes below ``moov`` of an mp4 file."""
     place = 0
     while True:
         stream.seek(place)
@@ -198,22 +310,23 @@ def _in_mp4(stream: BinaryIO) -> bytes | None:
             (size,), header = struct.unpack_from(">Q", head, 8), 16
         if name == b"moov":
             stream.seek(place + header)
-            return _descend(stream.read(size - header if size else -1), _BOXES)
+            return _descend(stream.read(size - header if size else -1), path, take)
         if size < 8:
             return None
         place += size
 
 
-def _descend(data: bytes, path: tuple[bytes, ...]) -> bytes | None:
-    """Follow a path of boxes, through every one of a name, to a mesh."""
+def _descend(data: bytes, path: tuple[bytes, ...], take: _Take) -> bytes | None:
+    """Follow a path of boxes, through every one of a name, to what is looked for."""
     for name, payload in _children(data):
-        if not path:
-            if name in _MESHES:
-                return payload
-        elif name == path[0] or path[0] == b"entry":
-            found = _descend(payload[_HEADERS.get(path[0], 0) :], path[1:])
-            if found is not None:
-                return found
+        if len(path) == 1:
+            found = take(name, payload) if path[0] in (name, b"any") else None
+        elif path[0] in (name, b"entry"):
+            found = _descend(payload[_HEADERS.get(path[0], 0) :], path[1:], take)
+        else:
+            continue
+        if found is not None:
+            return found
     return None
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,8 @@ import numpy as np
 
 from ambikit import InputError
 from ambikit_learn._typing import Frames
-from ambikit_learn.sphere.projection import FrameLayout, detect_layout
+from ambikit_learn.sphere.projection import FrameLayout
+from ambikit_learn.sphere.recognition import recognise
 from ambikit_learn.video.coding import encode_frames
 from ambikit_learn.video.decode import (
     HELD,
@@ -24,7 +25,7 @@ from ambikit_learn.video.decode import (
     origin_of,
     shown_at,
 )
-from ambikit_learn.video.files import scaled, stream_frames
+from ambikit_learn.video.files import probe, scaled, stream_frames
 
 MODES = ("auto", "encode", "copy")
 """When a stream is copied: if it is as it would be coded, never, or wherever it can be."""
@@ -73,6 +74,7 @@ def transcode(
     rate: float,
     size: tuple[int, int],
     layout: FrameLayout | None = None,
+    stereo: str | None = None,
     mode: str = "auto",
 ) -> Picture:
     """Make the picture of a clip.
@@ -89,6 +91,8 @@ def transcode(
         Size to code.
     layout : FrameLayout, optional
         What the file states; recognised by the looks when not given.
+    stereo : {"mono", "top-bottom", "left-right"}, optional
+        Eyes in a frame of the file, if that is known where its projection is not.
     mode : {"auto", "encode", "copy"}
         As `MODES` says.
 
@@ -112,10 +116,12 @@ def transcode(
     """
     if mode != "encode" and layout in (None, FrameLayout()):
         only = rate if mode == "auto" else None
-        picture = copy_span(path, start, seconds, size=size, only=only, layout=layout)
+        picture = copy_span(
+            path, start, seconds, size=size, only=only, layout=layout, stereo=stereo
+        )
         if picture is not None:
             return picture
-    return encode_span(path, start, seconds, rate=rate, size=size, layout=layout)
+    return encode_span(path, start, seconds, rate=rate, size=size, layout=layout, stereo=stereo)
 
 
 def encode_span(
@@ -126,12 +132,13 @@ def encode_span(
     rate: float,
     size: tuple[int, int],
     layout: FrameLayout | None = None,
+    stereo: str | None = None,
 ) -> Picture:
     """Code a span anew, holding a frame at a time.
 
     Parameters
     ----------
-    path, start, seconds, rate, size, layout
+    path, start, seconds, rate, size, layout, stereo
         As for `transcode`.
 
     Returns
@@ -143,15 +150,22 @@ def encode_span(
     FileNotFoundError, InputError
         As for `ambikit_learn.video.files.read_frames`.
     """
-    shown = layout or FrameLayout()
+    shown = layout or FrameLayout(stereo=stereo or "mono")
     frames = stream_frames(path, start=start, duration=seconds, rate=rate, size=size, layout=shown)
     count = max(1, round(seconds * rate))
     some: list[Frames] = []
     data = encode_frames(_noting(frames, _spread(count), some), rate)
     looks = np.stack(some)
     # Metadata seldom outlives a download: most cubemaps show only once they are seen.
-    if layout is None and (found := detect_layout(looks)) != shown:
-        return encode_span(path, start, seconds, rate=rate, size=size, layout=found)
+    if layout is None or layout.assumed:
+        info = probe(path)
+        found = recognise(looks, (info.height, info.width), stereo)
+        found = replace(found, upright=shown.upright)
+        if found != shown:
+            known = replace(found, assumed=False)
+            again = encode_span(path, start, seconds, rate=rate, size=size, layout=known)
+            return replace(again, layout=found)
+        shown = found
     return Picture(data, count / rate, shown, is_still(looks), copied=False)
 
 
@@ -163,6 +177,7 @@ def copy_span(
     size: tuple[int, int],
     only: float | None = None,
     layout: FrameLayout | None = None,
+    stereo: str | None = None,
 ) -> Picture | None:
     """Cut a span out of a file without decoding it.
 
@@ -195,6 +210,7 @@ def copy_span(
         same = (stream.height, stream.width, frame_rate_of(stream)) == (*size, only)
         if only is not None and not same:
             return None
+        shape = stream.height, stream.width
         packets = _packets(container, stream, start, start + seconds)
         moments = {packet.pts for packet in packets}
         if len(moments) < len(packets) or None in moments or not packets[0].is_keyframe:
@@ -213,11 +229,12 @@ def copy_span(
             return None
         data = _remuxed(stream, packets, zero)
     looks = _looks(data, seconds, size)
-    if layout is None and detect_layout(looks) != FrameLayout():
+    found = layout or recognise(looks, shape, stereo)
+    if found != FrameLayout():
         return None
     # Stamps of whole milliseconds must not cost the last frame.
     lasting = min(seconds, lasting + 2 * STAMP)
-    return Picture(data, lasting, FrameLayout(), is_still(looks), copied=True)
+    return Picture(data, lasting, found, is_still(looks), copied=True)
 
 
 def is_still(frames: Frames) -> bool:

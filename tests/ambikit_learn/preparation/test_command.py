@@ -131,7 +131,8 @@ class TestUnusableClips:
     def test_is_kept_with_a_note(self, prepared, key, notes):
         row = rows_of(prepared[1])[key]
         assert row["status"] == "ok"
-        assert row["notes"] == notes
+        # A disc on grey shows nothing of a sphere
+        assert row["notes"] == [*notes, "projection assumed"]
 
     def test_a_clip_ends_with_the_shorter_of_picture_and_sound(self, prepared):
         row = rows_of(prepared[1])["unequal"]
@@ -150,7 +151,7 @@ class TestUnusableClips:
         source = prepared[2].root
         summary = prepare(source, tmp_path / "out", leave_out=("still picture",), **SMALL)
         assert rows_of(tmp_path / "out")["still"]["reason"] == "still picture"
-        assert rows_of(tmp_path / "out")["mono"]["notes"] == ["W only"]
+        assert rows_of(tmp_path / "out")["mono"]["notes"] == ["W only", "projection assumed"]
         assert summary.prepared == 5
 
     def test_check_tells_the_same_and_writes_nothing(self, prepared, tmp_path):
@@ -533,7 +534,8 @@ class TestArguments:
 def test_real_clips(test_data, tmp_path):
     """Both clips are usable; the calibration clip's picture does not move."""
     summary = prepare(test_data / "yt360", tmp_path / "out", workers=0)
-    assert summary == Summary(2, 2, pytest.approx(20.25 / 3600, abs=1e-3), {}, {"still picture": 1})
+    notes = {"projection assumed": 2, "still picture": 1}
+    assert summary == Summary(2, 2, pytest.approx(20.25 / 3600, abs=1e-3), {}, notes)
     rows = rows_of(tmp_path / "out")
     assert rows["kqAZkf5Odyw-80"]["frames"] == 80
     assert rows["kqAZkf5Odyw-80"]["samples"] == 240000

@@ -10,21 +10,22 @@ from fractions import Fraction
 import av
 import numpy as np
 import pytest
+from PIL import Image
 from scipy.spatial.transform import Rotation
 
 import ambikit
 from ambikit import InputError
 from ambikit_learn.data.format import read_manifest
 from ambikit_learn.preparation.command import prepare
-from ambikit_learn.sphere.equirect import direction_to_pixel, pixel_to_direction
+from ambikit_learn.sphere.equirect import direction_to_pixel, gnomonic, pixel_to_direction
 from ambikit_learn.sphere.projection import (
     EAC_PADDING,
     FrameLayout,
     cubemap_to_equirectangular,
-    detect_layout,
     equirectangular_size,
     first_eye,
 )
+from ambikit_learn.sphere.recognition import NotASphereError, recognise
 from ambikit_learn.video.coding import decode_frames
 from ambikit_learn.video.files import read_frames, read_layout, resize, write_video
 from ambikit_learn.video.spherical import PartialSphereError, mesh_layout
@@ -215,24 +216,131 @@ def v360(frame, options):
 
 
 class TestRecognise:
-    """Equirectangular pictures and their equi-angular versions, at the size of prepared frames."""
+    """Pictures of spheres, and what FFmpeg makes of them, at the size of prepared frames."""
 
-    @pytest.mark.parametrize("name", ["kqAZkf5Odyw-80", "redownloaded_from_YT"])
-    @pytest.mark.parametrize("size", [(80, 160), (160, 320)])
-    def test_real_clips(self, test_data, name, size):
-        frames = read_frames(test_data / f"yt360/video/{name}.mp4", duration=3.0, rate=1.0)
-        cubemaps = np.stack([v360(frame, "e:eac:w=960:h=540") for frame in frames])
-        assert detect_layout(resize(frames, size)) == FrameLayout()
-        assert detect_layout(resize(cubemaps, size)) == EAC
+    SIZE = (160, 320)
 
-    def test_rendered_scene(self):
-        assert detect_layout(scene(directions(80, 160))[None]) == FrameLayout()
-        assert detect_layout(render(scene, "eac", 50, EAC_PADDING)[None]) == EAC
+    @pytest.fixture(scope="class", params=["yt360", "sphere360", "room", "painted"])
+    @staticmethod
+    def sphere(request, test_data):
+        if request.param == "painted":
+            return scene(directions(480, 960))[None]
+        if request.param == "room":
+            picture = Image.open(test_data / "frames/living-room.jpg").convert("RGB")
+            return resize(np.asarray(picture)[None], (480, 960))
+        name = {
+            "yt360": "yt360/video/kqAZkf5Odyw-80.mp4",
+            "sphere360": "sphere360/media/V_To4k9AJXc_20.mkv",
+        }[request.param]
+        return read_frames(test_data / name, duration=3.0, rate=1.0, size=(480, 960))
 
-    def test_in_doubt_it_is_equirectangular(self):
+    def seen(self, frames):
+        return recognise(resize(frames, self.SIZE), frames.shape[1:3])
+
+    @pytest.mark.parametrize(
+        ("options", "layout"),
+        [
+            ("e:e:w=960:h=480", FrameLayout()),
+            ("e:eac:w=960:h=540", EAC),
+            ("e:c3x2:w=960:h=640", FrameLayout("c3x2")),
+            ("e:c3x2:w=960:h=640:out_frot=002200", FrameLayout("cubemap")),
+            ("e:c6x1:w=1920:h=320", FrameLayout("c6x1")),
+            ("e:c1x6:w=320:h=1920", FrameLayout("c1x6")),
+        ],
+    )
+    def test_layouts_of_ffmpeg(self, sphere, options, layout):
+        found = self.seen(np.stack([v360(frame, options) for frame in sphere]))
+        assert found == layout
+        if layout != FrameLayout():
+            assert not found.assumed
+
+    def test_two_eyes(self, sphere):
+        other = np.roll(sphere, 7, axis=2)
+        top = self.seen(np.concatenate([sphere, other], axis=1))
+        assert (top.projection, top.stereo) == ("equirectangular", "top-bottom")
+        left = self.seen(np.concatenate([sphere, other], axis=2))
+        assert (left.projection, left.stereo) == ("equirectangular", "left-right")
+
+    def test_half_of_a_sphere_for_each_eye_is_refused(self, sphere):
+        half = np.concatenate([sphere[:, :, 240:720], np.roll(sphere, 9, 2)[:, :, 240:720]], axis=2)
+        with pytest.raises(NotASphereError, match="do not meet, as in VR180"):
+            self.seen(half)
+
+    def test_dual_fisheye_is_refused(self, sphere):
+        frames = np.stack([v360(frame, "e:dfisheye:w=960:h=480") for frame in sphere])
+        down, across = np.mgrid[0:480, 0:960]
+        outside = np.hypot(down - 239.5, across % 480 - 239.5) > 240
+        frames[:, outside] = 6
+        with pytest.raises(NotASphereError, match="dual fisheye"):
+            self.seen(frames)
+
+    @pytest.mark.parametrize(
+        ("height", "width"), [(480, 480), (480, 200), (320, 976), (100, 700), (700, 100)]
+    )
+    def test_the_shape_alone_contradicts(self, sphere, height, width):
+        with pytest.raises(NotASphereError, match=f"frames of {width} × {height} are neither"):
+            self.seen(resize(sphere, (height, width)))
+
+    def test_flat_pictures_are_refused_or_noted(self, sphere):
+        said = []
+        for azimuth in range(0, 360, 30):
+            view = resize(gnomonic(sphere, azimuth, 0, 90, 58, 320, degrees=True), (270, 480))
+            try:
+                said.append(self.seen(view).projection)
+            except NotASphereError as error:
+                said.append(str(error).partition(":")[0])
+        refusal = "the left and right side of its picture do not meet, as in a flat picture"
+        assert set(said) == {"equirectangular", refusal}
+        assert said.count(refusal) >= 4
+
+    def test_what_is_known_of_the_eyes_is_kept(self, sphere):
+        found = recognise(resize(sphere, self.SIZE), (960, 960), "top-bottom")
+        assert found == FrameLayout(stereo="top-bottom")
+
+    def test_without_contrast_it_is_assumed(self):
         noise = np.random.default_rng(0).integers(0, 256, (4, 80, 160, 3), dtype=np.uint8)
-        for frames in (noise, np.zeros_like(noise), np.full_like(noise, 90)):
-            assert detect_layout(frames) == FrameLayout()
+        bars = np.tile(np.repeat(np.arange(0, 256, 16, dtype=np.uint8), 10)[:, None], (2, 80, 1, 3))
+        framed = noise.copy()
+        framed[:, :, :10] = framed[:, :, -10:] = 0
+        for frames in (np.zeros_like(noise), np.full_like(noise, 90), bars, framed):
+            found = recognise(frames, (80, 160))
+            assert found == FrameLayout()
+            assert found.assumed
+
+
+class TestGoProMax:
+    """Two streams, each a row of faces of which the outer ones repeat 64 pixels in their middle."""
+
+    @staticmethod
+    def streams(paint, width=4096):
+        side, middle, twice = {4096: (1376, 1344, 64), 2272: (768, 736, 32)}[width]
+        scale = 4
+        rows = []
+        for row in ROWS["eac"]:
+            faces = []
+            for number, (name, turns) in enumerate(row):
+                full = face(paint, name, turns, middle // scale, 0, equiangular=True)
+                if number != 1:
+                    inner = (side - twice) // scale
+                    half, more = inner // 2, twice // scale
+                    narrow = resize(full, (middle // scale, inner))
+                    # Beyond the middle each lens shows a little more, here of another colour
+                    extra = np.full((middle // scale, more // 2, 3), 255, np.uint8)
+                    full = np.concatenate([narrow[:, :half], extra, extra, narrow[:, half:]], 1)
+                faces.append(full)
+            rows.append(np.concatenate(faces, axis=1))
+        return rows
+
+    @pytest.mark.kernel
+    def test_directions(self):
+        front, back = self.streams(coded)
+        assert front.shape == (336, 1024, 3)
+        frame = np.concatenate([front, back])
+        found = cubemap_to_equirectangular(frame, FrameLayout("gopro-max"), (48, 96)) / 127.5 - 1
+        found /= np.linalg.norm(found, axis=-1, keepdims=True)
+        apart = np.rad2deg(np.arccos(np.clip((found * directions(48, 96)).sum(-1), -1, 1)))
+        assert np.quantile(apart, 0.98) < 0.5 * 360 / 96
+        assert apart.mean() < 0.6
 
 
 def box(name, payload):
@@ -247,11 +355,14 @@ def spherical_boxes(projection, stereo=0):
     return box(b"st3d", bytes(4) + bytes([stereo])) + box(b"sv3d", head)
 
 
-def insert_boxes(path, boxes):
+SAMPLE_ENTRY = (b"trak", b"mdia", b"minf", b"stbl", b"stsd", b"avc1")
+
+
+def insert_boxes(path, boxes, within=SAMPLE_ENTRY):
     """Append boxes to the sample entry of an mp4 file whose index lies at its end."""
     data = bytearray(path.read_bytes())
     places = [data.index(b"moov") - 4]
-    for name in (b"trak", b"mdia", b"minf", b"stbl", b"stsd", b"avc1"):
+    for name in within:
         places.append(data.index(name, places[-1]) - 4)
     sizes = [struct.unpack_from(">I", data, place)[0] for place in places]
     for place, size in zip(places, sizes, strict=True):
@@ -261,10 +372,37 @@ def insert_boxes(path, boxes):
     path.write_bytes(data)
 
 
-def remux(path, target):
+def set_matrix(path, matrix):
+    """Write the display matrix (a, b, c, d) into the header of an mp4 file's only track."""
+    data = bytearray(path.read_bytes())
+    a, b, c, d = (round(65536 * value) for value in matrix)
+    place = data.index(b"tkhd") + 4 + 4 + 20 + 16
+    assert struct.unpack_from(">9i", data, place)[8] == 1 << 30
+    struct.pack_into(">9i", data, place, a, b, 0, c, d, 0, 0, 0, 1 << 30)
+    path.write_bytes(data)
+
+
+def write_streams(path, streams):
+    """Write several pictures as the streams of one mp4 file."""
+    with av.open(str(path), "w", format="mp4") as container:
+        tracks = [container.add_stream("libx264", rate=25) for _ in streams]
+        for track, frames in zip(tracks, streams, strict=True):
+            track.height, track.width = frames.shape[1:3]
+            track.pix_fmt = "yuv420p"
+        for i in range(len(streams[0])):
+            for track, frames in zip(tracks, streams, strict=True):
+                frame = av.VideoFrame.from_ndarray(frames[i], format="rgb24")
+                frame.pts = i
+                container.mux(track.encode(frame))
+        for track in tracks:
+            container.mux(track.encode(None))
+
+
+def remux(path, target, tags=None):
     """Copy an mp4 file to another container, its metadata with it."""
     with av.open(str(path)) as old, av.open(str(target), "w", options={"strict": "-1"}) as new:
         stream = new.add_stream_from_template(old.streams.video[0])
+        stream.metadata.update(tags or {})
         for packet in old.demux(video=0):
             if packet.dts is not None:
                 packet.stream = stream
@@ -301,6 +439,84 @@ class TestMetadata:
 
     def test_nothing_is_stated(self, video):
         assert read_layout(video) is None
+
+    @pytest.mark.parametrize(
+        ("matrix", "shown"),
+        [
+            ((1, 0, 0, 1), lambda x: x),
+            ((-1, 0, 0, -1), lambda x: x[::-1, ::-1]),
+            ((-1, 0, 0, 1), lambda x: x[:, ::-1]),
+            ((1, 0, 0, -1), lambda x: x[::-1]),
+            # Clockwise, and back: of ISO/IEC 14496-12, x' = a x + c y, y' = b x + d y
+            ((0, 1, -1, 0), lambda x: np.rot90(x, -1)),
+            ((0, -1, 1, 0), lambda x: np.rot90(x)),
+        ],
+    )
+    def test_display_matrices_are_applied(self, tmp_path, matrix, shown):
+        picture = scene(directions(64, 96))
+        path = tmp_path / "a.mp4"
+        write_video(path, np.tile(picture, (5, 1, 1, 1)), 25.0, quality=1)
+        set_matrix(path, matrix)
+        wanted = shown(picture)
+        found = read_frames(path, duration=0.04, size=wanted.shape[:2])[0]
+        assert np.abs(found.astype(int) - wanted).mean() < 8  # the chroma is halved
+        layout = read_layout(path)
+        assert (layout is None) == (matrix == (1, 0, 0, 1))
+        if layout is not None:
+            assert not layout.upright
+            assert layout.assumed
+
+    def test_other_turns_are_refused(self, video):
+        set_matrix(video, (0.8, 0.6, -0.6, 0.8))
+        with pytest.raises(PartialSphereError, match=r"a\.mp4: its display matrix .* no turn by a"):
+            read_layout(video)
+
+    @pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
+    def test_spherical_video_v1(self, tmp_path, suffix):
+        """Its XML, of which FFmpeg reads neither the crop nor, in Matroska, anything."""
+        whole = "<GSpherical:FullPanoWidthPixels>96</GSpherical:FullPanoWidthPixels>"
+        crop = (
+            f"{whole}<GSpherical:CroppedAreaImageWidthPixels>48"
+            "</GSpherical:CroppedAreaImageWidthPixels>"
+        )
+        stereo = "<GSpherical:StereoMode>top-bottom</GSpherical:StereoMode>"
+        cube = "<GSpherical:ProjectionType>cubemap</GSpherical:ProjectionType>"
+        path = tmp_path / f"a{suffix}"
+
+        def written(text):
+            xml = f"<rdf:SphericalVideo><GSpherical:Spherical>true</GSpherical:Spherical>{text}"
+            plain = tmp_path / "plain.mp4"
+            write_video(plain, np.full((5, 64, 96, 3), 90, np.uint8), 25.0)
+            if suffix == ".mp4":
+                payload = bytes.fromhex("ffcc8263f8554a938814587a02521fdd") + xml.encode()
+                insert_boxes(plain, box(b"uuid", payload), (b"trak",))
+                plain.replace(path)
+            else:
+                remux(plain, path, {"SPHERICAL-VIDEO": xml})
+            return path
+
+        assert read_layout(written(whole)) == FrameLayout()
+        assert read_layout(written(stereo)) == FrameLayout(stereo="top-bottom")
+        with pytest.raises(PartialSphereError, match=r"a part of a panorama \(48 of 96 pixels"):
+            read_layout(written(crop))
+        with pytest.raises(PartialSphereError, match="states the projection 'cubemap'"):
+            read_layout(written(cube))
+
+    def test_two_streams_of_a_camera(self, tmp_path):
+        """Decoded together, in two orders of their packets; two round pictures are refused."""
+        path = tmp_path / "GS010001.360"
+        ramp = np.arange(5, dtype=np.uint8)[:, None, None, None] * 40
+        front, back = (np.full((5, 736, 2272, 3), c, np.uint8) + ramp for c in (10, 60))
+        write_streams(path, [front, back])
+        layout = read_layout(path)
+        assert layout == FrameLayout("gopro-max")
+        found = read_frames(path, layout=layout, size=(48, 96), rate=25.0, duration=0.2)
+        means = found[:, 24, [48, 0]].mean(axis=-1)
+        wanted = np.stack([front, back], axis=1)[:, :, 0, 0, 0]
+        assert np.abs(means - wanted).max() < 4
+        write_streams(tmp_path / "round.insv", [front[:, :, :736], back[:, :, :736]])
+        with pytest.raises(PartialSphereError, match="two pictures of 736 × 736, as of two lenses"):
+            read_layout(tmp_path / "round.insv")
 
     def test_a_part_of_the_sphere_is_refused(self, video):
         quarter = struct.pack(">4I", 0, 0, 2**30, 2**30)
@@ -518,8 +734,8 @@ def test_prepare_stores_equirectangular_frames_and_says_so(tmp_path, monkeypatch
     assert {key: row["notes"] for key, row in rows.items() if row["status"] == "ok"} == {
         "cubemap": ["cubemap"],
         "eac": ["equi-angular cubemap"],
-        "plain": [],
-        "stretched": [],
+        "plain": ["projection assumed"],
+        "stretched": ["projection assumed"],
         "two-eyes": ["two eyes"],
     }
     assert rows["vr180"]["reason"] == "part of the sphere"
