@@ -17,8 +17,9 @@ import torch
 from torch import Tensor, nn
 
 from ambikit import InputError
+from ambikit_learn._typing import Sound
 from ambikit_learn.inference.encoder import AmbiEncoder
-from ambikit_learn.inference.windows import FloatArray, pad_mirrored, resampled
+from ambikit_learn.inference.windows import pad_mirrored, resampled
 
 SAMPLE_RATES = (16000, 22050, 44100, 48000)
 """Sample rates of the data sets of HEAR."""
@@ -176,7 +177,7 @@ def get_scene_embeddings(audio: Tensor, model: HearModel) -> Tensor:
     return _tensor(clip, model.encoder)
 
 
-def _sounds(audio: Tensor, model: HearModel) -> FloatArray:
+def _sounds(audio: Tensor, model: HearModel) -> Sound:
     """Return mono sounds (n_sounds, n_samples) at the encoder's rate."""
     if audio.ndim != 2 or not audio.shape[1]:
         raise InputError(
@@ -187,11 +188,11 @@ def _sounds(audio: Tensor, model: HearModel) -> FloatArray:
     return resampled(sounds, model.sample_rate, model.encoder.sample_rate)
 
 
-def _from_front(sounds: FloatArray) -> FloatArray:
+def _from_front(sounds: Sound) -> Sound:
     """Return each sound as a plane wave from the front, AmbiX (n_sounds, 4, n_samples)."""
     return sounds[:, None] * _FRONT[:, None]
 
 
-def _tensor(values: FloatArray, encoder: AmbiEncoder) -> Tensor:
+def _tensor(values: Sound, encoder: AmbiEncoder) -> Tensor:
     """Return an array as a tensor on the device of the model."""
     return torch.from_numpy(np.ascontiguousarray(values)).to(encoder.device)

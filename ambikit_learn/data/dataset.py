@@ -314,7 +314,7 @@ class AlignmentDataset(Dataset[Item]):
             return decode_sound(data, start, count, clip["gain"])
 
 
-class Scene(NamedTuple):
+class Snapshot(NamedTuple):
     """A clip at one time: equirectangular frame (H, W, 3), AmbiX sound (4, n), boxes."""
 
     frame: npt.NDArray[np.uint8]
@@ -377,7 +377,7 @@ class SpanDataset(AlignmentDataset):
         """
         raise InputError("the spans of a SpanDataset are fixed: it has no epochs")
 
-    def scene(self, index: int) -> Scene:
+    def scene(self, index: int) -> Snapshot:
         """Read frame, sound and boxes of a span, without crops.
 
         Parameters
@@ -387,7 +387,7 @@ class SpanDataset(AlignmentDataset):
 
         Returns
         -------
-        Scene
+        Snapshot
             ``frame`` (H, W, 3) uint8 and ``boxes`` in the middle of the span; ``sound`` (4, n),
             AmbiX.
         """
@@ -395,7 +395,7 @@ class SpanDataset(AlignmentDataset):
         middle = frame / self._rate + self.span / 2
         boxes = self._objects(clip).boxes(middle)
         (picture,) = self._frames(clip, np.array([int(middle * self._rate + 1e-6)]))
-        return Scene(picture, self._sound(clip, frame), boxes)
+        return Snapshot(picture, self._sound(clip, frame), boxes)
 
     def _place(self, index: int, rng: np.random.Generator) -> tuple[int, float]:
         clip, number = divmod(index, self.spans)

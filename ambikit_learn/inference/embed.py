@@ -10,10 +10,11 @@ import numpy.typing as npt
 import torch
 
 from ambikit import InputError, checks
-from ambikit_learn.inference.windows import FloatArray, Indices, pad_mirrored, window_starts
+from ambikit_learn._typing import Floats, Integers, Sound
+from ambikit_learn.inference.windows import pad_mirrored, window_starts
 from ambikit_learn.models.alignment import AlignmentModel
 
-Reader = Callable[[int, int], FloatArray]
+Reader = Callable[[int, int], Sound]
 """Function of the first sample and the end of a span that returns sounds (B, 4, samples)."""
 
 BLOCK = 120.0
@@ -34,9 +35,9 @@ class Embedding:
         Centres of the windows, in seconds.
     """
 
-    clip: FloatArray
-    frames: FloatArray
-    times: npt.NDArray[np.float64]
+    clip: Sound
+    frames: Sound
+    times: Floats
 
 
 @dataclass(frozen=True)
@@ -84,12 +85,12 @@ def embed_sound(
 
 def _embed_windows(
     model: AlignmentModel,
-    x: FloatArray,
-    starts: Indices,
+    x: Sound,
+    starts: Integers,
     window: int,
     directions: torch.Tensor,
     batch: int,
-) -> FloatArray:
+) -> Sound:
     """Return the embeddings (B, T, directions, dim) of windows of sounds (B, 4, samples)."""
     device = model.front_end.mean.device
     azimuth, elevation = directions.to(device)[:, None]
@@ -105,5 +106,5 @@ def _embed_windows(
             towards = (angle.expand(len(windows), -1) for angle in (azimuth, elevation))
             features = model.front_end(windows, *towards)
             parts.append(model.net.encode_audio(features).cpu())
-    y: FloatArray = torch.cat(parts).numpy()
+    y: Sound = torch.cat(parts).numpy()
     return y.reshape(len(x), len(starts), views, -1)

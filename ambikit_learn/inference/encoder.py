@@ -11,11 +11,12 @@ import torch
 
 from ambikit import InputError, checks, info, read
 from ambikit_learn._files import atomic_write
+from ambikit_learn._typing import Sound
 from ambikit_learn.inference import hub
 from ambikit_learn.inference.card import model_card
 from ambikit_learn.inference.embed import Embedding, EmbedOptions, embed_sound
 from ambikit_learn.inference.onnx import Part, export_onnx
-from ambikit_learn.inference.windows import FloatArray, resampled, sound_field
+from ambikit_learn.inference.windows import resampled, sound_field
 from ambikit_learn.models.alignment import AlignmentModel
 from ambikit_learn.models.run import Record, RunFolder, load_run, save_run
 
@@ -262,7 +263,7 @@ class AmbiEncoder:
         hop: float | None = None,
         window: float | None = None,
         batch_size: int = 32,
-        layout: str | None = None,
+        convention: str | None = None,
     ) -> Embedding:
         """Embed a sound file, or the sound of a video file, of any length, in little memory.
 
@@ -272,7 +273,7 @@ class AmbiEncoder:
             Any file that `ambikit.read` reads.
         azimuth, elevation, degrees, hop, window, batch_size
             As for `embed`.
-        layout : str, optional
+        convention : str, optional
             As for `ambikit.read`, where the file does not say what its channels are.
 
         Returns
@@ -290,11 +291,11 @@ class AmbiEncoder:
         about, rate = info(path), self.sample_rate
         length = (2 * about.frames * rate + about.sample_rate) // (2 * about.sample_rate)
 
-        def span(first: int, last: int) -> FloatArray:
+        def span(first: int, last: int) -> Sound:
             x, _ = read(
                 path,
                 sample_rate=rate,
-                convention=layout,
+                convention=convention,
                 start=first / rate,
                 duration=(last - first) / rate,
             )
@@ -304,7 +305,7 @@ class AmbiEncoder:
         out = embed_sound(self.model, span, length, how, str(path))
         return Embedding(out.clip[0], out.frames[0], out.times)
 
-    def embed_video(self, crops: npt.ArrayLike, *, batch_size: int = 32) -> FloatArray:
+    def embed_video(self, crops: npt.ArrayLike, *, batch_size: int = 32) -> Sound:
         """Embed crops of video.
 
         Parameters
@@ -341,7 +342,7 @@ class AmbiEncoder:
                 self.model.net.encode_video(part.to(self.device)).cpu()
                 for part in torch.split(flat, checks.positive_int(batch_size, "batch_size"))
             ]
-        out: FloatArray = torch.cat(parts).numpy()
+        out: Sound = torch.cat(parts).numpy()
         return out.reshape(*pictures.shape[:-4], self.dim)
 
     def export_onnx(self, path: str | os.PathLike[str], part: Part = "audio") -> None:

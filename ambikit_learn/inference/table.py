@@ -33,7 +33,7 @@ _ROWS = 65536
 
 
 @dataclass(frozen=True)
-class Summary:
+class EmbedSummary:
     """Numbers of embedded files, and the reasons of failures.
 
     Attributes
@@ -58,7 +58,7 @@ def embed_files(
     hop: float | None = None,
     window: float | None = None,
     workers: int | None = None,
-) -> Summary:
+) -> EmbedSummary:
     """Embed files into a Parquet table with one row per file, time and direction.
 
     Parameters
@@ -80,7 +80,7 @@ def embed_files(
 
     Returns
     -------
-    Summary
+    EmbedSummary
         A file that cannot be embedded is listed there; the run continues with the others.
 
     Raises
@@ -122,7 +122,7 @@ def embed_files(
     if done:
         _merge(table, done, settings)
     shutil.rmtree(parts)
-    return Summary(len(todo) - len(failed), len(names) - len(todo), failed)
+    return EmbedSummary(len(todo) - len(failed), len(names) - len(todo), failed)
 
 
 def _rows(name: str, found: Embedding, azimuth: Any, elevation: Any) -> pa.Table:

@@ -8,12 +8,10 @@ import numpy as np
 import numpy.typing as npt
 
 from ambikit import InputError, checks
-
-FloatArray = npt.NDArray[np.float32]
-Indices = npt.NDArray[np.int64]
+from ambikit_learn._typing import Integers, Sound
 
 
-def window_starts(length: int, window: int, hop: float) -> Indices:
+def window_starts(length: int, window: int, hop: float) -> Integers:
     """Return the first sample of each window of a sound.
 
     Parameters
@@ -56,18 +54,18 @@ def pad_mirrored(x: npt.NDArray[Any], before: int, after: int) -> npt.NDArray[An
     return np.pad(x, edges, mode="symmetric")
 
 
-def resampled(x: FloatArray, source: int, target: int) -> FloatArray:
+def resampled(x: Sound, source: int, target: int) -> Sound:
     """Return sounds (..., samples) at another rate, in Hz."""
     if source == target:
         return x
     import soxr
 
     flat = x.reshape(-1, x.shape[-1])
-    out: FloatArray = np.ascontiguousarray(soxr.resample(flat.T, source, target).T)
+    out: Sound = np.ascontiguousarray(soxr.resample(flat.T, source, target).T)
     return out.reshape(*x.shape[:-1], out.shape[-1])
 
 
-def sound_field(x: npt.ArrayLike) -> FloatArray:
+def sound_field(x: npt.ArrayLike) -> Sound:
     """Return the first-order channels (..., 4, samples) of finite AmbiX sound, as float32."""
     sound = checks.samples(x, "x")
     channels = 1 if sound.ndim == 1 else sound.shape[-2]

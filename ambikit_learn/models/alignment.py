@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from ambikit import checks
 from ambikit_learn._sound import Covariance
 from ambikit_learn.networks.front_end import FrontEnd
-from ambikit_learn.networks.presets import PRESETS
+from ambikit_learn.networks.presets import NETWORKS
 from ambikit_learn.pretext.interface import Output
 from ambikit_learn.pretext.tasks import TASKS, Objective
 
@@ -72,7 +72,7 @@ def build_model(
     164216
     """
     task = TASKS[checks.choice(objective, tuple(TASKS), "objective")]
-    size = PRESETS[checks.choice(preset, tuple(PRESETS), "model preset")]
+    size = NETWORKS[checks.choice(preset, tuple(NETWORKS), "model preset")]
     heads = task.heads(size.dim, size.hidden, size.dropout)
     settings = {
         "preset": preset,
@@ -100,7 +100,7 @@ class AlignmentModel(nn.Module):
     @property
     def dim(self) -> int:
         """Width of the encodings."""
-        return PRESETS[self.net.settings["preset"]].dim
+        return NETWORKS[self.net.settings["preset"]].dim
 
     def encode(
         self,

@@ -15,16 +15,16 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+import ambikit
 from ambikit import FEATURE_CHANNELS, InputError, checks
 from ambikit.features import PRESETS as AMBIKIT_PRESETS
 from ambikit_learn._sound import Covariance
 
 Kind = Literal["logmel", "foa_iv"]
 Alignment = Literal["rotate", "beamform", "omni"]
-Pattern = Literal["basic", "cardioid"]
 Rotation = Literal["exact", "released"]
 
-PRESETS = {
+FRONT_ENDS = {
     "avsa": AMBIKIT_PRESETS["avsa"],
     "tiny": dataclasses.replace(
         AMBIKIT_PRESETS["avsa"], n_fft=1024, window_length=1024, hop=480, n_mels=32, power=2
@@ -69,15 +69,16 @@ def look_at_rows(azimuth: Tensor, elevation: Tensor, rotation: Rotation = "exact
     return tilt @ turn if rotation == "exact" else turn @ tilt
 
 
-def beam_row(azimuth: Tensor, elevation: Tensor, pattern: Pattern = "basic") -> Tensor:
-    """Return beam weights on W, Y, Z, X, shape (..., 1, 4).
+def beam_row(azimuth: Tensor, elevation: Tensor, pattern: str = "basic") -> Tensor:
+    """Return the weights of `ambikit.beam_weights` on W, Y, Z, X, shape (..., 1, 4), on any device.
 
-    ``"basic"`` is the encoding vector u itself (y = uᵀx, gain 2 on axis); ``"cardioid"`` is half
-    of it (gain 1).
+    A pattern of first order is a sum of W and of what the direction's dipole hears, with the
+    weights on W and X of a beam to the front.
     """
+    omni, dipole = map(float, ambikit.beam_weights(pattern, 0.0)[[0, 3]])
     front = look_at_rows(azimuth, elevation)[..., 3:, :]
-    omni = functional.pad(torch.ones_like(front[..., :1]), (0, 3))
-    return (front + omni) * (0.5 if pattern == "cardioid" else 1.0)
+    w = functional.pad(torch.ones_like(front[..., :1]), (0, 3))
+    return omni * w + dipole * front
 
 
 class FrontEnd(nn.Module):
@@ -92,9 +93,9 @@ class FrontEnd(nn.Module):
         Rotate the field so that the crop is at the front (4 channels), steer a beam to the crop
         (1 channel), or keep W, which has no direction (1 channel).
     preset : str
-        A name in `PRESETS`: ``"avsa"`` or ``"tiny"``.
-    pattern : "basic" or "cardioid"
-        Beam pattern of ``"beamform"``.
+        A name in `FRONT_ENDS`: ``"avsa"`` or ``"tiny"``.
+    pattern : str
+        Beam pattern of ``"beamform"``, a name in `ambikit.beam_weights`.
     rotation : "exact" or "released"
         How ``"rotate"`` turns the field, see `look_at_rows`.
     source_rate : int, optional
@@ -140,7 +141,7 @@ class FrontEnd(nn.Module):
         alignment: Alignment = "rotate",
         *,
         preset: str = "avsa",
-        pattern: Pattern = "basic",
+        pattern: str = "basic",
         rotation: Rotation = "exact",
         source_rate: int | None = None,
         **overrides: Any,
@@ -148,9 +149,9 @@ class FrontEnd(nn.Module):
         super().__init__()
         _choice(kind, ("logmel", "foa_iv"), "kind")
         _choice(alignment, ("rotate", "beamform", "omni"), "alignment")
-        _choice(pattern, ("basic", "cardioid"), "pattern")
+        ambikit.beam_weights(pattern, 0.0)  # refuses a pattern that there is not
         _choice(rotation, ("exact", "released"), "rotation")
-        _choice(preset, tuple(PRESETS), "front end preset")
+        _choice(preset, tuple(FRONT_ENDS), "front end preset")
         if kind == "foa_iv" and alignment != "rotate":
             raise InputError(
                 f'kind "foa_iv" needs four channels and alignment "{alignment}" leaves one: '
@@ -158,10 +159,12 @@ class FrontEnd(nn.Module):
             )
         self.kind, self.alignment, self.pattern = kind, alignment, pattern
         self.rotation: Rotation = rotation
-        unknown = overrides.keys() - {field.name for field in dataclasses.fields(PRESETS[preset])}
+        unknown = overrides.keys() - {
+            field.name for field in dataclasses.fields(FRONT_ENDS[preset])
+        }
         if unknown:
             raise InputError(f"unknown front end settings: {', '.join(sorted(unknown))}")
-        self.mel = dataclasses.replace(PRESETS[preset], **overrides)
+        self.mel = dataclasses.replace(FRONT_ENDS[preset], **overrides)
         if self.mel.intensity != "bounded" or self.mel.top_db is not None:
             raise InputError('the front end takes intensity="bounded" and top_db=None only')
         self.source_rate = source_rate or self.mel.sample_rate

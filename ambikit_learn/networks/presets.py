@@ -12,7 +12,7 @@ from ambikit_learn.networks.video import R2Plus1DNet, SmallVideoNet
 
 
 @dataclass(frozen=True)
-class Preset:
+class NetworkPreset:
     """Networks, their widths, and the preset of the front end.
 
     Attributes
@@ -28,7 +28,7 @@ class Preset:
     dropout : float
         Dropout of the translators.
     front_end : str
-        Preset of the front end, see `ambikit_learn.networks.front_end.PRESETS`.
+        Preset of the front end, see `ambikit_learn.networks.front_end.FRONT_ENDS`.
     """
 
     video: Callable[[int], nn.Module]
@@ -39,11 +39,11 @@ class Preset:
     front_end: str
 
 
-PRESETS = {
-    "tiny": Preset(
+NETWORKS = {
+    "tiny": NetworkPreset(
         SmallVideoNet, SmallAudioNet, dim=128, hidden=256, dropout=0.0, front_end="tiny"
     ),
-    "paper": Preset(
+    "paper": NetworkPreset(
         lambda _: R2Plus1DNet(), AudioNet, dim=512, hidden=2048, dropout=0.1, front_end="avsa"
     ),
 }

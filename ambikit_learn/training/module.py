@@ -16,8 +16,8 @@ from ambikit_learn._distributed import gathered
 from ambikit_learn.data.items import Item
 from ambikit_learn.models.alignment import AlignmentModel, build_model
 from ambikit_learn.models.run import load_run
-from ambikit_learn.networks.front_end import Alignment, FrontEnd, Kind, Pattern, Rotation
-from ambikit_learn.networks.presets import PRESETS
+from ambikit_learn.networks.front_end import Alignment, FrontEnd, Kind, Rotation
+from ambikit_learn.networks.presets import NETWORKS
 from ambikit_learn.pretext.contrast import CONTRASTS, TEMPERATURE, ContrastiveSettings, Negatives
 from ambikit_learn.pretext.interface import Output
 from ambikit_learn.pretext.tasks import TASKS, Objective
@@ -41,8 +41,8 @@ class AlignmentModule(LightningModule):
         Features, see `ambikit_learn.networks.front_end.FrontEnd`.
     alignment : "rotate", "beamform" or "omni"
         How the sound is aligned with a crop. Features of "omni" know no direction at all.
-    pattern : "basic" or "cardioid"
-        Beam of ``alignment="beamform"``.
+    pattern : str
+        Beam, a name in `ambikit.beam_weights`, of ``alignment="beamform"``.
     rotation : "exact" or "released"
         How ``alignment="rotate"`` turns the field: so that the crop is at the front, or as the
         released code of the paper does, whose order of the two turns is the other one.
@@ -80,7 +80,7 @@ class AlignmentModule(LightningModule):
         preset: Literal["tiny", "paper"] = "tiny",
         kind: Kind = "logmel",
         alignment: Alignment = "rotate",
-        pattern: Pattern = "basic",
+        pattern: str = "basic",
         rotation: Rotation = "exact",
         loss: Literal["info_nce", "sigmoid"] = "info_nce",
         negatives: Negatives = "all",
@@ -101,7 +101,7 @@ class AlignmentModule(LightningModule):
         front_end = FrontEnd(
             kind,
             alignment,
-            preset=PRESETS[preset].front_end,
+            preset=NETWORKS[preset].front_end,
             pattern=pattern,
             rotation=rotation,
             source_rate=source_rate,

@@ -31,7 +31,7 @@ SETTINGS = "world.json"
 
 
 @dataclass(frozen=True)
-class Settings:
+class WorldSettings:
     """What all clips of a world have in common; kept in ``world.json``."""
 
     preset: str
@@ -139,7 +139,7 @@ def render_world(
     """
     kind = LAYOUTS[checks.choice(layout, tuple(LAYOUTS), "layout")]
     codecs = tuple(kind.sounds)
-    settings = Settings(
+    settings = WorldSettings(
         checks.choice(preset, tuple(PRESETS), "preset"),
         checks.nonnegative_int(seed, "seed"),
         checks.positive(duration, "duration", "seconds"),
@@ -165,7 +165,7 @@ def render_world(
         ) from error
 
 
-def _render(folder: Path, settings: Settings, count: int, processes: int) -> None:
+def _render(folder: Path, settings: WorldSettings, count: int, processes: int) -> None:
     """Write settings, lists of names, and the clips that are not there yet."""
     _claim(folder, settings)
     kind = LAYOUTS[settings.layout]
@@ -184,7 +184,7 @@ def _render(folder: Path, settings: Settings, count: int, processes: int) -> Non
                 raise failure
 
 
-def render_clip(folder: Path, settings: Settings, index: int) -> None:
+def render_clip(folder: Path, settings: WorldSettings, index: int) -> None:
     """Write the files of one clip, or none; a clip that has boxes is complete."""
     scene = settings.scene(index)
     rate = settings.sample_rate
@@ -211,7 +211,7 @@ def render_clip(folder: Path, settings: Settings, index: int) -> None:
         raise
 
 
-def load_settings(folder: Path) -> Settings:
+def load_settings(folder: Path) -> WorldSettings:
     """Read the settings of a world.
 
     Parameters
@@ -221,7 +221,7 @@ def load_settings(folder: Path) -> Settings:
 
     Returns
     -------
-    Settings
+    WorldSettings
 
     Raises
     ------
@@ -237,7 +237,7 @@ def load_settings(folder: Path) -> Settings:
     known = {name: found[name] for name in found.keys() - {"format", "classes"}}
     try:
         known["frame_size"] = tuple(known["frame_size"])
-        settings = Settings(**known)
+        settings = WorldSettings(**known)
     except (KeyError, TypeError) as error:
         raise InputError(f"{path} is of another version ({error}): render it again") from None
     if found != _record(settings):
@@ -245,7 +245,7 @@ def load_settings(folder: Path) -> Settings:
     return settings
 
 
-def _record(settings: Settings) -> dict[str, Any]:
+def _record(settings: WorldSettings) -> dict[str, Any]:
     """Return what ``world.json`` holds."""
     record: dict[str, Any] = json.loads(
         json.dumps({"format": FORMAT, **asdict(settings), "classes": CLASSES})
@@ -264,7 +264,7 @@ def _read(path: Path) -> dict[str, Any]:
     return found
 
 
-def _claim(folder: Path, settings: Settings) -> None:
+def _claim(folder: Path, settings: WorldSettings) -> None:
     """Write the settings beside the clips, or refuse a folder with other settings."""
     path = folder / SETTINGS
     asked = _record(settings)
@@ -282,7 +282,7 @@ def _claim(folder: Path, settings: Settings) -> None:
         temporary.write_text(json.dumps(asked, indent=2) + "\n", encoding="utf-8")
 
 
-def _attempt(folder: Path, settings: Settings, index: int) -> Exception | None:
+def _attempt(folder: Path, settings: WorldSettings, index: int) -> Exception | None:
     """Write a clip; return what went wrong, since workers may not raise."""
     try:
         render_clip(folder, settings, index)

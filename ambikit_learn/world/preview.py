@@ -15,7 +15,7 @@ from ambikit_learn._typing import Frames
 from ambikit_learn.sphere.boxes import Boxes
 from ambikit_learn.sphere.equirect import local_axes
 from ambikit_learn.world.acoustics import render_sound
-from ambikit_learn.world.files import Settings, load_settings
+from ambikit_learn.world.files import WorldSettings, load_settings
 from ambikit_learn.world.pictures import boxes, boxes_at, render_frames
 from ambikit_learn.world.scene import LABEL_RATE
 from ambikit_learn.world.sounds import Signal, perform
@@ -63,7 +63,7 @@ def preview_world(folder: str | Path, *, clips: int = 4, moments: int = 2) -> li
     return paths
 
 
-def draw_clip(path: Path, settings: Settings, index: int, moments: int) -> None:
+def draw_clip(path: Path, settings: WorldSettings, index: int, moments: int) -> None:
     """Draw the loudest moments of a clip, one below the other."""
     from matplotlib.figure import Figure
 

@@ -6,8 +6,9 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
+from ambikit_learn._typing import Integers32
+
 Pixels = npt.NDArray[np.uint8]
-Integers = npt.NDArray[np.int32]
 
 
 @njit(cache=True, nogil=True)
@@ -22,7 +23,7 @@ def totals(pixels: Pixels, out: npt.NDArray[np.int64]) -> None:
 
 
 @njit(cache=True, nogil=True)
-def recolour(pixels: Pixels, matrix: Integers, offset: Integers, out: Pixels) -> None:
+def recolour(pixels: Pixels, matrix: Integers32, offset: Integers32, out: Pixels) -> None:
     """Map pixels (N, 3) by a matrix (3, 3) and an offset (3,) in units of 1/4096."""
     for i in range(len(pixels)):
         red, green, blue = np.int32(pixels[i, 0]), np.int32(pixels[i, 1]), np.int32(pixels[i, 2])

@@ -5,12 +5,9 @@ from __future__ import annotations
 import math
 
 import numpy as np
-import numpy.typing as npt
 from numba import njit
 
-Frames = npt.NDArray[np.uint8]
-Floats = npt.NDArray[np.float32]
-Integers = npt.NDArray[np.int32]
+from ambikit_learn._typing import Floats32, Frames, Integers32
 
 
 @njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
@@ -39,7 +36,12 @@ def _atan2(y: np.float32, x: np.float32) -> np.float32:
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def crop(
-    frames: Frames, axes: Floats, places: Floats, corners: Integers, weights: Integers, out: Frames
+    frames: Frames,
+    axes: Floats32,
+    places: Floats32,
+    corners: Integers32,
+    weights: Integers32,
+    out: Frames,
 ) -> None:
     """Sample frames (T, H, W, 3) into out (T, S, S, 3), bilinearly.
 

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 from numba import njit
 
-Frames = npt.NDArray[np.uint8]
-Floats = npt.NDArray[np.float32]
+from ambikit_learn._typing import Floats32, Frames
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def sample(frames: Frames, columns: Floats, rows: Floats, out: Frames) -> None:
+def sample(frames: Frames, columns: Floats32, rows: Floats32, out: Frames) -> None:
     """Fill out (T, h, w, 3) from frames (T, H, W, 3): each pixel is the mean of n samples.
 
     `columns` and `rows` (h, w, n) are the positions of the samples, in pixels from the centre of

@@ -11,14 +11,12 @@ import math
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 from numba import njit
+
+from ambikit_learn._typing import Floats, Frames, Integers
 
 Colour = tuple[float, float, float]
 Paint = tuple[float, float, float, float]
-Floats = npt.NDArray[np.float64]
-Integers = npt.NDArray[np.int64]
-Frames = npt.NDArray[np.uint8]
 
 NOTHING = (0.0, 0.0, 0.0, 0.0)
 BLACK = (0.07, 0.06, 0.08)

@@ -13,8 +13,9 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
+from ambikit_learn._typing import Floats
+
 Colour = tuple[float, float, float]
-Floats = npt.NDArray[np.float64]
 Frame = npt.NDArray[np.uint8]
 
 _LATTICE = np.random.default_rng(0).random((128, 128), np.float32)

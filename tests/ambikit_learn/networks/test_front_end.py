@@ -96,6 +96,16 @@ def test_beam_rows_match_the_published_gains():
     np.testing.assert_allclose(row, expected, atol=1e-6)
 
 
+@pytest.mark.parametrize(
+    "pattern", ["omni", "figure8", "hypercardioid", "supercardioid", "max_re", "dolph_chebyshev"]
+)
+def test_beams_are_those_of_ambikit(pattern):
+    azimuth, elevation = torch.linspace(-3, 3, 7), torch.linspace(-1.5, 1.5, 7)
+    row = beam_row(azimuth, elevation, pattern)[:, 0]
+    expected = ambikit.beam_weights(pattern, azimuth.numpy(), elevation.numpy())
+    np.testing.assert_allclose(row, expected, atol=1e-6)
+
+
 def test_mono_knows_no_direction(scene):
     seen = FrontEnd(alignment="omni", preset="tiny")(torch.from_numpy(scene), *viewpoints(2))
     assert seen.shape[2] == 1

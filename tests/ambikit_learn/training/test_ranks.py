@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ambikit_learn.networks.presets import PRESETS
+from ambikit_learn.networks.presets import NETWORKS
 from ambikit_learn.training.command import fit_main
 
 RANKS = 2
@@ -21,8 +21,8 @@ STEPS = 50
 PROGRAM = """
 import dataclasses, sys
 from ambikit_learn.cli import main
-from ambikit_learn.networks.presets import PRESETS
-PRESETS["tiny"] = dataclasses.replace(PRESETS["tiny"], dropout=0.1)
+from ambikit_learn.networks.presets import NETWORKS
+NETWORKS["tiny"] = dataclasses.replace(NETWORKS["tiny"], dropout=0.1)
 sys.exit(main(sys.argv[1:]))
 """
 
@@ -83,7 +83,7 @@ def curves(run: Path) -> dict[str, list[float]]:
 def test_two_ranks_have_the_curve_of_one(small_shards, tmp_path, monkeypatch):
     """Sampler, statistics, normalisation, dropout, negatives, averaging and validation at once."""
     ranks = start(arguments(small_shards, tmp_path / "two", STEPS))
-    monkeypatch.setitem(PRESETS, "tiny", dataclasses.replace(PRESETS["tiny"], dropout=0.1))
+    monkeypatch.setitem(NETWORKS, "tiny", dataclasses.replace(NETWORKS["tiny"], dropout=0.1))
     fit_main(arguments(small_shards, tmp_path / "one", STEPS))
     for rank in ranks:
         _, errors = rank.communicate(timeout=120)

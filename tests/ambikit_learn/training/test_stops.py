@@ -15,7 +15,7 @@ import torch
 from ambikit import InputError
 from ambikit_learn.models.alignment import build_model
 from ambikit_learn.models.run import RunFolder, load_run
-from ambikit_learn.networks.presets import PRESETS
+from ambikit_learn.networks.presets import NETWORKS
 from ambikit_learn.training.checkpoints import newest
 from ambikit_learn.training.command import fit_main
 from ambikit_learn.training.failures import one_line
@@ -32,8 +32,8 @@ OPTIONS = [
 PROGRAM = """
 import dataclasses, sys
 from ambikit_learn.cli import main
-from ambikit_learn.networks.presets import PRESETS
-PRESETS["tiny"] = dataclasses.replace(PRESETS["tiny"], dropout=0.1)
+from ambikit_learn.networks.presets import NETWORKS
+NETWORKS["tiny"] = dataclasses.replace(NETWORKS["tiny"], dropout=0.1)
 sys.exit(main(sys.argv[1:]))
 """
 
@@ -267,6 +267,6 @@ def test_running_out_of_memory_is_one_line_and_keeps_the_checkpoint(small_shards
 
 
 def test_dropout_is_on_in_paper():
-    assert PRESETS["paper"].dropout == 0.1
+    assert NETWORKS["paper"].dropout == 0.1
     heads = build_model("tiny", 4).heads
-    assert heads.sound_to_vision.layers[0].dropout.p == PRESETS["tiny"].dropout
+    assert heads.sound_to_vision.layers[0].dropout.p == NETWORKS["tiny"].dropout

@@ -17,7 +17,7 @@ from ambikit_learn.sources import open_source
 from ambikit_learn.sources.starss23 import read_events
 from ambikit_learn.video.files import probe
 from ambikit_learn.world import CLASSES, render_world
-from ambikit_learn.world.files import Settings
+from ambikit_learn.world.files import WorldSettings
 
 RATE = 24000
 SMALL = {"preset": "easy", "duration": 2.0, "frame_size": (32, 64), "workers": 0}
@@ -201,7 +201,7 @@ def test_a_file_in_the_way_is_an_error_of_the_system(tmp_path: Path) -> None:
 
 
 def test_names_do_not_depend_on_what_else_is_rendered() -> None:
-    settings = Settings("easy", 7, 1.0, 0.2, (32, 64), 8.0, RATE, "yt360", "aac")
+    settings = WorldSettings("easy", 7, 1.0, 0.2, (32, 64), 8.0, RATE, "yt360", "aac")
     names = [settings.name(i) for i in range(500)]
     assert len(set(names)) == 500
     assert all(len(name) == 13 and name.endswith("-0") for name in names)
