@@ -40,15 +40,17 @@ def modules() -> list[ModuleType]:
 
 def test_what_kernels_call_is_compiled_into_them() -> None:
     """What is not comes from wherever the process has it, optimised once or twice."""
-    parts = [
-        (f"{module.__name__}.{name}", thing)
+    parts = {
+        f"{module.__name__}.{name}": vars(module)[name]
         for module in modules()
-        for name, thing in vars(module).items()
-        if name.startswith("_") and isinstance(thing, Dispatcher)
-    ]
+        for kernel in vars(module).values()
+        if isinstance(kernel, Dispatcher)
+        for name in kernel.py_func.__code__.co_names
+        if isinstance(vars(module).get(name), Dispatcher)
+    }
     if not parts:
         pytest.skip("numba does not compile")
-    apart = [name for name, part in parts if not part.targetoptions.get("forceinline")]
+    apart = [name for name, part in parts.items() if not part.targetoptions.get("forceinline")]
     assert not apart
     assert len(parts) > 40
 
