@@ -93,7 +93,7 @@ def render_sound(
     if ambience:
         peaks = PLACES[scene.ambience].ambience
         noise = diffuse_noise(n, sample_rate, rng, peaks, heading=scene.heading)
-        loudness = np.sqrt((out[0] @ out[0]) / (noise[0] @ noise[0]))
+        loudness = np.sqrt(_energy(out[0]) / _energy(noise[0]))
         noise *= np.float32(loudness * 10 ** (-scene.ambience_snr / 20))
         out += noise
     out *= np.float32(PEAK / (np.sqrt(loudest(out)) + 1e-9))
@@ -199,9 +199,7 @@ def diffuse_tail(
         noise = np.tile(noise, count // noise.shape[1] + 1)
     begin = int(rng.integers(noise.shape[1] - count))
     die_away(noise, begin, 3 * np.log(10) / (seconds * sample_rate), response)
-    gains = (2 * rng.integers(0, 2, len(corners)) - 1) / np.sqrt(
-        len(corners) * (response @ response)
-    )
+    gains = (2 * rng.integers(0, 2, len(corners)) - 1) / np.sqrt(len(corners) * _energy(response))
     weights = (gains[:, None] * corners) @ _turn(heading)
     if out is None:
         out = np.zeros((4, len(signal)), np.float32)
@@ -312,6 +310,11 @@ def _add_paths(
         np.empty((len(out) + 2, BLOCK), np.float32),
         out,
     )
+
+
+def _energy(x: Signal) -> float:
+    """Return the sum of squares, to the same bit wherever in memory `x` lies: BLAS may differ."""
+    return float(np.square(x, dtype=np.float64).sum())
 
 
 def _turn(heading: float) -> Floats:

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import pytest
+import torch
 
 import ambikit
 from ambikit_learn.detection import write_boxes
@@ -18,6 +19,11 @@ from ambikit_learn.video.files import write_video
 SAMPLE_RATE = 24000
 FRAME_RATE = 8.0
 SIZE = (80, 160)
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Draw the same random numbers whatever tests ran before."""
+    torch.manual_seed(0)
 
 
 class ClipFolder:

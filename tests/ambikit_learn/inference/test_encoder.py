@@ -110,7 +110,8 @@ def test_batches_of_sounds_and_directions_broadcast(encoder, scene):
 
 def test_higher_orders_are_cut_to_the_first(encoder, scene):
     third = np.concatenate([scene, np.ones((12, scene.shape[1]), np.float32)])
-    np.testing.assert_array_equal(encoder.embed(third, RATE).clip, encoder.embed(scene, RATE).clip)
+    expected = encoder.embed(scene, RATE).clip
+    np.testing.assert_allclose(encoder.embed(third, RATE).clip, expected, **CLOSE)
 
 
 @pytest.mark.parametrize("alignment", ["beamform", "omni"])
@@ -181,11 +182,11 @@ def test_arrays_that_torch_does_not_take(encoder, scene):
     backwards, mirrored = scene[:, ::-1].copy(), crops[:, :, :, ::-1].copy()
     scene, crops = scene.view(), crops.view()
     scene.flags.writeable = crops.flags.writeable = False
-    np.testing.assert_array_equal(
-        encoder.embed(scene[:, ::-1], RATE).clip, encoder.embed(backwards, RATE).clip
+    np.testing.assert_allclose(
+        encoder.embed(scene[:, ::-1], RATE).clip, encoder.embed(backwards, RATE).clip, **CLOSE
     )
-    np.testing.assert_array_equal(
-        encoder.embed_video(crops[:, :, :, ::-1]), encoder.embed_video(mirrored)
+    np.testing.assert_allclose(
+        encoder.embed_video(crops[:, :, :, ::-1]), encoder.embed_video(mirrored), **CLOSE
     )
     assert encoder.embed(scene, RATE).clip.shape == (128,)
     assert encoder.embed_video(crops[0]).shape == (128,)
