@@ -38,6 +38,7 @@ from ambikit_learn.evaluation.intervals import Estimate, bootstrap_mean
 from ambikit_learn.evaluation.probe import train_head
 from ambikit_learn.evaluation.results import Results
 from ambikit_learn.models.alignment import AlignmentModel
+from ambikit_learn.models.outcome import Outcome
 from ambikit_learn.models.run import Record, RunFolder, load_run
 
 Task = Literal["avc", "avsa"]
@@ -178,10 +179,12 @@ def evaluate(
     unseen = embed(net, test, seed + 1)
     rate = len(unseen.clip) / (time.perf_counter() - started)
     contents = Contents.of_dataset(test) if isinstance(test, WorldDataset) else None
+    outcome = Outcome.read(model)
+    learned = outcome is None or outcome.failure is None
     results = []
     for task in wanted:
         found = score(task, known, unseen, seed, contents)
-        results.append(Results(task, **vars(found), clips_per_second=rate))
+        results.append(Results(task, **vars(found), clips_per_second=rate, learned=learned))
     for result in results:
         result.save(RunFolder(run).result(result.task))
     return results

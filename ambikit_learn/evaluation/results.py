@@ -19,7 +19,8 @@ class Results:
     """Accuracies of one task, each with its interval and with chance.
 
     `ceiling` holds the accuracy of an oracle, where it is known, and `details` accuracies over
-    parts of the spans, for which chance is ½.
+    parts of the spans, for which chance is ½. `learned` is False if the record of the training says
+    that the run has learned nothing.
     """
 
     task: str
@@ -28,6 +29,11 @@ class Results:
     ceiling: dict[str, float]
     details: dict[str, Estimate]
     clips_per_second: float
+    learned: bool = True
+
+    def shown(self, estimate: Estimate) -> str:
+        """Return how tables show an accuracy: of a run that has not learned it is no result."""
+        return str(estimate) if self.learned else f"not learned ({100 * estimate.mean:.1f})"
 
     def save(self, path: Path) -> None:
         """Write as JSON."""
@@ -45,7 +51,7 @@ def results_table(results: Iterable[Results]) -> Table:
             table.add_row(
                 result.task.upper(),
                 name,
-                str(estimate),
+                result.shown(estimate),
                 f"{100 * result.chance.get(name, 0.5):.0f}",
                 f"{100 * result.ceiling[name]:.1f}" if name in result.ceiling else "",
                 str(estimate.clips),

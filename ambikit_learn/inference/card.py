@@ -116,6 +116,8 @@ def _training(record: Record) -> Iterable[tuple[str, str]]:
 
 def _results(name: str, found: Mapping[str, Any]) -> str:
     """Show what an evaluation found."""
+    if not found.get("learned", True):
+        return f"## Evaluation: {name}\n\nNot learned: the training ended where it began."
     chance = found.get("chance", {})
     rows = [
         (row, _value(value), f"{chance[row]:.4g}" if row in chance else "")

@@ -70,6 +70,11 @@ class RunFolder:
         return self.path / "metrics.csv"
 
     @property
+    def outcome(self) -> Path:
+        """Whether the run has learned anything, see `ambikit_learn.models.outcome.Outcome`."""
+        return self.path / "outcome.json"
+
+    @property
     def card(self) -> Path:
         """The model card."""
         return self.path / "README.md"

@@ -34,6 +34,7 @@ FRONT_ENDS = {
 
 _CLIPS_AT_A_TIME = 8
 _FLOOR = 1e-10
+_LEAST_VARIANCE = 1e-3  # of what is whitened: less is noise, and would be blown up
 
 
 def look_at_rows(azimuth: Tensor, elevation: Tensor, rotation: Rotation = "exact") -> Tensor:
@@ -100,6 +101,10 @@ class FrontEnd(nn.Module):
         How ``"rotate"`` turns the field, see `look_at_rows`.
     source_rate : int, optional
         Sample rate of the input in Hz; it is resampled if it differs from the preset's.
+    whiten : bool
+        Standardise the channels of a band together, so that they are uncorrelated, and not each by
+        itself. Channels of log-mel rise and fall together, and where a sound comes from is in their
+        small differences: X − W deviates by 0.28 where each deviates by 1.
     **overrides
         Fields of `ambikit.features.FeatureSettings` to replace in the preset.
 
@@ -114,9 +119,17 @@ class FrontEnd(nn.Module):
     Per band b, with ⟨·⟩ the average over frames, I = Re(W* v) and E = ½(|W|² + |v|²):
     ``î_b = ⟨Σ_f H_bf I_f⟩ / (⟨Σ_f H_bf E_f⟩ + ε)``, at most 1 in length.
 
+    Whitening multiplies the standardised channels of a band by ``(R + 10⁻³ 1)^-½``, with R their
+    correlation on the training set: the symmetric root, which changes the channels least [1]_.
+
     Without fitted statistics the features equal `ambikit.foa_features` of the sound rotated by
     `ambikit.rotate`. The covariance path squares the dynamic range: levels more than about 60 dB
     below the clip's loudest channel in a band are rounding noise of float32.
+
+    References
+    ----------
+    .. [1] A. Kessy, A. Lewin, K. Strimmer, "Optimal Whitening and Decorrelation", The American
+           Statistician 72 (2018).
 
     Examples
     --------
@@ -131,6 +144,7 @@ class FrontEnd(nn.Module):
     mean: Tensor
     std: Tensor
     fitted: Tensor
+    whitening: Tensor
     window: Tensor
     filters: Tensor
     pairs: Tensor
@@ -144,6 +158,7 @@ class FrontEnd(nn.Module):
         pattern: str = "basic",
         rotation: Rotation = "exact",
         source_rate: int | None = None,
+        whiten: bool = False,
         **overrides: Any,
     ) -> None:
         super().__init__()
@@ -172,6 +187,9 @@ class FrontEnd(nn.Module):
         self.register_buffer("mean", torch.zeros(shape))
         self.register_buffer("std", torch.ones(shape))
         self.register_buffer("fitted", torch.tensor(False))
+        self.whiten = whiten
+        if whiten:
+            self.register_buffer("whitening", torch.eye(shape[0]).repeat(shape[1], 1, 1))
         window = torch.hann_window(self.mel.window_length)
         self.register_buffer("window", window, persistent=False)
         filters = torch.from_numpy(self.mel.filters.matrix)
@@ -211,6 +229,7 @@ class FrontEnd(nn.Module):
             "pattern": self.pattern,
             "rotation": self.rotation,
             "source_rate": self.source_rate,
+            "whiten": self.whiten,
             **dataclasses.asdict(self.mel),
         }
 
@@ -241,7 +260,10 @@ class FrontEnd(nn.Module):
             given = sound.float()
         with torch.autocast(azimuth.device.type, enabled=False):
             features = self.raw(given, azimuth.float(), elevation.float())
-            return (features - self.mean[:, None]) / self.std[:, None]
+            features = (features - self.mean[:, None]) / self.std[:, None]
+            if self.whiten:
+                features = torch.einsum("mcd,bkdtm->bkctm", self.whitening, features)
+            return features
 
     def raw(self, sound: Tensor | Covariance, azimuth: Tensor, elevation: Tensor) -> Tensor:
         """Return the features before standardisation, in decibels and fractions."""
@@ -299,24 +321,30 @@ class FrontEnd(nn.Module):
 
     @torch.no_grad()
     def fit_statistics(self, batches: Iterable[tuple[Tensor, Tensor, Tensor]]) -> None:
-        """Set the mean and standard deviation per channel and band from (sound, az, el) batches."""
+        """Set what features are standardised by, a band at a time, from (sound, az, el) batches."""
         count = 0
         total = torch.zeros_like(self.mean, dtype=torch.float64)
-        squares = torch.zeros_like(total)
+        products = total.new_zeros(total.shape[1], total.shape[0], total.shape[0])
         for sound, azimuth, elevation in batches:
             features = self.raw(sound, azimuth, elevation).double()
             count += features[:, :, 0, :, 0].numel()
             total += features.sum((0, 1, 3))
-            squares += features.square().sum((0, 1, 3))
+            products += torch.einsum("bkctm,bkdtm->mcd", features, features)
         if not count:
             raise InputError(
                 "no clips to fit the feature statistics on: the training split is empty"
             )
         mean = total / count
+        covariance = products / count - torch.einsum("cm,dm->mcd", mean, mean)
         # The division would amplify rounding noise in a band without variation (silence)
-        std = (squares / count - mean.square()).clamp_min(1e-4).sqrt()
+        std = covariance.diagonal(dim1=1, dim2=2).T.clamp_min(1e-4).sqrt()
         self.mean.copy_(mean)
         self.std.copy_(std)
+        if self.whiten:
+            correlation = covariance / torch.einsum("cm,dm->mcd", std, std)
+            variance, axes = torch.linalg.eigh(correlation)
+            scale = (variance.clamp_min(0.0) + _LEAST_VARIANCE).rsqrt()
+            self.whitening.copy_((axes * scale[:, None]) @ axes.mT)
         self.fitted.fill_(True)
 
     def _checked(self, covariance: Tensor) -> Tensor:

@@ -15,7 +15,7 @@ def write_page(
 ) -> None:
     """Write one HTML page: the table, and each picture (file name -> caption)."""
     rows = "".join(
-        f"<tr><td>{r.task.upper()}</td><td>{html.escape(name)}</td><td>{e}</td>"
+        f"<tr><td>{r.task.upper()}</td><td>{html.escape(name)}</td><td>{r.shown(e)}</td>"
         f"<td>{100 * r.chance[name]:.0f}</td><td>{e.clips}</td></tr>"
         for r in results
         for name, e in r.rows.items()

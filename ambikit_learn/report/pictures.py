@@ -118,7 +118,10 @@ def curves_picture(path: Path, runs: dict[str, Path]) -> None:
 def results_picture(path: Path, results: Sequence[Results]) -> None:
     """Draw accuracies with their intervals beside chance."""
     bars = [
-        (r.task.upper(), name, e, r.chance[name]) for r in results for name, e in r.rows.items()
+        (r.task.upper(), name, e, r.chance[name])
+        for r in results
+        if r.learned
+        for name, e in r.rows.items()
     ]
     with _figure(path, (8, 0.9 + 0.42 * len(bars))) as figure:
         axes = figure.subplots()

@@ -29,6 +29,7 @@ from ambikit_learn.training.data import AlignmentData
 from ambikit_learn.training.failures import one_line
 from ambikit_learn.training.metrics import MetricsTable, Throughput
 from ambikit_learn.training.module import AlignmentModule
+from ambikit_learn.training.plateau import Plateau
 from ambikit_learn.training.progress import Bar, Lines
 from ambikit_learn.training.settings import SHORT, TRAINER, expand
 
@@ -239,6 +240,7 @@ class _Command(LightningCLI):
         # What is measured at a step is on disk before the state after it is
         callbacks += [
             MetricsTable(RunFolder(run).metrics),
+            Plateau(run),
             Checkpoints(RunFolder(run), self.config["checkpoint_every"]),
         ]
         kwargs["enable_checkpointing"] = settings["enable_checkpointing"] or False

@@ -18,6 +18,7 @@ from ambikit_learn.models.alignment import AlignmentModel, build_model
 from ambikit_learn.models.run import load_run
 from ambikit_learn.networks.front_end import Alignment, FrontEnd, Kind, Rotation
 from ambikit_learn.networks.presets import NETWORKS
+from ambikit_learn.pretext.chance import chance_loss
 from ambikit_learn.pretext.contrast import CONTRASTS, TEMPERATURE, ContrastiveSettings, Negatives
 from ambikit_learn.pretext.interface import Output
 from ambikit_learn.pretext.tasks import TASKS, Objective
@@ -46,6 +47,9 @@ class AlignmentModule(LightningModule):
     rotation : "exact" or "released"
         How ``alignment="rotate"`` turns the field: so that the crop is at the front, or as the
         released code of the paper does, whose order of the two turns is the other one.
+    whiten : bool
+        Standardise the feature channels of a band together, so that they are uncorrelated: where
+        sound comes from is in small differences of loud channels.
     loss : "info_nce" or "sigmoid"
         Of pairs: a choice among negatives, or each pair by itself.
     negatives : "all", "other_clips", "same_clip" or "released"
@@ -82,6 +86,7 @@ class AlignmentModule(LightningModule):
         alignment: Alignment = "rotate",
         pattern: str = "basic",
         rotation: Rotation = "exact",
+        whiten: bool = False,
         loss: Literal["info_nce", "sigmoid"] = "info_nce",
         negatives: Negatives = "all",
         temperature: float = TEMPERATURE,
@@ -105,10 +110,11 @@ class AlignmentModule(LightningModule):
             pattern=pattern,
             rotation=rotation,
             source_rate=source_rate,
+            whiten=whiten,
         )
         net = build_model(preset, front_end.channels, objective=objective, frames=frames)
         self.model = AlignmentModel(front_end, net)
-        self.task = TASKS[objective]
+        self.objective, self.task = objective, TASKS[objective]
         # A loss with parameters is a submodule, so that these are trained and kept
         self.contrast = CONTRASTS[loss](temperature)
         self.comparison = ContrastiveSettings(self.contrast, negatives, avc_weight)
@@ -126,6 +132,10 @@ class AlignmentModule(LightningModule):
     def covariance_settings(self) -> dict[str, Any] | None:
         """Settings of what the front end takes in place of sound, if it does."""
         return self.model.front_end.covariance_settings
+
+    def chance_loss(self, clips: int, views: int) -> float:
+        """Return the loss of networks that know nothing, for the batch of all ranks."""
+        return chance_loss(self.objective, self.comparison, clips, views)
 
     def on_fit_start(self) -> None:
         """Fit the statistics of the features on the training set, unless a run brought them."""
@@ -161,9 +171,10 @@ class AlignmentModule(LightningModule):
         out: Output = self.model(batch.video, batch.sound, batch.azimuth, batch.elevation)
         return out
 
-    def training_step(self, batch: Item, index: int) -> Tensor:
-        """Return the loss over the batches of all ranks."""
-        loss = self.task.loss(gathered(self(batch)), gathered(batch.label), self.comparison)
+    def training_step(self, batch: Item, index: int) -> dict[str, Tensor]:
+        """Return the loss over the batches of all ranks, and how much of it was right."""
+        output, label = gathered(self(batch)), gathered(batch.label)
+        loss = self.task.loss(output, label, self.comparison)
         if not torch.isfinite(loss):
             raise LossNotFinite(
                 f"the loss became {loss.item()} at step {self.global_step}: with a lower "
@@ -172,7 +183,9 @@ class AlignmentModule(LightningModule):
                 "checkpoint"
             )
         self.log("train/loss", loss, prog_bar=True)
-        return loss
+        with torch.no_grad():
+            _, right = self.task.score(output, label)
+        return {"loss": loss, "found": right}
 
     def validation_step(self, batch: Item, index: int) -> None:
         """Log the loss and how often it is right: each rank has all of the batch."""

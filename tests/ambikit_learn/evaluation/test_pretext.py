@@ -7,12 +7,14 @@ import json
 import numpy as np
 import pytest
 import torch
+import yaml
 from torch import Tensor, nn
 
 from ambikit import InputError
 from ambikit_learn.evaluation import pretext
 from ambikit_learn.evaluation.probe import train_head
 from ambikit_learn.models.alignment import AlignmentModel
+from ambikit_learn.models.run import RunFolder
 from ambikit_learn.preparation.command import prepare
 from ambikit_learn.pretext.contrast import Agreement
 
@@ -59,10 +61,15 @@ class Deaf(Disc):
         return torch.zeros_like(features)
 
 
+def write_settings(run, data):
+    """Write how the model of a run reads its data, as `fit` does."""
+    RunFolder(run).settings.write_text(yaml.safe_dump({"data": data}))
+
+
 def evaluate_with(monkeypatch, tmp_path, data, net, task):
     model = AlignmentModel(Intensity(), net)
     monkeypatch.setattr(pretext, "load_run", lambda _: model)
-    monkeypatch.setattr(pretext, "_reading", lambda _: {"span": 1.0, "frames": 2, "size": 24})
+    write_settings(tmp_path, {"span": 1.0, "frames": 2, "size": 24})
     # Crops on the disc: a random crop seldom shows it.
     reader = pretext.open_items
     monkeypatch.setattr(pretext, "open_items", lambda *a, **k: reader(*a, strategy="objects", **k))
@@ -104,7 +111,7 @@ def test_a_deaf_model_guesses(monkeypatch, tmp_path, prepared, task):
 def test_a_world_is_measured_on_without_files(monkeypatch, tmp_path):
     model = AlignmentModel(Intensity(), Deaf())
     monkeypatch.setattr(pretext, "load_run", lambda _: model)
-    monkeypatch.setattr(pretext, "_reading", lambda _: {"span": 0.5, "frames": 2, "size": 8})
+    write_settings(tmp_path, {"span": 0.5, "frames": 2, "size": 8})
     result = pretext.evaluate(["avsa"], tmp_path, "world:easy", clips=6)[0]
     assert result.rows["4 crops"].clips == 6
     assert result.rows["4 crops"].mean == 0.5
@@ -113,7 +120,7 @@ def test_a_world_is_measured_on_without_files(monkeypatch, tmp_path):
 def test_a_world_has_a_ceiling_and_is_scored_by_what_crops_show(monkeypatch, tmp_path):
     model = AlignmentModel(Intensity(), Deaf())
     monkeypatch.setattr(pretext, "load_run", lambda _: model)
-    monkeypatch.setattr(pretext, "_reading", lambda _: {"span": 0.2, "frames": 1, "size": 8})
+    write_settings(tmp_path, {"span": 0.2, "frames": 1, "size": 8})
     results = pretext.evaluate(["avc", "avsa"], tmp_path, "world:standard", clips=150)
     for result in results:
         # Some crops tell and most show nothing; four of them tell more than one
@@ -147,7 +154,7 @@ def test_the_noted_yaw_is_the_one_that_sound_was_turned_by():
 def test_a_split_that_a_world_does_not_have(monkeypatch, tmp_path):
     model = AlignmentModel(Intensity(), Deaf())
     monkeypatch.setattr(pretext, "load_run", lambda _: model)
-    monkeypatch.setattr(pretext, "_reading", lambda _: {"span": 0.5, "frames": 2, "size": 8})
+    write_settings(tmp_path, {"span": 0.5, "frames": 2, "size": 8})
     with pytest.raises(InputError, match="split"):
         pretext.evaluate(["avsa"], tmp_path, "world:easy", split="holdout")
 

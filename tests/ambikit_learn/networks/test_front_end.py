@@ -145,6 +145,30 @@ def test_statistics_standardise_what_they_were_fitted_on(scene):
     assert again.fitted
 
 
+def test_whitening_decorrelates_channels_and_keeps_what_they_say(scene):
+    front_end = FrontEnd("foa_iv", preset="tiny", whiten=True)
+    sound = torch.from_numpy(scene)
+    front_end.fit_statistics([(sound, *viewpoints(2))])
+    seen = front_end(sound, *viewpoints(2)).double()
+    flat = seen.permute(4, 2, 0, 1, 3).flatten(2)  # (mels, channels, all)
+    covariance = flat @ flat.mT / flat.shape[2]
+    correlation = torch.stack([torch.corrcoef(band) for band in plain_bands(front_end, sound)])
+    # Against an eigendecomposition of numpy: each axis has its variance over itself and the least
+    for got, band in zip(covariance.numpy(), correlation.numpy(), strict=True):
+        variance, axes = np.linalg.eigh(band)
+        expected = (axes * (variance / (variance + 1e-3))) @ axes.T
+        np.testing.assert_allclose(got, expected, atol=2e-2)
+    again = FrontEnd(**front_end.settings)
+    again.load_state_dict(front_end.state_dict())
+    torch.testing.assert_close(again(sound, *viewpoints(2)).double(), seen)
+
+
+def plain_bands(front_end, sound):
+    """Features before standardisation, (mels, channels, all other)."""
+    features = front_end.raw(sound, *viewpoints(2)).double()
+    return features.permute(4, 2, 0, 1, 3).flatten(2)
+
+
 def test_sound_gets_gradients_and_autocast_leaves_precision(scene):
     sound = torch.from_numpy(scene).requires_grad_()
     front_end = FrontEnd("foa_iv", preset="tiny")

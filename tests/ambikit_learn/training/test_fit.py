@@ -218,7 +218,7 @@ PAPER = {
     "trainer.val_check_interval": 1000,
     "checkpoint_every": 1000,
 }
-WORLD = {"model.temperature": 0.15, "data.path": "world:standard"}
+WORLD = {"model.whiten": True, "data.path": "world:standard"}
 SIZES = {
     "avc": {"data.views": 1, "data.batch_size": 128, "trainer.max_steps": 150},
     "avsa": {"data.views": 4, "data.batch_size": 32, "trainer.max_steps": 500},
@@ -226,18 +226,17 @@ SIZES = {
     "paper/avsa": PAPER | {"data.views": 4, "data.batch_size": 28, "trainer.max_steps": 257485},
     "world/avc": WORLD
     | {
-        "model.negatives": "other_clips",
         "data.views": 4,
         "data.batch_size": 32,
         "data.validation_clips": 0,
-        "trainer.max_steps": 120,
+        "trainer.max_steps": 800,
     },
     "world/avsa": WORLD
     | {
         "data.views": 6,
         "data.batch_size": 20,
-        "trainer.max_steps": 3300,
-        "trainer.val_check_interval": 1100,
+        "trainer.max_steps": 2500,
+        "trainer.val_check_interval": 1250,
     },
 }
 VARIANTS = {
