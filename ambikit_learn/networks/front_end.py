@@ -34,6 +34,8 @@ FRONT_ENDS = {
 
 _CLIPS_AT_A_TIME = 8
 _FLOOR = 1e-10
+# The exporter to ONNX takes an addend below 1e-8 for zero; a power of two changes no quotient.
+_SCALE = 2.0**40
 _LEAST_VARIANCE = 1e-3  # of what is whitened: less is noise, and would be blown up
 
 
@@ -392,7 +394,8 @@ class FrontEnd(nn.Module):
         pooled = torch.cat([covariance[:, 1:4], energy], 1)
         # Both numerator and denominator are padded with zeros: the average is shorter at the ends
         pooled = functional.avg_pool2d(pooled, (average, 1), stride=1, padding=(average // 2, 0))
-        ratio = pooled[:, :3] / (pooled[:, 3:] + _FLOOR)
+        pooled = pooled * _SCALE
+        ratio = pooled[:, :3] / (pooled[:, 3:] + _FLOOR * _SCALE)
         turn = look_at_rows(azimuth, elevation, self.rotation)[..., [3, 1, 2], 1:]
         return torch.einsum("bkci,bitm->bkctm", turn, ratio)
 
