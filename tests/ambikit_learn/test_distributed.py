@@ -12,12 +12,11 @@ import torch.distributed as dist
 import torch.multiprocessing as mp
 from torch import nn
 
-from ambikit_learn._distributed import gather
+from ambikit_learn._distributed import gather, gathered
 from ambikit_learn.networks.blocks import BatchNorm, Dropout
 from ambikit_learn.pretext.avc import avc
 from ambikit_learn.pretext.avsa import avsa
 from ambikit_learn.pretext.contrast import Agreement, ContrastiveSettings
-from ambikit_learn.pretext.tasks import gathered
 
 RANKS = 2
 CLIPS = 4

@@ -74,7 +74,7 @@ def overfit(shards: Path, run: Path, steps: int, views: int, **model: Any) -> Ag
     train(trainer, AlignmentModule(kind="foa_iv", **model), data)
     batch = default_collate(data.training_set.dataset.items)
     with torch.no_grad():
-        return load_run(run)(*(batch[k] for k in ("video", "sound", "azimuth", "elevation")))
+        return load_run(run)(batch.video, batch.sound, batch.azimuth, batch.elevation)
 
 
 def found(queries: torch.Tensor, keys: torch.Tensor) -> float:

@@ -167,16 +167,16 @@ def write_ramps(video, audio, seconds, rate=8.0, sample_rate=24000):
 def check_times(out, key, start, seconds, of):
     """Check that picture and sound of a clip are those of its time in a file of some length."""
     spans = SpanDataset(out, "train", spans=3, frames=1, size=8)
-    numbers = [i for i in range(len(spans)) if spans[i]["key"] == key]
+    numbers = [i for i in range(len(spans)) if spans[i].key == key]
     assert len(numbers) == 3
     for i in numbers:
-        begin = start + float(spans[i]["start"])
+        begin = start + float(spans[i].start)
         scene = spans.scene(i)
         shown = number(scene.frame[None])[0]
         assert shown == int((begin + 0.5) * 8 + 1e-6) % 256
         heard = scene.sound[:, 0] / 0.9 * of
         assert heard == pytest.approx(begin * np.array([1, 0.5, 0.25, 0.125]), abs=2e-3 * of)
-    assert seconds >= spans[numbers[-1]]["start"] + 1.0
+    assert seconds >= spans[numbers[-1]].start + 1.0
 
 
 @pytest.mark.parametrize("video", ["encode", "copy"])

@@ -94,7 +94,7 @@ def test_packaged_detector_finds_unseen_objects() -> None:
 
 def test_packaged_detector_was_trained_on_tiles_of_its_size() -> None:
     detector = world_detector()
-    assert detector._model.size == SIZE  # type: ignore[attr-defined]
+    assert detector.detector._model.size == SIZE  # type: ignore[attr-defined]
     assert detector.name == "yolo:detector.pt?mode=fast"
 
 
