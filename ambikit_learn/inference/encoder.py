@@ -85,6 +85,11 @@ class AmbiEncoder:
         revision : str, optional
             Branch, tag or commit of the repository.
 
+        Returns
+        -------
+        AmbiEncoder
+            On the CPU.
+
         Raises
         ------
         FileNotFoundError

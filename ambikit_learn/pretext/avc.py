@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
+from ambikit_learn.pretext.chance import chance_of_pairs
 from ambikit_learn.pretext.contrast import (
     CONTRASTIVE,
     HEAD_DIM,
@@ -53,4 +54,5 @@ TASK = PretextTask(
     heads=lambda dim, hidden, dropout: CorrespondenceHeads(dim),
     loss=lambda output, labels, settings: avc(output, settings),
     score=retrieval,
+    chance=chance_of_pairs,
 )

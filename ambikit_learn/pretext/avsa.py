@@ -5,6 +5,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from ambikit_learn.networks.translator import Translator
+from ambikit_learn.pretext.chance import chance_of_pairs
 from ambikit_learn.pretext.contrast import (
     CONTRASTIVE,
     HEAD_DIM,
@@ -68,4 +69,6 @@ TASK = PretextTask(
     heads=AlignmentHeads,
     loss=lambda output, labels, settings: avsa(output, settings),
     score=retrieval,
+    chance=chance_of_pairs,
+    directional=True,
 )

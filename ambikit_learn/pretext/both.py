@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from ambikit_learn.networks.translator import Translator
 from ambikit_learn.pretext.avc import CorrespondenceHeads, avc
 from ambikit_learn.pretext.avsa import AlignmentHeads, avsa
+from ambikit_learn.pretext.chance import chance_of_pairs
 from ambikit_learn.pretext.contrast import CONTRASTIVE, Agreement, ContrastiveSettings, retrieval
 from ambikit_learn.pretext.interface import PretextTask
 
@@ -58,10 +59,21 @@ def both(agreements: Agreements, settings: ContrastiveSettings = CONTRASTIVE) ->
     -------
     Tensor, scalar
     """
-    apart = replace(settings, negatives="other_clips")
-    correspondence = avc(agreements.correspondence, apart)
+    correspondence = avc(agreements.correspondence, _apart(settings))
     alignment = avsa(agreements.alignment, settings)
     return settings.avc_weight * correspondence + (1.0 - settings.avc_weight) * alignment
+
+
+def chance(settings: ContrastiveSettings, clips: int, views: int) -> float:
+    """Return the loss of networks that know nothing; parameters as for `chance_of_pairs`."""
+    correspondence = chance_of_pairs(_apart(settings), clips, views)
+    alignment = chance_of_pairs(settings, clips, views)
+    return settings.avc_weight * correspondence + (1.0 - settings.avc_weight) * alignment
+
+
+def _apart(settings: ContrastiveSettings) -> ContrastiveSettings:
+    """Return the settings of the correspondence, which does not tell viewpoints apart."""
+    return replace(settings, negatives="other_clips")
 
 
 TASK = PretextTask(
@@ -69,4 +81,6 @@ TASK = PretextTask(
     heads=BothHeads,
     loss=lambda output, labels, settings: both(output, settings),
     score=retrieval,
+    chance=chance,
+    directional=True,
 )

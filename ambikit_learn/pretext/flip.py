@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -121,5 +122,6 @@ TASK = PretextTask(
     heads=lambda dim, hidden, dropout: FlipHeads(dim),
     loss=lambda output, labels, settings: flip(output, labels),
     score=order,
+    chance=lambda settings, clips, views: math.log(2),
     change=swap_left_right,
 )

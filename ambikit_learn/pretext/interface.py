@@ -41,6 +41,10 @@ class PretextTask:
         those of `change`.
     score : callable
         (output, labels) -> name and mean of the accuracy in validation.
+    chance : callable
+        (settings, clips, views) -> loss of networks that know nothing, for the batch of all ranks.
+    directional : bool
+        Whether the score counts directions: a crop's own sound among those of its clip.
     change : callable, optional
         Change of the sound of an item, which also returns its label.
     """
@@ -49,4 +53,6 @@ class PretextTask:
     heads: Callable[[int, int, float], nn.Module]
     loss: Callable[[Any, Tensor, ContrastiveSettings], Tensor]
     score: Callable[[Any, Tensor], tuple[str, Tensor]]
+    chance: Callable[[ContrastiveSettings, int, int], float]
+    directional: bool = False
     change: Change | None = None

@@ -18,7 +18,6 @@ from ambikit_learn.models.alignment import AlignmentModel, build_model
 from ambikit_learn.models.run import load_run
 from ambikit_learn.networks.front_end import Alignment, FrontEnd, Kind, Rotation
 from ambikit_learn.networks.presets import NETWORKS
-from ambikit_learn.pretext.chance import chance_loss
 from ambikit_learn.pretext.contrast import CONTRASTS, TEMPERATURE, ContrastiveSettings, Negatives
 from ambikit_learn.pretext.interface import Output
 from ambikit_learn.pretext.tasks import TASKS, Objective
@@ -114,7 +113,7 @@ class AlignmentModule(LightningModule):
         )
         net = build_model(preset, front_end.channels, objective=objective, frames=frames)
         self.model = AlignmentModel(front_end, net)
-        self.objective, self.task = objective, TASKS[objective]
+        self.task = TASKS[objective]
         # A loss with parameters is a submodule, so that these are trained and kept
         self.contrast = CONTRASTS[loss](temperature)
         self.comparison = ContrastiveSettings(self.contrast, negatives, avc_weight)
@@ -135,7 +134,7 @@ class AlignmentModule(LightningModule):
 
     def chance_loss(self, clips: int, views: int) -> float:
         """Return the loss of networks that know nothing, for the batch of all ranks."""
-        return chance_loss(self.objective, self.comparison, clips, views)
+        return self.task.chance(self.comparison, clips, views)
 
     def on_fit_start(self) -> None:
         """Fit the statistics of the features on the training set, unless a run brought them."""

@@ -69,7 +69,7 @@ class Plateau(Callback):
             return None
         loader: Any = trainer.train_dataloader
         views: int = trainer.datamodule.views  # type: ignore[attr-defined]
-        tells_directions = pl_module.objective in ("avsa", "both") and views > 1
+        tells_directions = pl_module.task.directional and views > 1
         outcome = Outcome(
             torch.stack(list(self._losses)).mean().item(),
             pl_module.chance_loss(loader.batch_sampler.batch_size, views),

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import doctest
 import inspect
-import re
 
 import pytest
 
 import ambikit
+from tests.docstrings import documented, parameters, run_examples, sections
 
 pytest.importorskip("matplotlib").use("agg")
 
@@ -41,22 +40,6 @@ METHODS = {
 
 def by_name(values):
     return pytest.mark.parametrize("value", values.values(), ids=values)
-
-
-def sections(value):
-    """Return the sections of a numpydoc docstring, by title."""
-    parts = re.split(r"^(\w[\w ]*)\n-+$", inspect.getdoc(value), flags=re.MULTILINE)
-    return dict(zip(parts[1::2], parts[2::2], strict=True))
-
-
-def documented(section):
-    """Return the names that a section of parameters lists."""
-    heads = [line.split(" : ")[0] for line in section.splitlines() if re.match(r"[\w*]", line)]
-    return [name.strip("* ") for head in heads for name in head.split(",")]
-
-
-def parameters(value):
-    return [name for name in inspect.signature(value).parameters if name != "self"]
 
 
 def returns(value):
@@ -98,9 +81,4 @@ def test_everything_has_a_first_line(value):
 
 @by_name(FUNCTIONS | PROCESSORS)
 def test_examples_run(value):
-    examples = doctest.DocTestFinder(recurse=False).find(value, globs={})
-    assert sum(len(example.examples) for example in examples) > 1
-    for example in examples:
-        report = []
-        doctest.DocTestRunner().run(example, out=report.append)
-        assert not report, "".join(report)
+    assert run_examples(value) > 1

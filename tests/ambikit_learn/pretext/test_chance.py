@@ -10,7 +10,6 @@ import torch
 from ambikit_learn.pretext.avc import avc
 from ambikit_learn.pretext.avsa import avsa
 from ambikit_learn.pretext.both import Agreements, both
-from ambikit_learn.pretext.chance import chance_loss
 from ambikit_learn.pretext.contrast import (
     Agreement,
     ContrastiveSettings,
@@ -18,6 +17,7 @@ from ambikit_learn.pretext.contrast import (
     candidate_mask,
     sigmoid,
 )
+from ambikit_learn.pretext.tasks import TASKS
 
 CLIPS, VIEWS = 5, 3
 BLIND = Agreement(*[torch.ones(CLIPS, VIEWS, 8)] * 4)
@@ -32,8 +32,8 @@ def test_it_is_the_loss_of_a_model_that_sees_and_hears_nothing(negatives):
         "both": both(Agreements(BLIND, BLIND), settings),
     }
     for objective, loss in losses.items():
-        assert chance_loss(objective, settings, CLIPS, VIEWS) == pytest.approx(loss.item())
-    assert chance_loss("flip", settings, CLIPS, VIEWS) == pytest.approx(math.log(2))
+        assert TASKS[objective].chance(settings, CLIPS, VIEWS) == pytest.approx(loss.item())
+    assert TASKS["flip"].chance(settings, CLIPS, VIEWS) == pytest.approx(math.log(2))
 
 
 @pytest.mark.parametrize("negatives", ["all", "other_clips", "same_clip"])
@@ -45,4 +45,4 @@ def test_of_decisions_about_pairs_it_is_the_best_constant(negatives):
         sigmoid(same, same, candidates=mask, scale=0.0, bias=bias).item()
         for bias in torch.linspace(-6, 1, 701).tolist()
     )
-    assert chance_loss("avc", settings, CLIPS, VIEWS) == pytest.approx(best, rel=1e-4)
+    assert TASKS["avc"].chance(settings, CLIPS, VIEWS) == pytest.approx(best, rel=1e-4)

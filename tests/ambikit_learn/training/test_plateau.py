@@ -12,6 +12,7 @@ from ambikit import InputError
 from ambikit_learn.evaluation import pretext
 from ambikit_learn.evaluation.results import results_table
 from ambikit_learn.models.outcome import Outcome
+from ambikit_learn.pretext.tasks import TASKS
 from ambikit_learn.training import plateau
 from ambikit_learn.training.command import fit
 from ambikit_learn.training.plateau import LEAST_STEPS, SHARE, Plateau
@@ -21,7 +22,7 @@ CHANCE = math.log(128)
 
 def train(tmp_path, loss, found, steps=200, objective="avsa", views=4, accumulate=1):
     """Pass the losses and shares of own sounds by step, functions of the share done, through."""
-    module = SimpleNamespace(objective=objective, chance_loss=lambda clips, views: CHANCE)
+    module = SimpleNamespace(task=TASKS[objective], chance_loss=lambda clips, views: CHANCE)
     trainer = SimpleNamespace(
         max_steps=steps,
         accumulate_grad_batches=accumulate,
