@@ -70,6 +70,11 @@ class RunFolder:
         return self.path / "metrics.csv"
 
     @property
+    def board(self) -> Path:
+        """Folder of the logs for TensorBoard."""
+        return self.path / "tensorboard"
+
+    @property
     def outcome(self) -> Path:
         """Whether the run has learned anything, see `ambikit_learn.models.outcome.Outcome`."""
         return self.path / "outcome.json"

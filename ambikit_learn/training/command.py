@@ -246,7 +246,7 @@ class _Command(LightningCLI):
         kwargs["enable_checkpointing"] = settings["enable_checkpointing"] or False
         kwargs["plugins"] = [*_listed(settings["plugins"]), WholeFiles()]
         if settings["logger"] is not False:
-            board = TensorBoardLogger(run, name="tensorboard", version="")
+            board = TensorBoardLogger(run, name=RunFolder(run).board.name, version="")
             kwargs["logger"] = [board, *_listed(settings["logger"])]
             if self.config["wandb"] is not None:
                 kwargs["logger"].append(_wandb(self.config["wandb"], run))

@@ -156,7 +156,8 @@ def _check_names(
     if not _of_trainer():
         return
     for argument in arguments:
-        name = argument.partition("=")[0].removeprefix("--")
+        # NAME+ appends to a list
+        name = argument.partition("=")[0].removeprefix("--").removesuffix("+")
         if argument.startswith("--") and not name.startswith(("print_config", "help")):
             _check_name(name, f"fit has no option --{name}{owners(name)}", "--")
     for file in files:

@@ -13,6 +13,7 @@ import yaml
 
 from ambikit_learn import cli
 from ambikit_learn._signatures import Required, signature
+from ambikit_learn.training.settings import expand
 
 NAMES = [*cli.COMMANDS, "fit"]
 
@@ -186,6 +187,11 @@ def test_files_of_other_commands_and_unknown_keys_are_named(capfd, tmp_path, com
     line = one_line(capfd, command, f"--config={file}")
     assert str(file) in line
     assert all(word in line for word in words), line
+
+
+def test_settings_of_lightning_pass_as_it_takes_them():
+    given = ["--trainer.callbacks+=Timer", "--trainer.logger.save_dir", "x", "--print_config"]
+    assert expand(given)[1:] == given
 
 
 def test_a_file_that_is_not_there(capfd):
