@@ -10,8 +10,7 @@ import torch
 from torch import Tensor
 
 import ambikit
-from ambikit_learn._sound import Covariance
-from ambikit_learn._typing import Floats, Frames, Sound
+from ambikit_learn._typing import Covariance, Floats, Frames, Sound
 from ambikit_learn.sphere.crops import Crops
 
 

@@ -13,7 +13,7 @@ from torch.export import Dim
 
 from ambikit import checks
 from ambikit_learn._files import atomic_write
-from ambikit_learn._sound import Covariance
+from ambikit_learn._typing import Covariance
 from ambikit_learn.models.alignment import AlignmentModel
 from ambikit_learn.networks.front_end import FrontEnd
 

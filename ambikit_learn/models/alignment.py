@@ -7,7 +7,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from ambikit import checks
-from ambikit_learn._sound import Covariance
+from ambikit_learn._typing import Covariance
 from ambikit_learn.networks.front_end import FrontEnd
 from ambikit_learn.networks.presets import NETWORKS
 from ambikit_learn.pretext.interface import Output

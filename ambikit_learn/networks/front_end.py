@@ -18,7 +18,7 @@ from torch.nn import functional
 import ambikit
 from ambikit import FEATURE_CHANNELS, InputError, checks
 from ambikit.features import PRESETS as AMBIKIT_PRESETS
-from ambikit_learn._sound import Covariance
+from ambikit_learn._typing import Covariance
 
 Kind = Literal["logmel", "foa_iv"]
 Alignment = Literal["rotate", "beamform", "omni"]

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ambikit_learn._sound import Covariance
+from ambikit_learn._typing import Covariance
 from ambikit_learn.networks.blocks import at_least_float32
 from ambikit_learn.pretext.contrast import HEAD_DIM
 from ambikit_learn.pretext.interface import PretextTask

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 from torch import Tensor, nn
 
-from ambikit_learn._sound import Covariance
+from ambikit_learn._typing import Covariance
 from ambikit_learn.pretext.contrast import ContrastiveSettings
 
 

@@ -32,7 +32,7 @@ def test_reading_prepared_data_loads_nothing_that_writes_them() -> None:
     loaded = loaded_after("from ambikit_learn.data.dataset import AlignmentDataset")
     files = [name for name in loaded if name.partition(".")[0] == "ambikit_learn"]
     assert len(files) <= 16, sorted(files)
-    assert rooms(loaded) == {"_sound", "_typing", "data", "sphere", "video"}
+    assert rooms(loaded) == {"_typing", "data", "sphere", "video"}
 
 
 @pytest.mark.parametrize(

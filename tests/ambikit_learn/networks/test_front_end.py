@@ -6,7 +6,7 @@ import torch
 from scipy.ndimage import maximum_filter1d
 
 import ambikit
-from ambikit_learn._sound import Covariance
+from ambikit_learn._typing import Covariance
 from ambikit_learn.networks.front_end import FrontEnd, beam_row, look_at_rows
 from tests.tolerance import assert_levels_close, assert_sums_close, transform_terms
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 import ambikit
-from ambikit_learn._sound import Covariance
+from ambikit_learn._typing import Covariance
 from ambikit_learn.data.items import Item, direction_blind
 from ambikit_learn.pretext.flip import mirror_sound, swap_left_right
 from ambikit_learn.training.batches import StreamBatches, StreamDataset, labelled
