@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
 import sys
 from collections.abc import Iterator
@@ -13,6 +14,18 @@ from ambikit import InputError
 
 if sys.platform != "win32":
     import fcntl
+
+VIDEO = (
+    *(".mp4", ".mkv", ".mov", ".webm", ".m4v", ".360", ".insv", ".ts", ".m2ts", ".mts", ".avi"),
+    *(".mpg", ".mpeg", ".wmv", ".flv", ".ogv", ".3gp", ".mxf"),
+)
+"""Suffixes of video files, the preferred first. Not all can be read: what cannot is then reported
+with its reason, not passed over."""
+AUDIO = (
+    *(".wav", ".flac", ".m4a", ".opus", ".ogg", ".caf", ".mka", ".mkv", ".webm", ".amb"),
+    *(".w64", ".rf64", ".aif", ".aiff", ".oga", ".mp4", ".mov"),
+)
+"""Suffixes of files of sound, the preferred first."""
 
 _MENDS = {
     errno.ENOSPC: "the disk is full: free some space",
@@ -70,3 +83,36 @@ def locked(path: Path) -> Iterator[None]:
             except OSError:
                 pass  # a file system without locks
         yield
+
+
+def fingerprint(path: str | Path) -> str:
+    """Return a hash of what a file, or all files of a folder, hold.
+
+    Parameters
+    ----------
+    path : path
+        A file of up to 16 MiB counts whole; of a larger one, its size and 64 pieces that are spread
+        over it, so that hours of video cost no more than to find them.
+
+    Returns
+    -------
+    str
+        16 hexadecimal digits.
+    """
+    target, digest = Path(path), hashlib.sha256()
+    files = sorted(p for p in target.rglob("*") if p.is_file()) if target.is_dir() else [target]
+    for file in files:
+        size = file.stat().st_size
+        name = file.relative_to(target).as_posix() if file != target else ""
+        digest.update(f"{name}:{size}:".encode())
+        with file.open("rb") as stream:
+            if size <= _WHOLE:
+                digest.update(stream.read())
+                continue
+            for number in range(_PIECES):
+                stream.seek((size - _PIECE) * number // (_PIECES - 1))
+                digest.update(stream.read(_PIECE))
+    return digest.hexdigest()[:16]
+
+
+_WHOLE, _PIECES, _PIECE = 1 << 24, 64, 1 << 16

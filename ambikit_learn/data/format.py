@@ -93,6 +93,12 @@ class Settings:
     projection, stereo : str
         How frames show the sphere, names of `ambikit_learn.sphere.projection.PROJECTIONS` and
         ``STEREO``; ``"auto"`` where the files state or show it.
+    convention : str or None
+        What the channels are, as for `ambikit.read`; None as the files state.
+    track : int or None
+        Track of sound; None for the first that is Ambisonic.
+    weights : str
+        Fingerprint of the detector's weights, empty if it has none.
     """
 
     clips: str
@@ -110,6 +116,9 @@ class Settings:
     segment: float = 10.0
     projection: str = "auto"
     stereo: str = "auto"
+    convention: str | None = None
+    track: int | None = None
+    weights: str = ""
 
     @property
     def suffixes(self) -> dict[str, str]:

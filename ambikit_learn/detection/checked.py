@@ -37,6 +37,11 @@ class CheckedDetector:
         self.name = name
         self.detector, self.spec = detector, spec
 
+    @property
+    def fingerprint(self) -> str:
+        """What the detector says of the contents of its weights, empty if nothing."""
+        return str(getattr(self.detector, "fingerprint", ""))
+
     def detect(self, frames: Frames) -> list[Boxes]:
         """Detect the objects of frames (B, H, W, 3).
 

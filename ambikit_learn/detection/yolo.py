@@ -15,6 +15,7 @@ from typing import Any, cast
 import numpy as np
 
 from ambikit import InputError, checks
+from ambikit_learn._files import fingerprint
 from ambikit_learn._typing import Frames
 from ambikit_learn.detection.views import MODES, Rectangles, detect_on_sphere
 from ambikit_learn.sphere.boxes import Boxes
@@ -69,6 +70,11 @@ class YOLO:
         """Weights and settings, for the record of a clip."""
         chosen = "" if self.labels is None else f"&labels={','.join(self.labels)}"
         return f"yolo:{self.weights.name}?mode={self.mode}{chosen}"
+
+    @property
+    def fingerprint(self) -> str:
+        """Hash of the weights: the same path may hold others later."""
+        return fingerprint(self.weights)
 
     def detect(self, frames: Frames) -> list[Boxes]:
         """Detect objects.

@@ -269,6 +269,7 @@ class AmbiEncoder:
         window: float | None = None,
         batch_size: int = 32,
         convention: str | None = None,
+        track: int | None = None,
     ) -> Embedding:
         """Embed a sound file, or the sound of a video file, of any length, in little memory.
 
@@ -280,6 +281,8 @@ class AmbiEncoder:
             As for `embed`.
         convention : str, optional
             As for `ambikit.read`, where the file does not say what its channels are.
+        track : int, optional
+            Which track of sound, counted from 0; by default the first that is Ambisonic.
 
         Returns
         -------
@@ -293,7 +296,7 @@ class AmbiEncoder:
         InputError
             If the file holds no Ambisonic sound, is damaged or too short; or as for `embed`.
         """
-        about, rate = info(path), self.sample_rate
+        about, rate = info(path, track=track), self.sample_rate
         length = (2 * about.frames * rate + about.sample_rate) // (2 * about.sample_rate)
 
         def span(first: int, last: int) -> Sound:
@@ -301,6 +304,7 @@ class AmbiEncoder:
                 path,
                 sample_rate=rate,
                 convention=convention,
+                track=track,
                 start=first / rate,
                 duration=(last - first) / rate,
             )

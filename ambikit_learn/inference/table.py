@@ -18,17 +18,18 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import torch
 
 from ambikit import InputError, checks
-from ambikit_learn._files import atomic_write
+from ambikit_learn._files import AUDIO, VIDEO, atomic_write, fingerprint
 from ambikit_learn._progress import progress
 from ambikit_learn._threads import cores
 from ambikit_learn.inference.embed import Embedding
 from ambikit_learn.inference.encoder import AmbiEncoder
 
-_KEY = b"ambikit"
+_KEY, _FILES = b"ambikit", b"ambikit.files"
 _ROWS = 65536
 
 
@@ -57,6 +58,8 @@ def embed_files(
     directions: Sequence[tuple[float, float]] = ((0.0, 0.0),),
     hop: float | None = None,
     window: float | None = None,
+    convention: str | None = None,
+    track: int | None = None,
     workers: int | None = None,
 ) -> EmbedSummary:
     """Embed files into a Parquet table with one row per file, time and direction.
@@ -64,7 +67,8 @@ def embed_files(
     Parameters
     ----------
     files : iterable of path
-        Sound or video files. Files that `out` holds are skipped.
+        Sound or video files, or folders of these. Files that `out` holds are skipped, unless they
+        have changed since.
     encoder : AmbiEncoder
         Encoder.
     out : path
@@ -75,6 +79,10 @@ def embed_files(
         Directions of the viewpoints in degrees.
     hop, window : float, optional
         Hop and length of windows in seconds, as for `AmbiEncoder.embed`.
+    convention : str, optional
+        What the channels are, as for `ambikit.read`, where the files do not say or say wrong.
+    track : int, optional
+        Which track of sound, counted from 0; by default the first that is Ambisonic.
     workers : int, optional
         Number of threads, by default one per core.
 
@@ -88,7 +96,7 @@ def embed_files(
     InputError
         If `out` was written with another encoder or settings, or a setting is not possible.
     """
-    table, names = Path(out), list(dict.fromkeys(str(file) for file in files))
+    table, names = Path(out), _named(files)
     threads = cores() if workers is None else checks.positive_int(workers, "workers")
     azimuth, elevation = (np.array(angle, float) for angle in zip(*directions, strict=True))
     options: dict[str, Any] = {"degrees": True, "hop": hop, "window": window}
@@ -101,26 +109,35 @@ def embed_files(
         "hop": hop or window or encoder.window,
         "directions": np.stack([azimuth, elevation], 1).tolist(),
     }
+    if convention is not None or track is not None:
+        settings |= {"convention": convention, "track": track}
+    prints = {name: fingerprint(name) for name in names if Path(name).is_file()}
     known = _known_files(table, settings)
+    # Tables of before say nothing of contents
+    kept = {name for name, was in known.items() if was in ("", prints.get(name, was))}
     parts = _begin_parts(table, settings)
-    todo = [name for name in names if name not in known and not _part(parts, name).exists()]
+    place = {name: _part(parts, f"{name}:{prints.get(name)}") for name in names}
+    todo = [name for name in names if name not in kept and not place[name].exists()]
 
     def embed(name: str) -> tuple[str, str | None]:
         """Write the part of a file; return the reason if it cannot be embedded."""
         try:
-            found = encoder.embed_file(name, azimuth, elevation, **options)
+            found = encoder.embed_file(
+                name, azimuth, elevation, **options, convention=convention, track=track
+            )
         except (InputError, OSError) as error:
             return name, " ".join(str(error).split())
-        with atomic_write(_part(parts, name)) as temporary:
+        with atomic_write(place[name]) as temporary:
             pq.write_table(_rows(name, found, azimuth, elevation), temporary)
         return name, None
 
     with _pool(threads) as pool:
         results = progress(pool.map(embed, todo), len(todo), "embed")
         failed = {name: reason for name, reason in results if reason is not None}
-    done = [_part(parts, name) for name in names if name not in known and name not in failed]
+    done = [name for name in names if name not in kept and name not in failed]
     if done:
-        _merge(table, done, settings)
+        now = {**known, **{name: prints[name] for name in done}}
+        _merge(table, [place[name] for name in done], settings, now, set(done) & set(known))
     shutil.rmtree(parts)
     return EmbedSummary(len(todo) - len(failed), len(names) - len(todo), failed)
 
@@ -140,17 +157,35 @@ def _rows(name: str, found: Embedding, azimuth: Any, elevation: Any) -> pa.Table
     )
 
 
-def _known_files(table: Path, settings: dict[str, Any]) -> set[str]:
-    """Return the files of a table that was made with the same settings; none without a table."""
+def _named(files: Iterable[str | os.PathLike[str]]) -> list[str]:
+    """Return the names of files, those of folders in place of these."""
+    names: list[str] = []
+    for given in map(Path, files):
+        found = [given]
+        if given.is_dir():
+            found = sorted(
+                path
+                for path in given.rglob("*")
+                if path.suffix.lower() in (*VIDEO, *AUDIO) and not path.name.startswith(".")
+            )
+            if not found:
+                raise InputError(f"{given} holds no sound or video: give another folder, or files")
+        names += map(str, found)
+    return list(dict.fromkeys(names))
+
+
+def _known_files(table: Path, settings: dict[str, Any]) -> dict[str, str]:
+    """Return the files of a table of the same settings, and what they held; none without it."""
     if not table.exists():
-        return set()
+        return {}
     try:
         metadata = pq.read_schema(table).metadata or {}
         files = pq.read_table(table, columns=["file"])["file"]
     except (pa.ArrowException, KeyError) as error:
         raise InputError(f"{table} is not a table of embeddings ({error}): give another") from None
     _refuse_other(table, json.loads(metadata.get(_KEY, b"{}")), settings)
-    return set(files.unique().to_pylist())
+    held = json.loads(metadata.get(_FILES, b"{}"))
+    return {name: held.get(name, "") for name in files.unique().to_pylist()}
 
 
 def _begin_parts(table: Path, settings: dict[str, Any]) -> Path:
@@ -166,7 +201,8 @@ def _begin_parts(table: Path, settings: dict[str, Any]) -> Path:
 
 def _refuse_other(where: Path, found: dict[str, Any], settings: dict[str, Any]) -> None:
     """Refuse to mix embeddings of different encoders or settings."""
-    other = [name for name in settings if found.get(name) != settings[name]]
+    names = sorted({*settings, *found})
+    other = [name for name in names if found.get(name) != settings.get(name)]
     if other:
         raise InputError(
             f"{where} holds embeddings made with another {', '.join(other)}: write to another "
@@ -179,11 +215,22 @@ def _part(parts: Path, name: str) -> Path:
     return parts / f"{hashlib.sha256(name.encode()).hexdigest()[:32]}.parquet"
 
 
-def _merge(table: Path, parts: Sequence[Path], settings: dict[str, Any]) -> None:
-    """Add parts to a table, in one step for readers."""
-    schema = pq.read_schema(parts[0]).with_metadata({_KEY: json.dumps(settings).encode()})
+def _merge(
+    table: Path,
+    parts: Sequence[Path],
+    settings: dict[str, Any],
+    files: dict[str, str],
+    replaced: set[str],
+) -> None:
+    """Add parts to a table, in place of the rows of replaced files, in one step for readers."""
+    about = {_KEY: json.dumps(settings).encode(), _FILES: json.dumps(files).encode()}
+    schema = pq.read_schema(parts[0]).with_metadata(about)
+    old = pa.array(sorted(replaced), pa.string())
     with atomic_write(table) as temporary, pq.ParquetWriter(temporary, schema) as writer:
-        for chunk in _chunks([*([table] if table.exists() else []), *parts]):
+        for chunk in _chunks([table] if table.exists() else []):
+            stays = pc.invert(pc.is_in(chunk["file"], value_set=old))
+            writer.write_table(chunk.filter(stays).cast(schema))
+        for chunk in _chunks(parts):
             writer.write_table(chunk.cast(schema))
 
 

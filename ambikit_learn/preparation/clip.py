@@ -28,7 +28,7 @@ from ambikit_learn.sphere.recognition import NotASphereError
 from ambikit_learn.sphere.tracks import Objects
 from ambikit_learn.video.files import probe, read_layout, read_orientation, stream_frames
 from ambikit_learn.video.spherical import UPRIGHT, PartialSphereError
-from ambikit_learn.video.transcode import Picture, transcode
+from ambikit_learn.video.transcode import GAP, Picture, transcode
 
 SHORTEST = 1.0
 """Seconds below which a clip is rejected."""
@@ -36,6 +36,10 @@ SILENT = 1e-4
 """Peak of W, relative to full scale, below which sound is silence (-80 dB)."""
 ABSENT = 1e-3
 """RMS relative to W below which a dipole channel is absent (-60 dB)."""
+_NOTHING = 1e-7
+"""Level below which a sample is digital silence, resampled or not."""
+_LATE = 0.002
+"""Seconds by which picture or sound may begin after a clip: stamps of whole milliseconds."""
 APART = 0.5
 """Seconds by which picture and sound may differ in length before it is noted."""
 
@@ -48,10 +52,12 @@ NOTES = (
     "equi-angular cubemap",
     "two eyes",
     "projection assumed",
+    "gaps",
 )
 """Notes on clips, which reject a clip only if the settings say so. Cubemaps are converted to
 equirectangular frames, and one of two eyes is kept. The projection is assumed to be equirectangular
-where neither settings nor file state it and the picture does not show it."""
+where neither settings nor file state it and the picture does not show it. Gaps are seconds without
+a new frame, or of digital silence."""
 
 _DETECTED_AT_ONCE, _DETECTED_PIXELS = 8, 16_000_000
 
@@ -125,6 +131,7 @@ def prepare_clip(clip: Clip, settings: Settings) -> Prepared | Rejected:
         The detector needs a package that is not installed.
     """
     try:
+        clip = _from_both(clip)
         material = _examine(clip, settings)
         _refuse(settings.leave_out, material.notes)
         duration = material.count / settings.frame_rate
@@ -190,7 +197,7 @@ def _examine(clip: Clip, settings: Settings) -> Material:
     """Read a clip's picture and sound to their common length; raise if it is unusable."""
     if clip.split == "unlisted":
         raise _UnusableError("unlisted", "the data set's lists do not name this clip")
-    seen, heard = _seconds_of_picture(clip), _seconds_of_sound(clip)
+    seen, heard = _seconds_of_picture(clip), _seconds_of_sound(clip, settings)
     picture = _picture(clip, settings, min(seen, heard))
     count = math.floor(min(picture.seconds, heard) * settings.frame_rate + 1e-6)
     sound = _sound(clip, settings, count / settings.frame_rate)
@@ -202,9 +209,27 @@ def _examine(clip: Clip, settings: Settings) -> Material:
         picture.layout.projection in ("eac", "gopro-max"),
         picture.layout.stereo != "mono",
         picture.layout.assumed,
+        picture.gap or _has_gap(sound, settings.sample_rate),
     )
     notes = tuple(note for note, holds in zip(NOTES, found, strict=True) if holds)
     return Material(picture, sound, count, notes)
+
+
+def _from_both(clip: Clip) -> Clip:
+    """Cut from a clip what comes before its picture or its sound begins."""
+    try:
+        info = probe(clip.video)
+    except (InputError, OSError):
+        return clip  # what is wrong is reported when it is read
+    late = max(info.begin, info.sound_begin if clip.audio == clip.video else 0.0) - clip.start
+    if late <= _LATE:
+        return clip
+    left = None if clip.duration is None else clip.duration - late
+    if left is not None and left < SHORTEST:
+        raise _UnusableError(
+            "too short", f"picture or sound of {clip.video} begin only {late:.2f} s after the clip"
+        )
+    return replace(clip, start=round(clip.start + late, 6), duration=left)
 
 
 def _seconds_of_picture(clip: Clip) -> float:
@@ -218,11 +243,11 @@ def _seconds_of_picture(clip: Clip) -> float:
     return _within(clip, clip.video, info.duration or math.inf)
 
 
-def _seconds_of_sound(clip: Clip) -> float:
+def _seconds_of_sound(clip: Clip, settings: Settings) -> float:
     """Return the length of the sound of a clip, at most to the end of its file."""
     with _or_left_out("unusable sound"):
-        info = ambikit.info(clip.audio)
-    if info.convention is None:
+        info = ambikit.info(clip.audio, track=settings.track)
+    if info.convention is None and settings.convention is None:
         raise _UnusableError(f"{info.channels} channels", f"{clip.audio} is no Ambisonic sound")
     return _within(clip, clip.audio, info.duration)
 
@@ -268,11 +293,23 @@ def _sound(clip: Clip, settings: Settings, seconds: float) -> Sound:
     """Read the first-order sound of a clip."""
     with _or_left_out("unusable sound"):
         sound, _ = ambikit.read(
-            clip.audio, sample_rate=settings.sample_rate, start=clip.start, duration=seconds
+            clip.audio,
+            sample_rate=settings.sample_rate,
+            convention=settings.convention,
+            track=settings.track,
+            start=clip.start,
+            duration=seconds,
         )
     if np.abs(sound[0]).max(initial=0.0) < SILENT:
         raise _UnusableError("silent", f"W stays below {SILENT:g} of full scale")
     return np.ascontiguousarray(sound[:4], dtype=np.float32)
+
+
+def _has_gap(sound: Sound, sample_rate: int) -> bool:
+    """Tell whether all channels are digital silence for a second or more."""
+    loud = np.flatnonzero(np.abs(sound).max(axis=0) > _NOTHING)
+    edges = np.concatenate([[-1], loud, [sound.shape[1]]])
+    return bool(np.diff(edges).max() > GAP * sample_rate)
 
 
 def _absent(sound: Sound) -> tuple[bool, bool]:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ambikit import InputError, checks
+from ambikit.io.reading import READABLE
 from ambikit_learn._files import locked, writing_to
 from ambikit_learn._progress import progress
 from ambikit_learn.data.format import Settings
@@ -103,6 +104,8 @@ def prepare(
     segment: float = 10.0,
     projection: str = "auto",
     stereo: str = "auto",
+    convention: str | None = None,
+    track: int | None = None,
     clips_per_shard: int = 128,
     leave_out: Sequence[str] = ("W only",),
     engine: str = "local",
@@ -149,6 +152,11 @@ def prepare(
         The cubemaps are that of Spherical Video V2 and FFmpeg's of three, six and one columns.
     stereo : {"auto", "mono", "top-bottom", "left-right"}
         Eyes in a frame, of which one is kept.
+    convention : str, optional
+        What the channels of the sound are, as for `ambikit.read`, where the files do not say or say
+        wrong: ``"ambix"``, ``"fuma"``, ``"n3d"``, ``"youtube51"``, ``"ambix+stereo"``.
+    track : int, optional
+        Which track of sound, counted from 0; by default the first that is Ambisonic.
     clips_per_shard : int
         Clips of the source per shard.
     leave_out : sequence of str
@@ -206,6 +214,8 @@ def prepare(
     2 of 2 clips prepared, 0.00 hours
     """
     root, folder = Path(out), Path(clips)
+    # A wrong name or path is reported before hours of work.
+    weights = str(getattr(load_detector(detector), "fingerprint", ""))
     settings = Settings(
         clips=folder.resolve().name,
         source=source,
@@ -222,13 +232,15 @@ def prepare(
         segment=checks.within(segment, SHORTEST, math.inf, "segment"),
         projection=checks.choice(projection, ("auto", *PROJECTIONS), "projection"),
         stereo=checks.choice(stereo, ("auto", *STEREO), "stereo"),
+        convention=_convention(convention),
+        weights=weights,
+        track=None if track is None else checks.nonnegative_int(track, "track"),
     )
     pool = _Pool(
         _engine(engine, workers, address, detector),
         checks.positive(clip_timeout, "clip_timeout", "seconds"),
     )
     whole = list(open_source(source, folder).clips())
-    load_detector(detector)  # a wrong name or path is reported before hours of work
     parts = _cut(whole, settings.segment, workers)
     if check:
         outcomes = pool.work(partial(check_clip, settings=settings), parts)
@@ -242,6 +254,16 @@ def prepare(
         with locked(root / "dataset.json"):
             work = partial(pool.work, partial(prepare_clip, settings=settings))
             return Summary.of(assembly.make(shards, work))
+
+
+def _convention(name: str | None) -> str | None:
+    """Refuse what is no convention of Ambisonic sound."""
+    if name == "none":
+        raise InputError(
+            "convention 'none' leaves the channels as they are, and clips need Ambisonic sound: "
+            "convert it first, for example with `ambikit a2b`"
+        )
+    return name if name is None else checks.choice(name.lower(), READABLE[1:], "convention")
 
 
 def _bitrate(codec: str, sample_rate: int, bitrate: int) -> int:

@@ -9,17 +9,6 @@ from typing import Protocol
 
 from ambikit import InputError
 
-VIDEO = (
-    *(".mp4", ".mkv", ".mov", ".webm", ".m4v", ".360", ".insv", ".ts", ".m2ts", ".mts", ".avi"),
-    *(".mpg", ".mpeg", ".wmv", ".flv", ".ogv", ".3gp", ".mxf"),
-)
-"""Suffixes of video files, the preferred first. Not all can be read: what cannot is then reported
-with its reason, not passed over."""
-AUDIO = (
-    *(".wav", ".flac", ".m4a", ".opus", ".ogg", ".caf", ".mka", ".mkv", ".webm", ".amb"),
-    *(".w64", ".rf64", ".aif", ".aiff", ".oga", ".mp4", ".mov"),
-)
-"""Suffixes of files of sound, the preferred first."""
 SPLITS = ("train", "validation", "test")
 """What clips are for: training, choosing among models while they train, and reporting."""
 _SPLIT_NAMES = {

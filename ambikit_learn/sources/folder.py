@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ambikit import InputError
-from ambikit_learn.sources._clip import AUDIO, VIDEO, Clip, distinct, key_of, split_named
+from ambikit_learn._files import AUDIO, VIDEO
+from ambikit_learn.sources._clip import Clip, distinct, key_of, split_named
 
 _BOXES = ".boxes.json"
 

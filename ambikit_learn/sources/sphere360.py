@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ambikit import InputError
+from ambikit_learn._files import AUDIO, VIDEO
 from ambikit_learn.sources._clip import (
-    AUDIO,
-    VIDEO,
     Clip,
     by_stem,
     distinct,

@@ -82,19 +82,34 @@ def frame_rate_of(stream: Any) -> float:
 
 
 def origin_of(container: Any) -> float:
-    """Time stamp at which players start to count."""
-    return (container.start_time or 0) / av.time_base
+    """Return the time stamp at which a file begins: that of its first stream.
+
+    So it is for sound (`ambikit.read`): a negative stamp is the lead of a decoder, which does not
+    come out of it.
+    """
+    return max(0, container.start_time or 0) / av.time_base
+
+
+def begin_of(container: Any, stream: Any) -> float:
+    """Return the second at which a stream begins, from the beginning of its file."""
+    first = float((stream.start_time or 0) * stream.time_base)
+    return max(0.0, first - origin_of(container))
 
 
 def end_of(container: Any, stream: Any) -> float:
-    """Second at which the video ends, 0 if the header does not say."""
+    """Return the second at which the video ends, 0 if the header does not say."""
+    origin = origin_of(container)
     if stream.duration is not None:
         ticks = (stream.start_time or 0) + stream.duration
-        return float(ticks * stream.time_base) - origin_of(container)
-    # Matroska notes the length of each track as text, 00:00:10.250000000.
+        return float(ticks * stream.time_base) - origin
+    # Matroska states the end of each track as text, 00:00:10.250000000, and counts from zero.
     hours, minutes, seconds = stream.metadata.get("DURATION", "0:0:0").split(":")
-    noted = 3600 * float(hours) + 60 * float(minutes) + float(seconds)
-    return noted or (container.duration or 0) / av.time_base
+    stated = 3600 * float(hours) + 60 * float(minutes) + float(seconds)
+    if not stated:
+        stated = (container.duration or 0) / av.time_base
+        if "matroska" not in container.format.name:
+            return stated
+    return max(0.0, stated - origin)
 
 
 def frames_from(container: Any, stream: Any, start: float) -> Iterator[tuple[float, Any]]:

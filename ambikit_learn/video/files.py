@@ -24,6 +24,7 @@ from ambikit_learn.sphere.projection import (
 )
 from ambikit_learn.video.decode import (
     UNPROBED,
+    begin_of,
     end_of,
     frame_rate_of,
     frames_from,
@@ -59,6 +60,9 @@ class MediaInfo:
         There is a sound track.
     audio_channels : int
         Number of channels of the first sound track; 0 without one.
+    begin, sound_begin : float
+        Seconds from the beginning of the file to that of the video and of its last sound track to
+        begin. A file begins with the first of its streams.
     """
 
     width: int
@@ -68,6 +72,8 @@ class MediaInfo:
     video_codec: str
     has_audio: bool
     audio_channels: int
+    begin: float = 0.0
+    sound_begin: float = 0.0
 
 
 def probe(path: str | Path) -> MediaInfo:
@@ -99,6 +105,10 @@ def probe(path: str | Path) -> MediaInfo:
             video_codec=stream.codec_context.name,
             has_audio=sound is not None,
             audio_channels=sound.codec_context.channels if sound else 0,
+            begin=begin_of(container, stream),
+            sound_begin=max(
+                (begin_of(container, one) for one in container.streams.audio), default=0.0
+            ),
         )
 
 

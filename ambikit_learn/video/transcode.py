@@ -33,6 +33,9 @@ MODES = ("auto", "encode", "copy")
 SEEK = 1.0
 """Seconds from key frame to key frame within which a stream is cheap to enter anywhere."""
 
+GAP = 1.0
+"""Seconds for which one frame may be shown before it is noted."""
+
 STILL = 4.0
 """Grey levels by which some 4 x 4 block must change for a picture to move; coding noise stays
 below 2."""
@@ -57,6 +60,8 @@ class Picture:
         Nothing moves, as far as up to 16 frames tell.
     copied : bool
         The stream is that of the file.
+    gap : bool
+        No frame begins for a second or more.
     """
 
     data: bytes
@@ -64,6 +69,7 @@ class Picture:
     layout: FrameLayout
     still: bool
     copied: bool
+    gap: bool = False
 
 
 def transcode(
@@ -154,7 +160,8 @@ def encode_span(
     frames = stream_frames(path, start=start, duration=seconds, rate=rate, size=size, layout=shown)
     count = max(1, round(seconds * rate))
     some: list[Frames] = []
-    data = encode_frames(_noting(frames, _spread(count), some), rate)
+    held = _Held()
+    data = encode_frames(_noting(held.watching(frames), _spread(count), some), rate)
     looks = np.stack(some)
     # Metadata seldom outlives a download: most cubemaps show only once they are seen.
     if layout is None or layout.assumed:
@@ -166,7 +173,8 @@ def encode_span(
             again = encode_span(path, start, seconds, rate=rate, size=size, layout=known)
             return replace(again, layout=found)
         shown = found
-    return Picture(data, count / rate, shown, is_still(looks), copied=False)
+    gap = held.longest > GAP * rate
+    return Picture(data, count / rate, shown, is_still(looks), copied=False, gap=gap)
 
 
 def copy_span(
@@ -227,6 +235,8 @@ def copy_span(
         gaps = np.diff([*keys, end]) * float(stream.time_base)
         if only is not None and gaps.max() > SEEK + STAMP:
             return None
+        apart = np.diff(sorted(packet.pts for packet in packets), append=end)
+        gap = bool(apart.max() * float(stream.time_base) > GAP)
         data = _remuxed(stream, packets, zero)
     looks = _looks(data, seconds, size)
     found = layout or recognise(looks, shape, stereo)
@@ -234,7 +244,7 @@ def copy_span(
         return None
     # Stamps of whole milliseconds must not cost the last frame.
     lasting = min(seconds, lasting + 2 * STAMP)
-    return Picture(data, lasting, found, is_still(looks), copied=True)
+    return Picture(data, lasting, found, is_still(looks), copied=True, gap=gap)
 
 
 def is_still(frames: Frames) -> bool:
@@ -256,6 +266,20 @@ def is_still(frames: Frames) -> bool:
     )
     means = blocks.mean(axis=(2, 4), dtype=np.float32)
     return bool(np.ptp(means, axis=0).max() < STILL)
+
+
+class _Held:
+    """Counts for how many times in a row the same frame is given."""
+
+    longest = 0
+
+    def watching(self, frames: Iterable[Frames]) -> Iterator[Frames]:
+        """Pass frames on."""
+        last, count = None, 0
+        for frame in frames:
+            count = count + 1 if frame is last else 1
+            self.longest, last = max(self.longest, count), frame
+            yield frame
 
 
 def _spread(count: int) -> set[int]:

@@ -142,6 +142,49 @@ def test_a_setting_that_cannot_be_ends_it_before_the_first_file(encoder, files, 
     assert not list(tmp_path.iterdir())
 
 
+def test_a_file_that_was_recorded_anew_is_embedded_anew(encoder, scene, tmp_path):
+    """Its rows are replaced; those of the others stay, byte for byte."""
+    folder, out = tmp_path / "sounds", tmp_path / "a.parquet"
+    folder.mkdir()
+    for k in range(3):
+        ambikit.write(folder / f"{k}.WAV", scene[:, k * 2000 : RATE + k * 2000], RATE)
+    (folder / "notes.txt").touch()
+    assert embed_files([folder], encoder, out).embedded == 3
+    before = pq.read_table(out).to_pylist()
+    ambikit.write(folder / "1.WAV", scene[:, 9000 : 9000 + RATE], RATE)
+    summary = embed_files([folder], encoder, out)
+    assert (summary.embedded, summary.known) == (1, 2)
+    after = pq.read_table(out).to_pylist()
+    assert len(after) == 3
+    changed = str(folder / "1.WAV")
+    assert [row for row in after if row["file"] != changed] == [
+        row for row in before if row["file"] != changed
+    ]
+    wanted = encoder.embed_file(changed).clip
+    (row,) = (row for row in after if row["file"] == changed)
+    np.testing.assert_allclose(row["embedding"], wanted, rtol=1e-5, atol=1e-6)
+    assert embed_files([folder], encoder, out).embedded == 0
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(InputError, match="holds no sound or video"):
+        embed_files([tmp_path / "empty"], encoder, out)
+
+
+def test_channels_can_be_stated(encoder, scene, tmp_path):
+    """FuMa stored in a WAV that does not say so: the same embedding as of AmbiX."""
+    stored = ambikit.convert(scene[:, :RATE], "ambix", "fuma")
+    path = tmp_path / "fuma.wav"
+    ambikit.write(path, stored, RATE)
+    ambikit.write(tmp_path / "ambix.wav", scene[:, :RATE], RATE)
+    embed_files([path], encoder, tmp_path / "a.parquet", convention="fuma")
+    (row,) = pq.read_table(tmp_path / "a.parquet").to_pylist()
+    wanted = encoder.embed_file(tmp_path / "ambix.wav").clip
+    np.testing.assert_allclose(row["embedding"], wanted, rtol=1e-3, atol=1e-3)
+    with pytest.raises(InputError, match="made with another convention"):
+        embed_files([path], encoder, tmp_path / "a.parquet", convention="n3d")
+    with pytest.raises(InputError, match="made with another convention"):
+        embed_files([path], encoder, tmp_path / "a.parquet")
+
+
 def test_command(encoder, files, tmp_path, capfd):
     encoder.save_pretrained(tmp_path / "model")
     common = ["embed", f"--model={tmp_path / 'model'}", f"--out={tmp_path / 'a.parquet'}"]
