@@ -9,6 +9,7 @@ import scipy.fft
 
 from ambikit import checks
 from ambikit._framing import Framing, cosine_window
+from ambikit._scale import gain_for, scaled
 from ambikit._typing import ArrayLike, ComplexArray, FloatArray
 from ambikit.beamforming import steering_vector
 from ambikit.coherence import AVERAGE, coherence_gains
@@ -293,6 +294,8 @@ def beamform_adaptive(
     (0.62, 0.08)
     """
     signals, order = checks.ambisonic(x, min_order=1)
+    gain = gain_for(signals)
+    signals = scaled(signals, gain)
     az, el = checks.direction(azimuth, elevation, degrees=degrees)
     checks.at_most_1d(az, "azimuth and elevation", "directions")
     towards = steering_vector(np.atleast_1d(az), np.atleast_1d(el), order=order)
@@ -320,7 +323,7 @@ def beamform_adaptive(
         if post_filter:
             beams *= coherence_gains(spectra, towards, AVERAGE, floor)[..., run]
         framing.add(beams, first, rows)
-    out = framing.signal(rows)
+    out = scaled(framing.signal(rows), 1.0 / gain)
     return out if az.ndim else out[..., 0, :]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ambikit import checks
+from ambikit._scale import gain_for, scaled
 from ambikit._typing import ArrayLike, ComplexArray, FloatArray
 from ambikit.beamforming import steering_vector
 from ambikit.conventions import order_of_channels
@@ -98,6 +99,7 @@ def coherence_gains(
 ) -> FloatArray:
     """Return gains (..., D, bins, frames) for steering vectors (D, channels)."""
     order = order_of_channels(spectra.shape[-3])
+    spectra = scaled(spectra, gain_for(spectra))
     lower, upper = slice((order - 1) ** 2, order**2), slice(order**2, None)
     p = _beams(spectra[..., lower, :, :], towards[:, lower])
     q = _beams(spectra[..., upper, :, :], towards[:, upper])

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ambikit import checks
+from ambikit._scale import gain_for, scaled
 from ambikit._typing import ArrayLike, FloatArray
 from ambikit.beamforming import beam_weights
 from ambikit.directions import angles_to_vector, icosphere, vector_to_angles
@@ -122,6 +123,8 @@ def power_map(
     array([1.  , 0.25, 0.  ])
     """
     x, order = checks.ambisonic(x)
+    gain = gain_for(x)
+    x = scaled(x, gain)
     angles = checks.direction(azimuth, elevation, degrees=degrees)
     mvdr = isinstance(pattern, str) and pattern == "mvdr"
     weights = beam_weights("basic" if mvdr else pattern, *angles, order=order)
@@ -136,6 +139,8 @@ def power_map(
     checks.stayed_finite(covariance)
     power = _least_power(covariance, flat) if mvdr else _beam_power(covariance, flat)
     np.maximum(power, 0, out=power)
+    if gain != 1.0:
+        power = power / gain / gain  # the square of the gain may be no number
     shape = (*covariance.shape[:-2], *weights.shape[:-1])
     return power.astype(x.dtype, copy=False).reshape(shape)
 
@@ -405,9 +410,9 @@ def _analysed(x: ArrayLike, sample_rate: float) -> tuple[FloatArray, int]:
     """Return one signal and its window: the power of two samples nearest to 43 ms."""
     signal, _ = checks.one_signal(x)
     rate = checks.positive(sample_rate, "sample_rate", "Hz")
-    length = max(16, 1 << round(math.log2(_WINDOW * rate)))
+    length = 1 << max(4, round(math.log2(_WINDOW * rate)))
     checks.long_enough(signal.shape[-1], length, length)
-    return signal, length
+    return scaled(signal, gain_for(signal)), length
 
 
 def _histogram(x: FloatArray, length: int, grid: FloatArray) -> FloatArray:

@@ -6,6 +6,7 @@ import numpy as np
 
 from ambikit import checks
 from ambikit._framing import COSINES, Framing, cosine_window
+from ambikit._scale import gain_for, scaled
 from ambikit._typing import ArrayLike, ComplexArray, FloatArray
 
 _XYZ = (3, 1, 2)
@@ -252,13 +253,15 @@ def spectral_normalized_intensity(
     values = checks.spectra(spectra, min_order=1)
     frames, bins = checks.average(average)
     checks.choice(variant, ("bounded", "dcase", "salsa"), "variant")
+    gain = gain_for(values)
+    values = scaled(values, gain)
     if variant == "bounded":
         ratio = _pooled_ratio(values, frames, bins)
         return ratio / np.maximum(_length(ratio), 1)
     intensity, energy = _intensity(values), _energy(values)
     if variant == "dcase":
         w, v = total_power(values[..., :1, :, :]), total_power(values[..., 1:4, :, :])
-        ratio = intensity / (_DCASE_FLOOR + w + v / 3)
+        ratio = intensity / (_DCASE_FLOOR * gain**2 + w + v / 3)
     else:
         direction = _over(intensity, energy)
         ratio = _over(direction, _length(direction))
@@ -313,6 +316,7 @@ def spectral_diffuseness(spectra: ArrayLike, *, average: tuple[int, int] = (9, 5
     True
     """
     values = checks.spectra(spectra, min_order=1)
+    values = scaled(values, gain_for(values))
     ratio = _pooled_ratio(values, *checks.average(average))
     return 1 - np.minimum(_length(ratio), 1)[..., 0, :, :]
 

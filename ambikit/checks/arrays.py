@@ -11,6 +11,11 @@ import numpy.typing as npt
 from ambikit._errors import InputError
 from ambikit._typing import ArrayLike, ComplexArray, FloatArray
 
+_HIGHEST = 24
+"""Order above which a few samples, as many as an order has channels, are taken for channels."""
+_COMMON, _FIRST_ORDER = 7, 4
+"""Order above which just four samples are taken for the channels of first order."""
+
 
 def array(values: ArrayLike, name: str) -> npt.NDArray[Any]:
     """Return `values` as an array in the machine's order of bytes."""
@@ -71,8 +76,10 @@ def ambisonic(
             f"{min_order}{hint or ': give all channels of one order, 4, 9, 16, ...'}"
         )
     last = x.shape[-1]
-    # 900 samples would pass as "order 29": tell a channels-last array from a high order
-    if order > 7 and math.isqrt(last) ** 2 == last and 1 < last <= 64:
+    # 900 samples would pass as "order 29", a block of 256 of first order as order 15. Other short
+    # blocks of high orders are what they seem
+    square = math.isqrt(last) ** 2 == last and 1 < last <= 64
+    if (order > _HIGHEST and square) or (order > _COMMON and last == _FIRST_ORDER):
         raise InputError(
             f"{name} has shape {x.shape}: that would be order {order}; it looks channels-last: "
             f"pass {name}.T, (channels, samples)"

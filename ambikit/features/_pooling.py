@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ambikit import checks
+from ambikit._scale import gain_for
 from ambikit._typing import ArrayLike, ComplexArray, FloatArray
 from ambikit.features._mel import MelFilters, mel_filters
 
@@ -122,13 +123,26 @@ def feature_settings(preset: str, overrides: Overrides) -> FeatureSettings:
     return dataclasses.replace(PRESETS[preset], **overrides)
 
 
-def first_order(x: ArrayLike, sample_rate: float, settings: FeatureSettings) -> FloatArray:
-    """Return the first-order signals (B, 4, n) as float32, once they fit the settings."""
+def first_order(
+    x: ArrayLike, sample_rate: float, settings: FeatureSettings
+) -> tuple[FloatArray, list[float]]:
+    """Return the first-order signals (B, 4, n) as float32, once they fit the settings.
+
+    Those whose fourth powers would be no numbers are turned down; the gains (B) say how far.
+    """
     signal, _ = checks.ambisonic(x, min_order=1)
     checks.rate(sample_rate, settings.sample_rate)
     checks.long_enough(signal.shape[-1], settings.n_fft // 2 + 1, settings.hop)
     foa = signal[..., :4, :].reshape(-1, 4, signal.shape[-1])
-    return np.require(foa, np.float32, ["C", "A"])
+    gains = [loud_gain(clip) for clip in foa]
+    if any(gain != 1.0 for gain in gains):
+        foa = foa * np.array(gains, foa.dtype)[:, None, None]
+    return np.require(foa, np.float32, ["C", "A"]), gains
+
+
+def loud_gain(clip: FloatArray) -> float:
+    """Return the power of two by which a signal is turned down: 1 unless it is beyond range."""
+    return min(1.0, gain_for(clip, np.float32))
 
 
 def pool(signal: FloatArray, settings: FeatureSettings, first: int, last: int) -> FloatArray:

@@ -60,8 +60,12 @@ def mel_covariance(
     (10, 100, 128)
     """
     settings = feature_settings(preset, overrides)
-    signal = first_order(x, sample_rate, settings)
+    signal, gains = first_order(x, sample_rate, settings)
     out = pool_covariance(signal, settings)
+    for bands, gain in zip(out, gains, strict=True):
+        if gain != 1.0:
+            bands /= np.float32(gain)  # twice: the square may be no number
+            bands /= np.float32(gain)
     return out.reshape(*np.shape(x)[:-2], *out.shape[1:])
 
 

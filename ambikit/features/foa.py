@@ -20,6 +20,7 @@ FEATURE_CHANNELS = {
 """Names of the feature channels of each kind."""
 
 _FLOOR = 1e-10
+_TINY = float(np.finfo(np.float32).tiny)
 _BLOCK = 1 << 17
 """Values per feature channel that are computed at once."""
 
@@ -102,17 +103,17 @@ def foa_features(
     """
     settings = feature_settings(preset, overrides)
     checks.choice(kind, tuple(FEATURE_CHANNELS), "kind")
-    signal = first_order(x, sample_rate, settings)
+    signal, gains = first_order(x, sample_rate, settings)
     count, reach = signal.shape[-1] // settings.hop, settings.average // 2
     shape = (len(FEATURE_CHANNELS[kind]), count, settings.n_mels)
     out = np.empty((len(signal), *shape), np.float32)
     step = max(1, _BLOCK // settings.n_mels)
-    for clip, features in zip(signal, out, strict=True):
+    for clip, gain, features in zip(signal, gains, out, strict=True):
         for begin in range(0, count, step):
             end, first = min(begin + step, count), max(begin - reach, 0)
             rows = pool(clip[None], settings, first, min(end + reach, count))
             kept = slice(begin - first, end - first)
-            features[:, begin:end] = from_pooled(rows, kind, settings)[0, :, kept]
+            features[:, begin:end] = from_pooled(rows, kind, settings, gain)[0, :, kept]
     if settings.top_db is not None:
         _hold(out[:, :4], settings.top_db)
     return out.reshape(*np.shape(x)[:-2], *shape)
@@ -176,22 +177,38 @@ def features_from_covariance(
     return np.concatenate([levels, _ratio(c[..., [3, 1, 2], :, :], energy, average)], -3)
 
 
-def from_pooled(pooled: FloatArray, kind: str, settings: FeatureSettings) -> FloatArray:
-    """Return features (B, 7 or 4, frames, mels) of the rows of `pool`, ignoring top_db."""
-    levels = _decibels(pooled[:, :4])
+def from_pooled(
+    pooled: FloatArray, kind: str, settings: FeatureSettings, gain: float = 1.0
+) -> FloatArray:
+    """Return features (B, 7 or 4, frames, mels) of the rows of `pool`, ignoring top_db.
+
+    `gain` is the one by which the signal was turned down.
+    """
+    levels = _decibels(pooled[:, :4], gain**settings.power)
     if kind == "logmel":
         return levels
     intensity = pooled[:, 4:7]
     if settings.intensity == "bounded":
-        intensity = _ratio(intensity, pooled[:, 7:], settings.average)
+        intensity = _ratio(intensity, pooled[:, 7:], settings.average, gain**2)
     return np.concatenate([levels, intensity], axis=1)
 
 
-def _decibels(levels: FloatArray) -> FloatArray:
-    """Return 10 log10 above the floor."""
-    db = np.maximum(levels, _FLOOR, dtype=np.float32)
+def turn_down(pooled: FloatArray, settings: FeatureSettings, gain: float) -> None:
+    """Make the rows of `pool` those of a signal times a gain, in place."""
+    pooled[:, :4] *= np.float32(gain**settings.power)
+    pooled[:, 7:] *= np.float32(gain**2)
+    if settings.intensity == "bounded":
+        pooled[:, 4:7] *= np.float32(gain**2)
+
+
+def _decibels(levels: FloatArray, gain: float = 1.0) -> FloatArray:
+    """Return 10 log10 above the floor, of levels that were multiplied by a gain."""
+    db: FloatArray = np.maximum(levels, max(_FLOOR * gain, _TINY), dtype=np.float32)
     np.log(db, out=db)  # in vectors, unlike log10
     db *= np.float32(10 / math.log(10))
+    if gain != 1.0:
+        db -= np.float32(10 * math.log10(gain))
+        np.maximum(db, np.float32(10 * math.log10(_FLOOR)), out=db)
     return db
 
 
@@ -201,9 +218,15 @@ def _hold(levels: FloatArray, top_db: float) -> None:
     np.maximum(levels, least, out=levels)
 
 
-def _ratio(intensity: FloatArray, energy: FloatArray, average: int) -> FloatArray:
-    """Return <I> / (<E> + floor), averaged over frames; beyond the ends both count as 0."""
-    return _mean(intensity, average) / (_mean(energy, average) + np.float32(_FLOOR))
+def _ratio(
+    intensity: FloatArray, energy: FloatArray, average: int, gain: float = 1.0
+) -> FloatArray:
+    """Return <I> / (<E> + floor), averaged over frames; beyond the ends both count as 0.
+
+    Both were multiplied by a gain.
+    """
+    floor = np.float32(max(_FLOOR * gain, _TINY))
+    return _mean(intensity, average) / (_mean(energy, average) + floor)
 
 
 def _mean(values: FloatArray, average: int) -> FloatArray:

@@ -8,9 +8,10 @@ from typing import Unpack
 import numpy as np
 
 from ambikit import checks
+from ambikit._scale import scaled
 from ambikit._typing import ArrayLike, FloatArray
-from ambikit.features._pooling import Overrides, feature_settings, pool
-from ambikit.features.foa import FEATURE_CHANNELS, from_pooled
+from ambikit.features._pooling import Overrides, feature_settings, loud_gain, pool
+from ambikit.features.foa import FEATURE_CHANNELS, from_pooled, turn_down
 from ambikit.intensity import TILE, at_rest
 from ambikit.streaming._blocks import Known, output, plain
 
@@ -192,7 +193,8 @@ class Features:
         x, _ = checks.ambisonic(block, min_order=1, name="block")
         self._batch = checks.same_batch(x.shape[:-2], self._batch)
         flat = x[..., :4, :].reshape(math.prod(self._batch), 4, x.shape[-1])
-        fresh = flat.astype(np.float32, copy=False)
+        self._turn_down(loud_gain(flat))
+        fresh = scaled(flat, self._gain).astype(np.float32, copy=False)
         sound = fresh if self._sound is None else np.concatenate([self._sound, fresh], axis=-1)
         settings = self._settings
         half = settings.n_fft // 2
@@ -236,6 +238,17 @@ class Features:
         self._begin = 0  # number of the first sample of _sound
         self._rows = None
         self._emitted = 0
+        self._gain = 1.0
+
+    def _turn_down(self, gain: float) -> None:
+        """Turn down what is kept, where a block is louder than the range of its features."""
+        ratio = min(gain / self._gain, 1.0)
+        if ratio < 1.0:
+            self._gain *= ratio
+            if self._sound is not None:
+                self._sound *= np.float32(ratio)
+            if self._rows is not None:
+                turn_down(self._rows, self._settings, ratio)
 
     def _frames(self, sound: FloatArray, seen: int, last: int) -> FloatArray:
         """Pool the frames up to `seen`, and return the features of those up to `last`."""
@@ -246,7 +259,7 @@ class Features:
         if self._rows is not None:
             rows = np.concatenate([self._rows, rows], axis=2)
         last = max(last, self._emitted)
-        features = from_pooled(rows, self._kind, settings)
+        features = from_pooled(rows, self._kind, settings, self._gain)
         features = features[:, :, self._emitted - known : last - known]
         self._rows = rows[:, :, max(last - self._reach, 0) - known :].copy()
         self._emitted = last
