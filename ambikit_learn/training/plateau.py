@@ -19,8 +19,8 @@ LEAST_STEPS = 100
 """Shorter runs prove nothing, and are not judged."""
 _WINDOW = 0.1
 _ADVICE = (
-    "try --model.whiten true, --model.temperature 0.07, more steps, or --model.initialise_from "
-    "with a run of AVC that has learned"
+    "try --model.whiten true, more clips, more steps, or --model.initialise_from with a run of AVC "
+    "that has learned"
 )
 
 
