@@ -75,12 +75,12 @@ def average(value: Sequence[int]) -> tuple[int, int]:
     return sizes[0], sizes[1]
 
 
-def rate(value: float, needed: float) -> None:
+def rate(value: float, needed: float, remedy: str = "") -> None:
     """Refuse a sample rate that is not the one that settings are made for."""
     if number(value, "sample_rate") != needed:
         raise InputError(
             f"sample_rate is {value:g} Hz and the preset is made for {needed:g} Hz: resample "
-            f"first, for example with ambikit.read(path, sample_rate={needed:g})"
+            f"first, {remedy}for example with ambikit.read(path, sample_rate={needed:g})"
         )
 
 

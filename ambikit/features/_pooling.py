@@ -124,20 +124,34 @@ def feature_settings(preset: str, overrides: Overrides) -> FeatureSettings:
 
 
 def first_order(
-    x: ArrayLike, sample_rate: float, settings: FeatureSettings
+    x: ArrayLike, sample_rate: float, settings: FeatureSettings, resample: bool
 ) -> tuple[FloatArray, list[float]]:
     """Return the first-order signals (B, 4, n) as float32, once they fit the settings.
 
     Those whose fourth powers would be no numbers are turned down; the gains (B) say how far.
     """
     signal, _ = checks.ambisonic(x, min_order=1)
-    checks.rate(sample_rate, settings.sample_rate)
-    checks.long_enough(signal.shape[-1], settings.n_fft // 2 + 1, settings.hop)
+    if not resample:
+        checks.rate(sample_rate, settings.sample_rate, "with resample=True or ")
     foa = signal[..., :4, :].reshape(-1, 4, signal.shape[-1])
     gains = [loud_gain(clip) for clip in foa]
     if any(gain != 1.0 for gain in gains):
         foa = foa * np.array(gains, foa.dtype)[:, None, None]
+    if resample:
+        foa = _resampled(foa, checks.positive(sample_rate, "sample_rate", "Hz"), settings)
+    checks.long_enough(foa.shape[-1], settings.n_fft // 2 + 1, settings.hop)
     return np.require(foa, np.float32, ["C", "A"]), gains
+
+
+def _resampled(foa: FloatArray, rate: float, settings: FeatureSettings) -> FloatArray:
+    """Return signals (B, 4, n) at the rate of the settings, as `read` resamples."""
+    import soxr
+
+    if rate == settings.sample_rate or foa.size == 0:
+        return foa
+    flat = foa.reshape(-1, foa.shape[-1]).T
+    turned: FloatArray = soxr.resample(flat, rate, settings.sample_rate).T
+    return turned.reshape(*foa.shape[:2], -1)
 
 
 def loud_gain(clip: FloatArray) -> float:

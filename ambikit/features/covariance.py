@@ -21,7 +21,12 @@ from ambikit.rotation import sh_rotation_matrix
 
 
 def mel_covariance(
-    x: ArrayLike, sample_rate: float, *, preset: str = "avsa", **overrides: Unpack[Overrides]
+    x: ArrayLike,
+    sample_rate: float,
+    *,
+    preset: str = "avsa",
+    resample: bool = False,
+    **overrides: Unpack[Overrides],
 ) -> FloatArray:
     r"""Return the spatial covariance of first-order sound in mel bands.
 
@@ -30,9 +35,11 @@ def mel_covariance(
     x : array_like, shape (..., channels, samples)
         AmbiX signals; of higher orders the first four channels are used.
     sample_rate : float
-        Rate of `x` in Hz; it must be the preset's.
+        Rate of `x` in Hz; it must be the preset's, unless `resample` is set.
     preset : str, optional
         As for `foa_features`.
+    resample : bool, optional
+        Take sound of any rate, and resample it to the preset's as `read` does.
     **overrides
         As for `foa_features`; `power`, `average`, `intensity` and `top_db` have no effect.
 
@@ -60,7 +67,7 @@ def mel_covariance(
     (10, 100, 128)
     """
     settings = feature_settings(preset, overrides)
-    signal, gains = first_order(x, sample_rate, settings)
+    signal, gains = first_order(x, sample_rate, settings, resample)
     out = pool_covariance(signal, settings)
     for bands, gain in zip(out, gains, strict=True):
         if gain != 1.0:

@@ -31,6 +31,7 @@ def foa_features(
     *,
     preset: str = "avsa",
     kind: str = "foa_iv",
+    resample: bool = False,
     **overrides: Unpack[Overrides],
 ) -> FloatArray:
     r"""Return log-mel levels of the channels and the active intensity in mel bands.
@@ -40,7 +41,7 @@ def foa_features(
     x : array_like, shape (..., channels, samples)
         AmbiX signals; of higher orders the first four channels are used.
     sample_rate : float
-        Rate of `x` in Hz; it must be the preset's.
+        Rate of `x` in Hz; it must be the preset's, unless `resample` is set.
     preset : {"avsa", "dcase", "salsa"}, optional
         ``"avsa"``: as in audio-visual spatial alignment [1]_, [2]_ (512-point Hann window, hop 240,
         128 bands of the magnitude, bounded intensity averaged over 5 frames); ``"dcase"``: as in
@@ -49,6 +50,8 @@ def foa_features(
         bands from 50 Hz). All at 24 kHz.
     kind : {"foa_iv", "logmel"}, optional
         With the intensity vector or without; `FEATURE_CHANNELS` names the channels.
+    resample : bool, optional
+        Take sound of any rate, and resample it to the preset's as `read` does.
     **overrides
         Fields of `FeatureSettings` to replace in the preset: `n_fft`, `window_length`, `hop`,
         `n_mels`, `fmin`, `fmax`, `power`, `mel_scale`, `average`, `intensity`, `top_db`.
@@ -56,7 +59,8 @@ def foa_features(
     Returns
     -------
     ndarray of float32, shape (..., 7 or 4, samples // hop, n_mels)
-        Levels in dB of W, Y, Z, X, then the intensity along x, y, z, towards the source.
+        Levels in dB of W, Y, Z, X, then the intensity along x, y, z, towards the source. Samples
+        are those at the preset's rate.
 
     Raises
     ------
@@ -103,7 +107,7 @@ def foa_features(
     """
     settings = feature_settings(preset, overrides)
     checks.choice(kind, tuple(FEATURE_CHANNELS), "kind")
-    signal, gains = first_order(x, sample_rate, settings)
+    signal, gains = first_order(x, sample_rate, settings, resample)
     count, reach = signal.shape[-1] // settings.hop, settings.average // 2
     shape = (len(FEATURE_CHANNELS[kind]), count, settings.n_mels)
     out = np.empty((len(signal), *shape), np.float32)

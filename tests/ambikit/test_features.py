@@ -404,3 +404,22 @@ def test_shapes_that_do_not_fit() -> None:
         ambikit.rotate_covariance(np.stack([c] * 3), np.stack([TURN] * 2))
     with pytest.raises(TypeError, match="hopp"):
         ambikit.foa_features(scene(), RATE, hopp=100)
+
+
+@pytest.mark.parametrize("rate", [48000, 44100, 16000, 24000, 47999.5])
+@pytest.mark.parametrize("call", [ambikit.foa_features, ambikit.mel_covariance])
+def test_sound_of_another_rate_is_resampled_on_request(tmp_path, call, rate) -> None:
+    """Right is what a file of that rate gives that is read at the preset's."""
+    noise = np.random.default_rng(0).standard_normal((2, 2, round(rate)))
+    x = ambikit.encode(noise, 1.0, 0.4, order=2).astype(np.float32)
+    if rate != 24000:
+        with pytest.raises(InputError, match="resample=True"):
+            call(x, rate)
+    got = call(x, rate, resample=True)
+    assert got.shape[:2] == (2, 2)
+    if rate == round(rate):
+        ambikit.write(tmp_path / "a.wav", x[1, 0], rate)
+        expected = call(*ambikit.read(tmp_path / "a.wav", sample_rate=24000))
+        np.testing.assert_allclose(got[1, 0], expected, atol=1e-4 * np.abs(expected).max())
+    with pytest.raises(InputError, match="samples"):
+        call(x[..., :100], rate, resample=True)
