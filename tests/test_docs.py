@@ -69,6 +69,28 @@ def test_named_make_targets_exist(path: Path) -> None:
     assert set(named) <= targets
 
 
+@pytest.mark.parametrize("path", [DOOR[0], *PAGES[2:]], ids=lambda path: path.name)
+def test_options_in_commands_exist(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Commands of the pages as a reader types them; a backslash continues a line."""
+    from ambikit_learn.cli import main
+
+    text = path.read_text(encoding="utf-8").replace("\\\n", " ")
+    for name, rest in re.findall(r"^    ambikit-learn (data stats|\w+) (.*)$", text, re.M):
+        assert main([*name.split(), "--help"]) == 0
+        described = capsys.readouterr().out
+        options = {option.split("=")[0] for option in re.findall(r"--[\w.-]+\S*", rest)}
+        missing = [option for option in options if option not in described]
+        assert not missing, f"ambikit-learn {name} {rest}"
+
+
+def test_public_names_of_learning_are_shown() -> None:
+    stub = (ROOT / "ambikit_learn/__init__.pyi").read_text(encoding="utf-8")
+    public = re.findall(r"import \w+ as (\w+)", stub)
+    text = code(ROOT / "docs/learning.md")
+    assert "AmbiEncoder" in public
+    assert [name for name in public if not re.search(rf"\b{name}\b[.(]|, {name}\)", text)] == []
+
+
 def test_index_lists_all_pages() -> None:
     index = (ROOT / "docs/index.md").read_text(encoding="utf-8")
     others = [path.relative_to(ROOT / "docs") for path in [*PAGES[2:], *NOTEBOOKS]]
