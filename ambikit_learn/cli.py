@@ -169,10 +169,16 @@ def _world(preview: int = 0, **options: Any) -> None:
 
 
 def _prepare(**options: Any) -> None:
-    """Write shards."""
+    """Write shards; exit status 1 if there is no usable clip."""
     from ambikit_learn.preparation.command import prepare
 
-    print(prepare(**options))
+    summary = prepare(**options)
+    if options["check"]:
+        for line in summary.rejected:
+            print(line)
+    print(summary)
+    if not summary.prepared:
+        raise SystemExit(1)
 
 
 def _data_stats(picture: Path | None = None, json: bool = False, **options: Any) -> None:

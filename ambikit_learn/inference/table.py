@@ -201,7 +201,7 @@ def _begin_parts(table: Path, settings: dict[str, Any]) -> Path:
 
 def _refuse_other(where: Path, found: dict[str, Any], settings: dict[str, Any]) -> None:
     """Refuse to mix embeddings of different encoders or settings."""
-    names = sorted({*settings, *found})
+    names = dict.fromkeys([*settings, *found])
     other = [name for name in names if found.get(name) != settings.get(name)]
     if other:
         raise InputError(

@@ -20,6 +20,9 @@ from ambikit_learn.sources import Clip
 
 Outcome = Prepared | Rejected
 
+AGAIN = ("failed", "detector failed", "decoder crash")
+"""Reasons that may lie in the surroundings, such as memory that ran out: the same command tries
+these clips again."""
 HANG = "decoder hang"
 """Reason of a clip that took too long; with a longer timeout it is tried again."""
 
@@ -183,8 +186,9 @@ class Assembly:
         """Return whether rows are of the same clips, with a sufficient timeout for each."""
         if head.get("digest") != shard.digest:
             return False
+        reasons = {row.get("reason") for row in rows}
         patient: bool = head["clip_timeout"] >= self.clip_timeout
-        return patient or not any(row.get("reason") == HANG for row in rows)
+        return not reasons & set(AGAIN) and (patient or HANG not in reasons)
 
 
 def row_of(clip: Clip, outcome: Outcome, source: Path) -> Row:

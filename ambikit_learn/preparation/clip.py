@@ -350,7 +350,13 @@ def _detect(
             batch = next(batches, None)
         if batch is None:
             break
-        boxes.extend(detector.detect(batch))
+        try:
+            boxes.extend(detector.detect(batch))
+        except (InputError, ImportError):
+            raise
+        except Exception as error:
+            cause = f"{detector.name}: {type(error).__name__}: {error}"
+            raise _UnusableError("detector failed", cause) from error
     return detector.name, Objects(rate, len(times), tuple(link(boxes, rate)))
 
 

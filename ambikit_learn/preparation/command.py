@@ -6,7 +6,7 @@ import math
 from collections import Counter
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -60,6 +60,12 @@ class Summary:
         Number of rejected clips by reason, the most frequent first.
     notes : dict
         Number of usable clips by note.
+    splits : dict
+        Number of usable clips by split.
+    rejected : tuple of str
+        Each rejected clip with its reason in full.
+    causes : dict
+        The first rejected clip of each reason, with the reason in full.
     """
 
     clips: int
@@ -67,23 +73,34 @@ class Summary:
     hours: float
     left_out: dict[str, int]
     notes: dict[str, int]
+    splits: dict[str, int] = field(default_factory=dict, compare=False)
+    rejected: tuple[str, ...] = field(default=(), compare=False)
+    causes: dict[str, str] = field(default_factory=dict, compare=False)
 
     @classmethod
     def of(cls, rows: Sequence[Mapping[str, Any]]) -> Summary:
         """Summarise rows of a manifest."""
         used = [row for row in rows if row["status"] == "ok"]
+        lost = [row for row in rows if row["status"] != "ok"]
         return cls(
             clips=len(rows),
             prepared=len(used),
             hours=sum(row["duration"] for row in used) / 3600.0,
-            left_out=dict(Counter(r["reason"] for r in rows if r["status"] != "ok").most_common()),
+            left_out=dict(Counter(r["reason"] for r in lost).most_common()),
             notes=dict(Counter(note for row in used for note in row["notes"]).most_common()),
+            splits=dict(sorted(Counter(row["split"] for row in used).items())),
+            rejected=tuple(f"{r['key']}: {r['reason']} ({r['detail']})" for r in lost),
+            causes={r["reason"]: f"{r['key']}: {r['detail']}" for r in reversed(lost)},
         )
 
     def __str__(self) -> str:
         """Format for a terminal."""
         lines = [f"{self.prepared} of {self.clips} clips prepared, {self.hours:.2f} hours"]
-        lines += [f"  left out: {count} ({reason})" for reason, count in self.left_out.items()]
+        if len(self.splits) > 1:
+            lines[0] += f" ({', '.join(f'{n} {split}' for split, n in self.splits.items())})"
+        for reason, count in self.left_out.items():
+            first = f", first {self.causes[reason]}" if reason in self.causes else ""
+            lines.append(f"  left out: {count} ({reason}){first}")
         lines += [f"  noted: {count} ({note})" for note, count in self.notes.items()]
         return "\n".join(lines)
 

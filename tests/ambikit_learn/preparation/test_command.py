@@ -18,6 +18,7 @@ import soundfile
 import ambikit
 from ambikit import InputError
 from ambikit_learn._files import locked
+from ambikit_learn.cli import main
 from ambikit_learn.data.format import Settings, read_manifest
 from ambikit_learn.data.sound import decode_sound
 from ambikit_learn.preparation.command import Summary, prepare
@@ -190,6 +191,7 @@ DARK[::2, :10, :10] = 60
 DETECTORS = """
 import os, signal, time
 from ambikit import InputError
+from ambikit_learn.cli import main
 from ambikit_learn.sphere.boxes import Boxes
 
 class Brightness:
@@ -462,7 +464,7 @@ class TestDetectors:
     def test_an_error_costs_its_clip(self, source, tmp_path):
         prepare(source, tmp_path / "out", detector="test_detectors:Raising", **SMALL)
         row = rows_of(tmp_path / "out")["dark"]
-        assert (row["reason"], row["detail"]) == ("failed", "RuntimeError: too dark")
+        assert (row["reason"], row["detail"]) == ("detector failed", "brightness: RuntimeError: too dark")
 
     def test_a_crash_costs_its_clip(self, source, tmp_path):
         options = {"detector": "test_detectors:Deadly", "frame_size": (40, 80), "workers": 2}
@@ -545,3 +547,67 @@ def test_real_clips(test_data, tmp_path):
         # YouTube's planes arrive as W, Y, Z, X, to 16 bits of the peak.
         assert np.abs(found - wanted[:, : found.shape[1]]).max() < rows[key]["gain"] / 60000
     assert Settings.load(tmp_path / "out").frame_rate == 8.0
+
+
+FLAKY = """
+import os, signal
+from pathlib import Path
+from ambikit_learn.sphere.boxes import Boxes
+
+class Flaky:
+    name = "flaky"
+    def detect(self, frames):
+        if Path(os.environ["FLAKY"]).exists():
+            if os.environ["FLAKY"].endswith("crash"):
+                os.kill(os.getpid(), signal.SIGKILL)
+            raise RuntimeError("CUDA out of memory")
+        return [Boxes.empty() for _ in frames]
+"""
+
+
+@pytest.mark.parametrize("kind", ["raises", "crash"])
+def test_what_lay_in_the_surroundings_is_tried_again(
+    clip_folder, tmp_path, monkeypatch, capsys, kind
+):
+    """The same command repairs it; until then it says why, and nothing prepared is no success."""
+    for key in ("a", "b"):
+        clip_folder.add(key)
+    (tmp_path / "flaky_detector.py").write_text(FLAKY)
+    broken = tmp_path / kind
+    broken.touch()
+    monkeypatch.setenv("FLAKY", str(broken))
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=os.pathsep)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    workers = "1" if kind == "crash" else "0"
+    command = ["prepare", str(clip_folder.root), str(tmp_path / "out"), "--workers", workers]
+    command += ["--detector", "flaky_detector:Flaky", "--frame-size", "80", "160"]
+
+    assert run(command) == 1
+    said = capsys.readouterr().out
+    reason = {"raises": "detector failed", "crash": "decoder crash"}[kind]
+    assert f"0 of 2 clips prepared, 0.00 hours\n  left out: 2 ({reason}), first a: " in said
+    assert kind == "crash" or "flaky: RuntimeError: CUDA out of memory" in said
+
+    broken.unlink()
+    assert run(command) == 0
+    assert {row["status"] for row in rows_of(tmp_path / "out").values()} == {"ok"}
+    sys.modules.pop("flaky_detector", None)
+
+
+def test_a_check_names_what_it_rejects(clip_folder, tmp_path, capsys):
+    clip_folder.add("good")
+    clip_folder.add("alone")
+    clip_folder.path("audio", "alone").unlink()
+    command = ["prepare", str(clip_folder.root), str(tmp_path / "out"), "--check", "--workers", "0"]
+    assert run(command) == 0
+    said = capsys.readouterr().out
+    assert "alone: missing file (" in said
+    assert "1 of 2 clips prepared" in said
+
+
+def run(arguments):
+    """Run the command line; a status that it exits with counts like one that it returns."""
+    try:
+        return main(arguments)
+    except SystemExit as end:
+        return end.code
