@@ -47,8 +47,13 @@ def atomic_write(path: str | Path) -> Iterator[Path]:
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
     temporary = target.with_name(f".{target.stem}.{os.getpid()}.part{target.suffix}")
+    # Some writers make files for their owner alone; others should read what the umask lets them.
+    temporary.touch()
+    mode = temporary.stat().st_mode
+    temporary.unlink()
     try:
         yield temporary
+        temporary.chmod(mode)
         os.replace(temporary, target)
     finally:
         temporary.unlink(missing_ok=True)
@@ -67,6 +72,29 @@ def writing_to(folder: Path) -> Iterator[None]:
             f"{folder}: {_MENDS[error.errno]}, and run the same command again, which resumes "
             "the work"
         ) from error
+
+
+def check_writable(folder: Path, remedy: str) -> None:
+    """Refuse a folder into which nothing can be written, before hours of work.
+
+    Parameters
+    ----------
+    folder : Path
+        Made if missing.
+    remedy : str
+        What to do then, for the message.
+    """
+    try:
+        with atomic_write(folder / "writable"):
+            raise _Written
+    except _Written:
+        return
+    except OSError as error:
+        raise InputError(f"{folder} cannot be written to ({error.strerror}): {remedy}") from None
+
+
+class _Written(Exception):
+    """Ends an attempt to write before a file takes its place."""
 
 
 @contextmanager

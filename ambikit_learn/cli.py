@@ -243,7 +243,11 @@ def _embed(
     from ambikit_learn.inference.table import embed_files
 
     encoder = AmbiEncoder.from_pretrained(model)
-    encoder.to(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    try:
+        encoder.to(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    except (RuntimeError, AssertionError) as error:  # torch raises either of a missing device
+        said = str(error).splitlines()[0]
+        raise InputError(f"device {device!r} is not there ({said}): leave --device out") from None
     summary = embed_files(files, encoder, out, directions=direction, **options)
     print(f"{out}: {summary.embedded} files embedded, {summary.known} were there already")
     for reason in summary.failed.values():

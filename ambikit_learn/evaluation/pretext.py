@@ -22,6 +22,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Subset
 
 from ambikit import InputError, checks
+from ambikit_learn._files import check_writable
 from ambikit_learn._threads import cores, leave_cores
 from ambikit_learn._typing import Indices
 from ambikit_learn.data.open import is_world, open_items
@@ -116,6 +117,7 @@ def evaluate(
     spans: int = 4,
     clips: int | None = None,
     seed: int = 0,
+    out: str | Path | None = None,
 ) -> list[Results]:
     """Train binary heads on embeddings of the training split and test them on another.
 
@@ -136,11 +138,13 @@ def evaluate(
         and `WORLD_CLIPS_OF_HEAD` for training the head.
     seed : int
         Seed of crops, wrong pairs and the head.
+    out : path, optional
+        Folder for the results, by default that of the model.
 
     Returns
     -------
     list of Results
-        One for each task, also written to ``model/evaluation/{task}.json``.
+        One for each task, also written to ``out/evaluation/{task}.json``.
 
     Raises
     ------
@@ -167,7 +171,12 @@ def evaluate(
     wanted = [tasks] if isinstance(tasks, str) else list(tasks)
     for task in wanted:
         checks.choice(task, get_args(Task), "task")
+    if clips is not None:
+        checks.positive_int(clips, "clips")
+    checks.positive_int(spans, "spans")
     net = load_run(run)
+    results_in = RunFolder(run if out is None else Path(out))
+    check_writable(results_in.result(wanted[0]).parent, "give another folder as out (--out)")
     options = Record.read(run).reading | {
         "views": VIEWS,
         "seed": seed,
@@ -186,7 +195,7 @@ def evaluate(
         found = score(task, known, unseen, seed, contents)
         results.append(Results(task, **vars(found), clips_per_second=rate, learned=learned))
     for result in results:
-        result.save(RunFolder(run).result(result.task))
+        result.save(results_in.result(result.task))
     return results
 
 

@@ -85,6 +85,11 @@ class RunFolder:
         return self.path / "README.md"
 
     @property
+    def lock(self) -> Path:
+        """File that a process which trains holds locked."""
+        return self.path / ".lock"
+
+    @property
     def states(self) -> Path:
         """Folder of training states, from which `fit` resumes."""
         return self.path / "checkpoints"
@@ -124,7 +129,7 @@ def save_run(model: AlignmentModel, run: str | Path) -> None:
     }
     weights = {name: x.detach().cpu().contiguous() for name, x in model.state_dict().items()}
     with atomic_write(folder.weights) as path:
-        safetensors.torch.save_file(weights, path)
+        path.write_bytes(safetensors.torch.save(weights))
     with atomic_write(folder.config) as path:
         path.write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
 
@@ -182,6 +187,12 @@ def load_run(run: str | Path) -> AlignmentModel:
         raise InputError(
             f"{folder.weights} is damaged ({error}): copy or download it again"
         ) from error
+    for name, value in weights.items():
+        if value.is_floating_point() and not bool(value.isfinite().all()):
+            raise InputError(
+                f"{folder.weights} holds NaN or infinity ({name}): its training diverged, or it is "
+                "damaged; train it again or take another checkpoint"
+            )
     try:
         model.load_state_dict(weights)
     except RuntimeError as error:

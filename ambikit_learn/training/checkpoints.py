@@ -30,8 +30,15 @@ class WholeFiles(TorchCheckpointIO):
         self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None
     ) -> None:
         """Write a checkpoint to a temporary file and rename it."""
-        with atomic_write(path) as temporary:
-            torch.save(checkpoint, temporary)
+        # Opened here, since torch's own writer does not say why it could not write; what it raises
+        # of an error of the stream hides that.
+        try:
+            with atomic_write(path) as temporary, temporary.open("wb") as stream:
+                torch.save(checkpoint, stream)
+        except RuntimeError as error:
+            if isinstance(error.__context__, OSError):
+                raise error.__context__ from None
+            raise
 
     def load_checkpoint(self, path: Any, *_: Any, **__: Any) -> dict[str, Any]:
         """Read a checkpoint without running code in it."""

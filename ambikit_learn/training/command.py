@@ -8,7 +8,7 @@ import os
 import sys
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 from lightning.pytorch.loggers import Logger, TensorBoardLogger, WandbLogger
 
 from ambikit import InputError, checks
-from ambikit_learn._files import atomic_write
+from ambikit_learn._files import atomic_write, locked, writing_to
 from ambikit_learn._threads import leave_cores
 from ambikit_learn.models.run import RunFolder, save_run
 from ambikit_learn.training import checkpoints
@@ -120,10 +120,17 @@ def fit_main(arguments: Sequence[str]) -> Path:
     """
     with _quiet():
         command = _Command(expand(arguments))
-    _refuse_other_settings(command)
-    command.save_config()
+    run = RunFolder(Path(command.trainer.default_root_dir))
     try:
-        train(command.trainer, command.model, command.datamodule)
+        with ExitStack() as held:
+            held.enter_context(writing_to(run.path))
+            if command.trainer.is_global_zero:
+                run.path.mkdir(parents=True, exist_ok=True)
+                run.lock.touch()
+                held.enter_context(locked(run.lock))
+            _refuse_other_settings(command)
+            command.save_config()
+            train(command.trainer, command.model, command.datamodule)
     except Stopped as stop:
         print(f"stopped after step {stop.step}: the same command resumes there", file=sys.stderr)
         raise SystemExit(128 + stop.signal) from None

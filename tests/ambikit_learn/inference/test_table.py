@@ -202,3 +202,11 @@ def test_command(encoder, files, tmp_path, capfd):
     assert "none.wav" in err.splitlines()[-1]
     assert main([*common, *files]) == 2
     assert "another hop, directions" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize("device", ["cuda:7", "abacus"])
+def test_a_device_that_is_not_there_is_one_line(encoder, files, tmp_path, capsys, device):
+    encoder.save_pretrained(tmp_path / "model")
+    command = ["embed", files[0], f"--model={tmp_path / 'model'}", f"--device={device}"]
+    assert main([*command, f"--out={tmp_path / 'a.parquet'}"]) == 2
+    assert f"device '{device}' is not there" in capsys.readouterr().err

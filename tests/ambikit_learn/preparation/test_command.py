@@ -464,7 +464,10 @@ class TestDetectors:
     def test_an_error_costs_its_clip(self, source, tmp_path):
         prepare(source, tmp_path / "out", detector="test_detectors:Raising", **SMALL)
         row = rows_of(tmp_path / "out")["dark"]
-        assert (row["reason"], row["detail"]) == ("detector failed", "brightness: RuntimeError: too dark")
+        assert (row["reason"], row["detail"]) == (
+            "detector failed",
+            "brightness: RuntimeError: too dark",
+        )
 
     def test_a_crash_costs_its_clip(self, source, tmp_path):
         options = {"detector": "test_detectors:Deadly", "frame_size": (40, 80), "workers": 2}

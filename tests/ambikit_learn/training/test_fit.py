@@ -2,18 +2,24 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import re
+import shutil
+import sys
 from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 import pytest
+import safetensors.torch
 import torch
 import yaml
 from lightning.pytorch import Trainer
 
 from ambikit import InputError
+from ambikit_learn._files import locked
 from ambikit_learn.data.items import Item
+from ambikit_learn.evaluation.pretext import evaluate
 from ambikit_learn.models.run import RunFolder, load_run
 from ambikit_learn.training.checkpoints import newest
 from ambikit_learn.training.command import fit_main
@@ -369,3 +375,64 @@ def test_batches_do_not_depend_on_workers(prepared):
     alone, two = last(0), last(2)
     for a, b in zip(alone, two, strict=True):
         np.testing.assert_array_equal(a, b)
+
+
+# ---------------------------------------------------------------- disks and colleagues
+
+
+ONE_STEP = ["--config=avc_foa_iv.yaml", "--trainer.max_steps=1", "--data.validation_clips=0"]
+
+
+def test_two_runs_in_one_folder_are_refused(prepared, tmp_path):
+    run = RunFolder(tmp_path / "run")
+    run.path.mkdir()
+    run.lock.touch()
+    with locked(run.lock), pytest.raises(InputError, match="another run is writing to"):
+        run_fit(prepared, run.path, *ONE_STEP)
+    assert not run.settings.exists()
+
+
+def test_weights_are_as_the_umask_says(finished):
+    umask = os.umask(0o022)
+    os.umask(umask)
+    for name in ("model.safetensors", "config.json", "config.yaml"):
+        assert (finished / name).stat().st_mode & 0o777 == 0o666 & ~umask
+
+
+def test_weights_that_are_not_numbers_are_refused(finished, tmp_path):
+    run = tmp_path / "run"
+    shutil.copytree(finished, run)
+    values = safetensors.torch.load_file(run / "model.safetensors")
+    name = next(name for name, value in values.items() if value.is_floating_point())
+    values[name].view(-1)[0] = float("nan")
+    safetensors.torch.save_file(values, run / "model.safetensors")
+    with pytest.raises(InputError, match=rf"holds NaN or infinity \({re.escape(name)}\)"):
+        load_run(run)
+
+
+def test_results_go_where_one_may_write(finished, prepared, tmp_path, monkeypatch):
+    """A folder of a model that is not ours is refused before anything is computed."""
+    (tmp_path / "file").touch()
+    with pytest.raises(InputError, match=r"cannot be written to .*\(--out\)"):
+        evaluate("avsa", finished, prepared, out=tmp_path / "file")
+    (results,) = evaluate("avsa", finished, prepared, spans=1, out=tmp_path / "mine")
+    found = json.loads((tmp_path / "mine" / "evaluation" / "avsa.json").read_text())
+    assert found["task"] == results.task
+    for wrong in ({"clips": 0}, {"spans": 0}):
+        with pytest.raises(InputError, match="must be"):
+            evaluate("avsa", finished, prepared, **wrong)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no limit of file sizes there")
+def test_a_full_disk_is_one_line(prepared, tmp_path):
+    """A limit of file sizes stands for it: EFBIG comes where ENOSPC would."""
+    resource = pytest.importorskip("resource")
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 19, hard))
+    try:
+        with pytest.raises(InputError, match="a file is larger than may be written") as refusal:
+            run_fit(prepared, tmp_path / "run", *ONE_STEP, "--trainer.logger=false")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert str(tmp_path / "run") in str(refusal.value)
+    assert "\n" not in str(refusal.value)
