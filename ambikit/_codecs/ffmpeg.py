@@ -131,7 +131,7 @@ def _end_of_file(source: Source) -> tuple[str, ...]:
         cut = fault == ogg.TRUNCATED or any(kind.is_cut(stream) for kind in (matroska, mp4, riff))
     if cut:
         raise InputError(
-            f"{source} is truncated: by the sizes in it, it goes on after its end; copy or "
+            f"{source} is truncated: by the sizes in it, it should be longer; copy or "
             "download it again"
         )
     return (fault,) if fault else ()

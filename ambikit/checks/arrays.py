@@ -103,7 +103,7 @@ def one_signal(x: ArrayLike) -> tuple[FloatArray, int]:
 def all_finite(values: FloatArray, name: str) -> FloatArray:
     """Return `values`, none of which is NaN or infinite."""
     if not np.isfinite(values).all():
-        raise InputError(f"{name} holds NaN or infinity: cut or mend it first")
+        raise InputError(f"{name} holds NaN or infinity: cut or repair it first")
     return values
 
 

@@ -35,8 +35,8 @@ def elevation(value: ArrayLike, name: str = "elevation", *, degrees: bool = Fals
     e = angle(value, name, degrees=degrees)
     if e.size and np.abs(e).max() > np.pi / 2 + 1e-6:
         worst = float(np.asarray(value, dtype=float).ravel()[np.abs(e).argmax()])
-        unit, mend = ("°", "") if degrees else (" rad", "; for degrees pass degrees=True")
-        raise InputError(f"{name} must lie within ±90° of the horizon, got {worst:g}{unit}{mend}")
+        unit, remedy = ("°", "") if degrees else (" rad", "; for degrees pass degrees=True")
+        raise InputError(f"{name} must lie within ±90° of the horizon, got {worst:g}{unit}{remedy}")
     return e
 
 

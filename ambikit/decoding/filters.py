@@ -19,7 +19,7 @@ METHODS = ("magls", "ls")
 EQUALIZATIONS = ("diffuse_field", "truncation", "covariance")
 
 CUTOFF = 1500.0
-"""Hz, above which MagLS gives up the phase."""
+"""Frequency in Hz above which MagLS ignores the phase."""
 
 _ITERATIONS = 2
 

@@ -95,9 +95,9 @@ class Scores:
     rows : dict
         Accuracies over all spans.
     chance : dict
-        What chance gives for each row.
+        Accuracy at chance for each row.
     ceiling : dict
-        What an oracle gives, for those rows and details for which it is known.
+        Accuracy of an oracle, for those rows and details for which it is known.
     details : dict
         Accuracies over part of the spans, for each of which chance gives ½.
     """
@@ -124,7 +124,7 @@ def evaluate(
     Parameters
     ----------
     tasks : {"avc", "avsa"} or sequence of them
-        What the wrong pairs are: another clip's sound, or this clip's, turned about the vertical.
+        Wrong pairs: another clip's sound (avc), or this clip's, rotated about the vertical (avsa).
     model : path
         Run folder of `fit`.
     data : path or str
@@ -132,9 +132,9 @@ def evaluate(
     split : str
         Split to test on.
     spans : int
-        Spans taken from each clip, evenly spread; a scene of a world has one.
+        Number of evenly spaced spans of each clip; a scene of a world has one.
     clips : int, optional
-        Clips of each split at most: all, or `WORLD_CLIPS` scenes of a world
+        Largest number of clips of each split: by default all, or `WORLD_CLIPS` scenes of a world
         and `WORLD_CLIPS_OF_HEAD` for training the head.
     seed : int
         Seed of crops, wrong pairs and the head.

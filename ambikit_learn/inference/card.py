@@ -28,11 +28,11 @@ def model_card(model: AlignmentModel, record: Record, name: str, license: str | 
     model : AlignmentModel
         What the card describes.
     record : Record
-        What is known of its training and results; nothing else is told of them.
+        Settings of its training, and its results.
     name : str
         Folder or repository to load it from.
     license : str or None
-        Of the weights; not mentioned if not told.
+        Licence of the weights; omitted if None.
 
     Returns
     -------
@@ -60,7 +60,7 @@ def model_card(model: AlignmentModel, record: Record, name: str, license: str | 
 
 
 def _summary(model: AlignmentModel, record: Record) -> str:
-    """Say in two sentences what it is."""
+    """Return two sentences about the model."""
     text = (
         "An encoder of Ambisonic sound, heard towards any direction, and one of crops of 360° "
         "video, made with ambikit."
@@ -115,7 +115,7 @@ def _training(record: Record) -> Iterable[tuple[str, str]]:
 
 
 def _results(name: str, found: Mapping[str, Any]) -> str:
-    """Show what an evaluation found."""
+    """Return the results of an evaluation."""
     if not found.get("learned", True):
         return f"## Evaluation: {name}\n\nNot learned: the training ended where it began."
     chance = found.get("chance", {})
@@ -129,7 +129,7 @@ def _results(name: str, found: Mapping[str, Any]) -> str:
 
 
 def _limits(model: AlignmentModel, record: Record) -> Iterable[str]:
-    """Say what it cannot do, as far as the settings tell."""
+    """Yield the limits of the model that follow from its settings."""
     top = min(model.front_end.mel.fmax, model.front_end.source_rate / 2)
     yield f"It hears {record.window:g} s at a time, up to {top:g} Hz."
     yield "It takes first order: of higher orders the first four channels; no mono, no stereo."

@@ -20,7 +20,7 @@ from ambikit_learn.networks.front_end import FrontEnd
 FORMAT = "ambikit-model/2"
 _BEFORE = "ambikit-model/1"
 _RENAMED = {"alignment": {"mono": "omni"}, "rotation": {"legacy": "released"}}
-"""Values of the front end's settings in the format before, and what they are called now."""
+"""Values of the front end's settings in the former format, and their present names."""
 WINDOW = 1.0
 
 _PATHS = (("data", "path"), ("model", "initialise_from"))
@@ -238,9 +238,9 @@ class Record:
     Attributes
     ----------
     settings : dict
-        What `fit` was told, as in the run's ``config.yaml``; empty if unknown.
+        Settings of `fit`, as in the run's ``config.yaml``; empty if unknown.
     evaluation : dict
-        Name of an evaluation -> what it found, as in the run's ``evaluation/{name}.json``.
+        Name of an evaluation -> its results, as in the run's ``evaluation/{name}.json``.
     """
 
     settings: dict[str, Any] = field(default_factory=dict)
@@ -271,7 +271,7 @@ class Record:
 
     @classmethod
     def read(cls, folder: Path) -> Record:
-        """Read what the folder of a run, or of an export, holds.
+        """Read the record from the folder of a run or of an export.
 
         Raises
         ------

@@ -1,4 +1,4 @@
-"""What a run shows: a picture of every stage."""
+"""Pictures of every stage of a run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`ambikit-learn fit`: a YAML file, dotted overrides, a run folder that can be gone on with."""
+"""`ambikit-learn fit`: a YAML file, dotted overrides, and a run folder that can be resumed."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ from ambikit_learn.training.progress import Bar, Lines
 from ambikit_learn.training.settings import SHORT, TRAINER, expand
 
 _MAY_CHANGE = {"path", "workers", "learning_rate", "weight_decay", "compile"}
-"""Settings of model and data that a run may be gone on with in another way."""
+"""Settings of model and data that may be changed when a run is resumed."""
 
 
 def fit(
@@ -44,7 +44,7 @@ def fit(
     *,
     settings: Mapping[str, Any] | None = None,
 ) -> Path:
-    """Train as a configuration says; the same call again resumes from the last checkpoint.
+    """Train a configuration; the same call again resumes from the last checkpoint.
 
     Parameters
     ----------
@@ -182,15 +182,15 @@ def train(trainer: Trainer, module: AlignmentModule, data: AlignmentData) -> Pat
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Leave out what Lightning says of itself, and its advice where something is meant."""
+    """Silence Lightning's notices, and its advice against intended settings."""
     for part in ("lightning.pytorch", "lightning.fabric"):
         logging.getLogger(part).setLevel(logging.WARNING)
     with warnings.catch_warnings():
-        # Advice on workers, and on what is meant here: going on in a folder, no validation
+        # Advice on workers, and against intended settings: resuming in a folder, no validation
         warnings.simplefilter("ignore", PossibleUserWarning)
         warnings.filterwarnings("ignore", "Checkpoint directory .* exists and is not empty")
         warnings.filterwarnings("ignore", "Total length of `list` across ranks is zero")
-        # Lightning's own use of old names, which is not the user's to mend
+        # Lightning's own use of deprecated names, which the user cannot change
         for category in (DeprecationWarning, FutureWarning):
             warnings.filterwarnings("ignore", category=category, module="lightning")
         yield
@@ -298,7 +298,7 @@ def _listed(given: Any) -> list[Any]:
 
 
 def _refuse_other_settings(command: _Command) -> None:
-    """Refuse to go on with a run whose model or data were set otherwise."""
+    """Refuse to resume a run whose model or data had other settings."""
     run = Path(command.trainer.default_root_dir)
     settings = RunFolder(run).settings
     if not (checkpoints.newest(RunFolder(run)) and settings.is_file()):

@@ -40,41 +40,41 @@ class AlignmentModule(LightningModule):
     kind : "logmel" or "foa_iv"
         Features, see `ambikit_learn.networks.front_end.FrontEnd`.
     alignment : "rotate", "beamform" or "omni"
-        How the sound is aligned with a crop. Features of "omni" know no direction at all.
+        Alignment of the sound with a crop. Features of "omni" have no direction.
     pattern : str
-        Beam, a name in `ambikit.beam_weights`, of ``alignment="beamform"``.
+        Beam pattern of ``alignment="beamform"``, a name of `ambikit.beam_weights`.
     rotation : "exact" or "released"
-        How ``alignment="rotate"`` turns the field: so that the crop is at the front, or as the
-        released code of the paper does, whose order of the two turns is the other one.
+        Rotation of ``alignment="rotate"``: exactly so that the crop is at the front, or with the
+        two factors in the other order, as in the released code of the paper.
     whiten : bool
-        Standardise the feature channels of a band together, so that they are uncorrelated: where
-        sound comes from is in small differences of loud channels.
+        Standardise the feature channels of a band together, so that they are uncorrelated:
+        direction is in small differences of loud channels.
     loss : "info_nce" or "sigmoid"
-        Of pairs: a choice among negatives, or each pair by itself.
+        Loss of pairs: a choice among negatives, or each pair separately.
     negatives : "all", "other_clips", "same_clip" or "released"
-        What competes, see `ambikit_learn.pretext.contrast.candidate_mask`.
+        Negatives, see `ambikit_learn.pretext.contrast.candidate_mask`.
     temperature : float
-        Of the loss of pairs; with "sigmoid" where it begins.
+        Temperature of the loss of pairs; its initial value for "sigmoid".
     avc_weight : float
-        Of the correspondence in the objective "both".
+        Weight of the correspondence in the objective "both".
     optimizer : "adamw" or "adam"
-        With decoupled weight decay, or with that of the squared norm.
+        Optimiser with decoupled weight decay, or with that of the squared norm.
     learning_rate, weight_decay : float
-        Of the optimiser; a run that goes on may be given others.
+        Settings of the optimiser, which may be changed when a run is resumed.
     warmup_steps : int
         Steps over which the learning rate rises.
     schedule : "cosine" or "constant"
-        Course of the learning rate after that.
+        Schedule of the learning rate after that.
     compile : bool
         Compile the networks with `torch.compile`.
     initialise_from : path, optional
         Folder of a finished run whose encoders and feature statistics to start from.
     frames : int
-        Frames a crop.
+        Frames per crop.
     source_rate : int
-        Sample rate of the data, in Hz.
+        Sample rate of the data in Hz.
     seed : int
-        Of dropout.
+        Random seed of dropout.
     """
 
     def __init__(
@@ -151,7 +151,7 @@ class AlignmentModule(LightningModule):
             )
 
     def on_train_start(self) -> None:
-        """Train at the present learning rate and decay, also where a run goes on."""
+        """Train at the present learning rate and decay, also when a run is resumed."""
         optimizer: Any = self.optimizers(use_pl_optimizer=False)
         scheduler: Any = self.lr_schedulers()
         scheduler.base_lrs = [self.learning_rate]
@@ -178,7 +178,7 @@ class AlignmentModule(LightningModule):
             raise LossNotFinite(
                 f"the loss became {loss.item()} at step {self.global_step}: with a lower "
                 "--model.learning_rate, --trainer.precision 32-true or "
-                "--trainer.gradient_clip_val 1 the same command goes on from the last good "
+                "--trainer.gradient_clip_val 1 the same command resumes from the last good "
                 "checkpoint"
             )
         self.log("train/loss", loss, prog_bar=True)

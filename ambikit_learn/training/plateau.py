@@ -25,11 +25,11 @@ _ADVICE = (
 
 
 class Plateau(Callback):
-    """Says in one line that nothing is learned, after a share of the steps and in the end.
+    """Reports in one line that nothing is learned, after a fraction of the steps and at the end.
 
-    Compared with chance are the loss, and where directions are to be told how often a crop's own
-    sound is the most similar one of its clip, both averaged over the last tenth of the steps. The
-    step of the module returns them as ``loss`` and ``found``.
+    Compared with chance are the loss and, for tasks of direction, how often a crop's own sound is
+    the most similar one of its clip, both averaged over the last tenth of the steps. The step of
+    the module returns them as ``loss`` and ``found``.
 
     Parameters
     ----------

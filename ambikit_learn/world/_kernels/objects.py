@@ -430,7 +430,7 @@ def paint_objects(
 
     Pixel (i, j) is seen along ``rows[i, :3] + rows[i, 3] * columns[j]``, for `rows` (H, 4) and
     `columns` (W, 3), and `grain` is the angle between neighbours. An object at a moment lies
-    within its `windows` (T, N, 4): rows from, to, columns from, to, which may go on beyond the
+    within its `windows` (T, N, 4): rows from, to, columns from, to, which may extend beyond the
     seam on either side. Its `poses` (T, N, 3, 3) are rows that take a ray to (forward, x, y), the
     figure lying at forward = 1. `gestures` (T, N, 6) and `styles` (N, 10) are the numbers of a
     `Look`, `kinds` (N,) of the classes.
