@@ -11,7 +11,8 @@ import math
 from typing import Any
 
 import numpy as np
-from numba import njit
+
+from ambikit._kernels.compiling import compiled
 
 FRAMES = 16
 LANES = 4 * FRAMES
@@ -23,7 +24,7 @@ ZERO, ONE, HALF = np.float32(0), np.float32(1), np.float32(0.5)
 THIRD, TINY = np.float32(1 / 3), np.float32(1e-8)
 
 
-@njit(cache=True, nogil=True, forceinline=True)
+@compiled(forceinline=True)
 def _load(x: Any, first: int, frames: int, hop: int, window: Any, z: Any) -> None:
     """Window frames first to first + frames of x (4, n), and fold each: even samples are real.
 
@@ -50,7 +51,7 @@ def _load(x: Any, first: int, frames: int, hop: int, window: Any, z: Any) -> Non
                     z[1, i, c * FRAMES + lane] = odd * x[c, last - abs(last - abs(at + 1))]
 
 
-@njit(cache=True, nogil=True, fastmath={"contract"}, forceinline=True)
+@compiled(fastmath={"contract"}, forceinline=True)
 def _transform(z: Any, cosine: Any, sine: Any) -> None:
     """Transform z (2, n, lanes), real and imaginary, along n, a power of 2; bins end in disorder.
 
@@ -87,7 +88,7 @@ def _transform(z: Any, cosine: Any, sine: Any) -> None:
                 b[i], f[i] = ab, ef
 
 
-@njit(cache=True, nogil=True, fastmath={"contract"}, error_model="numpy", forceinline=True)
+@compiled(fastmath={"contract"}, error_model="numpy", forceinline=True)
 def _quantities(spectrum: Any, magnitude: bool, variant: int, out: Any) -> None:
     """Fill out (8 FRAMES) of one bin from its spectrum (2, LANES)."""
     re, im = spectrum[0], spectrum[1]
@@ -116,7 +117,7 @@ def _quantities(spectrum: Any, magnitude: bool, variant: int, out: Any) -> None:
             out[i] = math.sqrt(out[i])
 
 
-@njit(cache=True, nogil=True, fastmath={"contract"}, forceinline=True)
+@compiled(fastmath={"contract"}, forceinline=True)
 def _products(spectrum: Any, out: Any) -> None:
     """Fill out (10 FRAMES) of one bin with the products of pairs of channels."""
     re, im = spectrum[0], spectrum[1]
@@ -134,7 +135,7 @@ def _products(spectrum: Any, out: Any) -> None:
         out[2 * LANES + y] = re[x] * re[x] + im[x] * im[x]
 
 
-@njit(cache=True, nogil=True, fastmath={"contract"}, forceinline=True)
+@compiled(fastmath={"contract"}, forceinline=True)
 def _unfold(z: Any, p: int, q: int, cosine: Any, sine: Any, spectrum: Any) -> None:
     """Fill spectrum (2, lanes) of a bin from two of the folded signal: its own p, its mirror q."""
     a, b, c, d = z[0, p], z[1, p], z[0, q], z[1, q]
@@ -145,7 +146,7 @@ def _unfold(z: Any, p: int, q: int, cosine: Any, sine: Any, spectrum: Any) -> No
         imag[i] = HALF * (b[i] - d[i] + odd_imag * cosine - odd_real * sine)
 
 
-@njit(cache=True, nogil=True, fastmath={"contract"})
+@compiled(fastmath={"contract"})
 def pool(
     x: Any,
     first: int,

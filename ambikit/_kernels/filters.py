@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from numba import njit
+from ambikit._kernels.compiling import compiled
 
 
-@njit(cache=True, nogil=True, fastmath={"contract"})
+@compiled(fastmath={"contract"})
 def crossover(x: Any, sections: Any, state: Any, out: Any) -> None:
     """Fill out (2, C, n) with x (C, n) below and above a crossover.
 

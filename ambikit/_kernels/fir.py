@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
+
+from ambikit._kernels.compiling import compiled
 
 
-@njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract", "reassoc", "nsz"})
+@compiled(error_model="numpy", fastmath={"contract", "reassoc", "nsz"})
 def filter_block(x: Any, filters: Any, past: Any, out: Any) -> bool:
     """Fill out (2, n) with x (C, n) through filters (2, C, taps), last tap first.
 

@@ -6,7 +6,8 @@ import math
 from typing import Any
 
 import numpy as np
-from numba import njit
+
+from ambikit._kernels.compiling import compiled
 
 SILENCE = 1e-300
 """An energy density whose inverse is still a number."""
@@ -14,7 +15,7 @@ SILENCE = 1e-300
 
 # A fused multiply-add halves the waiting of the recursion for its own result, and rounds once less.
 # Rows of their own, and quotients that raise nothing, let all other loops run in vectors.
-@njit(cache=True, nogil=True, fastmath={"contract"}, error_model="numpy", forceinline=True)
+@compiled(fastmath={"contract"}, error_model="numpy", forceinline=True)
 def _average(
     x: Any, b: int, begin: int, length: int, newest: float, state: Any, averages: Any
 ) -> None:
@@ -52,7 +53,7 @@ def _average(
     state[3] = e
 
 
-@njit(cache=True, nogil=True, fastmath={"contract"}, error_model="numpy")
+@compiled(fastmath={"contract"}, error_model="numpy")
 def diffuseness(x: Any, newest: float, state: Any, averages: Any, out: Any) -> bool:
     """Fill out (B, n) from x (B, 4, n), ACN/SN3D, with state (B, 4) and scratch averages (4, m).
 
@@ -80,7 +81,7 @@ def diffuseness(x: Any, newest: float, state: Any, averages: Any, out: Any) -> b
     return finite
 
 
-@njit(cache=True, nogil=True, fastmath={"contract"}, error_model="numpy")
+@compiled(fastmath={"contract"}, error_model="numpy")
 def normalized_intensity(x: Any, newest: float, state: Any, averages: Any, out: Any) -> None:
     """Fill out (B, 3, n) from x (B, 4, n), ACN/SN3D, with state (B, 4) and scratch averages."""
     samples = x.shape[2]

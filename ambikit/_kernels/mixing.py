@@ -10,8 +10,10 @@ from typing import Any
 
 import numpy as np
 from llvmlite import ir  # type: ignore[import-untyped]
-from numba import extending, njit, types
+from numba import extending, types
 from numba.core import cgutils
+
+from ambikit._kernels.compiling import compiled
 
 LINE = 64
 """Bytes in a line of the cache."""
@@ -93,7 +95,7 @@ def _write_past_caches(source: Any, first: Any, target: Any, begin: Any, count: 
     return implementation
 
 
-@njit(cache=True, nogil=True, fastmath={"contract"})
+@compiled(fastmath={"contract"})
 def still(x: Any, matrix: Any, blocks: Any, scratch: Any, out: Any) -> None:
     """Fill out (B, R, n) with matrix (R, C) times x (B, C, n).
 
@@ -168,14 +170,14 @@ def still(x: Any, matrix: Any, blocks: Any, scratch: Any, out: Any) -> None:
             begin, end = end, min(end + tile, samples)
 
 
-@njit(cache=True, nogil=True, forceinline=True)
+@compiled(forceinline=True)
 def _course(here: Any, there: Any, passed: Any, rate: Any) -> Any:
     """Return a gain on its way from here to there, and its change in a sample."""
     change = there - here
     return here + passed * change, rate * change
 
 
-@njit(cache=True, nogil=True, fastmath={"contract"})
+@compiled(fastmath={"contract"})
 def moving(
     x: Any,
     start: Any,

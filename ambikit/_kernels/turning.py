@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from numba import njit
+from ambikit._kernels.compiling import compiled
 
 
-@njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
+@compiled(error_model="numpy", forceinline=True)
 def _matrix(here: Any, aside: Any, angle: float, sign: float, out: Any) -> None:
     """Fill out (3, 3), in the order y, z, x, with the rotation at an angle from a quaternion."""
     c, s = math.cos(angle), math.sin(angle)
@@ -25,7 +25,7 @@ def _matrix(here: Any, aside: Any, angle: float, sign: float, out: Any) -> None:
     out[2, 2] = 1 - 2 * (y * y + z * z)
 
 
-@njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract"})
+@compiled(error_model="numpy", fastmath={"contract"})
 def turn(
     x: Any,
     here: Any,

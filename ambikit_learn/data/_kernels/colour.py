@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
+from ambikit._kernels.compiling import compiled
 from ambikit_learn._typing import Integers32
 
 Pixels = npt.NDArray[np.uint8]
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def totals(pixels: Pixels, out: npt.NDArray[np.int64]) -> None:
     """Sum pixels (N, 3) over N."""
     red, green, blue = np.int64(0), np.int64(0), np.int64(0)
@@ -22,7 +22,7 @@ def totals(pixels: Pixels, out: npt.NDArray[np.int64]) -> None:
     out[0], out[1], out[2] = red, green, blue
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def recolour(pixels: Pixels, matrix: Integers32, offset: Integers32, out: Pixels) -> None:
     """Map pixels (N, 3) by a matrix (3, 3) and an offset (3,) in units of 1/4096."""
     for i in range(len(pixels)):

@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
 
+from ambikit._kernels.compiling import compiled
 from ambikit_learn._typing import Floats32, Frames, Integers32
 
 
-@njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
+@compiled(error_model="numpy", forceinline=True)
 def _atan2(y: np.float32, x: np.float32) -> np.float32:
     """Return the angle of (x, y) to 1e-7, without branches, so that loops are vectorised.
 
@@ -34,7 +34,7 @@ def _atan2(y: np.float32, x: np.float32) -> np.float32:
     return -a if y < 0 else a
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@compiled(error_model="numpy")
 def crop(
     frames: Frames,
     axes: Floats32,

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
+from ambikit._kernels.compiling import compiled
 from ambikit_learn._typing import Floats32, Frames
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@compiled(error_model="numpy")
 def sample(frames: Frames, columns: Floats32, rows: Floats32, out: Frames) -> None:
     """Fill out (T, h, w, 3) from frames (T, H, W, 3): each pixel is the mean of n samples.
 

@@ -11,7 +11,8 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
+
+from ambikit._kernels.compiling import compiled
 
 BLOCK = 4**5
 """Samples of a block."""
@@ -19,7 +20,7 @@ _TILE = 16
 _ZERO = np.float32(0)
 
 
-@njit(cache=True, nogil=True, forceinline=True)
+@compiled(forceinline=True)
 def _load(signal: Any, quarter: Any, z: Any, first: int) -> None:
     """Turn the blocks of a signal into lanes `first` and following of z (2, BLOCK, lanes)."""
     cosine, sine = quarter[0], quarter[1]
@@ -32,7 +33,7 @@ def _load(signal: Any, quarter: Any, z: Any, first: int) -> None:
 
 
 # A length known to the compiler would keep it from vectorising over the lanes.
-@njit(cache=True, nogil=True, fastmath={"contract"}, forceinline=True)
+@compiled(fastmath={"contract"}, forceinline=True)
 def _transform(z: Any, cosine: Any, sine: Any) -> None:
     """Transform z (2, BLOCK, lanes), real and imaginary, in place; bins are not in order."""
     n = z.shape[1]
@@ -59,7 +60,7 @@ def _transform(z: Any, cosine: Any, sine: Any) -> None:
         size //= 4
 
 
-@njit(cache=True, nogil=True, fastmath={"contract"}, forceinline=True)
+@compiled(fastmath={"contract"}, forceinline=True)
 def _restore(z: Any, cosine: Any, sine: Any) -> None:
     """Invert `_transform` step by step, up to a factor of BLOCK."""
     size = 4
@@ -84,7 +85,7 @@ def _restore(z: Any, cosine: Any, sine: Any) -> None:
         size *= 4
 
 
-@njit(cache=True, nogil=True, fastmath={"contract"}, forceinline=True)
+@compiled(fastmath={"contract"}, forceinline=True)
 def _multiply(z: Any, first: int, last: int, history: Any, y: Any) -> None:
     """Fill y (2, BLOCK, M): in each bin, lanes of z up to `first` through those up to `last`.
 
@@ -107,7 +108,7 @@ def _multiply(z: Any, first: int, last: int, history: Any, y: Any) -> None:
                 imag[m] += c * im[m] + s * re[m]
 
 
-@njit(cache=True, nogil=True, fastmath={"contract"}, forceinline=True)
+@compiled(fastmath={"contract"}, forceinline=True)
 def _unload(y: Any, quarter: Any, out: Any) -> None:
     """Demodulate y (2, BLOCK, M), and add the second half of each block to the next block."""
     cosine, sine, scale = quarter[0], quarter[1], np.float32(1 / BLOCK)
@@ -123,7 +124,7 @@ def _unload(y: Any, quarter: Any, out: Any) -> None:
                     after[i] = imag * cosine[start + i] - real * sine[start + i]
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def convolve(
     signal: Any, response: Any, turn: Any, quarter: Any, z: Any, history: Any, y: Any, out: Any
 ) -> None:

@@ -11,8 +11,8 @@ import math
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
+from ambikit._kernels.compiling import compiled
 from ambikit_learn._typing import Floats, Frames, Integers
 
 Colour = tuple[float, float, float]
@@ -51,12 +51,12 @@ class Look(NamedTuple):
     sharp: float
 
 
-@njit(cache=True, nogil=True, error_model="numpy", fastmath=True, forceinline=True)
+@compiled(error_model="numpy", fastmath=True, forceinline=True)
 def _tint(colour: Colour, light: float) -> Colour:
     return light * colour[0], light * colour[1], light * colour[2]
 
 
-@njit(cache=True, nogil=True, error_model="numpy", fastmath=True, forceinline=True)
+@compiled(error_model="numpy", fastmath=True, forceinline=True)
 def _over(under: Paint, distance: float, look: Look, colour: Colour) -> Paint:
     """Composite a colour over `under` (premultiplied r, g, b, coverage) at negative distances."""
     a = min(max(0.5 - distance * look.sharp, 0.0), 1.0)
@@ -69,62 +69,62 @@ def _over(under: Paint, distance: float, look: Look, colour: Colour) -> Paint:
     )
 
 
-@njit(cache=True, nogil=True, error_model="numpy", fastmath=True, forceinline=True)
+@compiled(error_model="numpy", fastmath=True, forceinline=True)
 def _rimmed(under: Paint, distance: float, look: Look, colour: Colour) -> Paint:
     """Composite a colour with a dark rim."""
     return _over(_over(under, distance, look, _tint(colour, 0.3)), distance + 0.05, look, colour)
 
 
-@njit(cache=True, nogil=True, error_model="numpy", fastmath=True, forceinline=True)
+@compiled(error_model="numpy", fastmath=True, forceinline=True)
 def _length(x: float, y: float) -> float:
     return math.sqrt(x * x + y * y)
 
 
-@njit(cache=True, nogil=True, error_model="numpy", fastmath=True, forceinline=True)
+@compiled(error_model="numpy", fastmath=True, forceinline=True)
 def _circle(x: float, y: float, cx: float, cy: float, radius: float) -> float:
     return _length(x - cx, y - cy) - radius
 
 
-@njit(cache=True, nogil=True, error_model="numpy", fastmath=True, forceinline=True)
+@compiled(error_model="numpy", fastmath=True, forceinline=True)
 def _ellipse(x: float, y: float, cx: float, cy: float, rx: float, ry: float) -> float:
     u, v = (x - cx) / rx, (y - cy) / ry
     k = _length(u, v)
     return k * (k - 1.0) / (_length(u / rx, v / ry) + 1e-9)
 
 
-@njit(cache=True, nogil=True, error_model="numpy", fastmath=True, forceinline=True)
+@compiled(error_model="numpy", fastmath=True, forceinline=True)
 def _box(x: float, y: float, cx: float, cy: float, hx: float, hy: float) -> float:
     u, v = abs(x - cx) - hx, abs(y - cy) - hy
     return _length(max(u, 0.0), max(v, 0.0)) + min(max(u, v), 0.0)
 
 
-@njit(cache=True, nogil=True, error_model="numpy", fastmath=True, forceinline=True)
+@compiled(error_model="numpy", fastmath=True, forceinline=True)
 def _line(x: float, y: float, ax: float, ay: float, bx: float, by: float, radius: float) -> float:
     px, py, dx, dy = x - ax, y - ay, bx - ax, by - ay
     t = min(max((px * dx + py * dy) / (dx * dx + dy * dy), 0.0), 1.0)
     return _length(px - t * dx, py - t * dy) - radius
 
 
-@njit(cache=True, nogil=True, error_model="numpy", fastmath=True, forceinline=True)
+@compiled(error_model="numpy", fastmath=True, forceinline=True)
 def _nearest(x: float, step: float) -> float:
     """Return the distance of x from the nearest multiple of a step."""
     return x - step * math.floor(x / step + 0.5)
 
 
-@njit(cache=True, nogil=True, error_model="numpy", fastmath=True, forceinline=True)
+@compiled(error_model="numpy", fastmath=True, forceinline=True)
 def _around(x: float, y: float, count: int) -> tuple[float, float]:
     """Turn (x, y) by a multiple of 1 / `count` of a circle, to lie near the x axis."""
     angle, radius = _nearest(math.atan2(y, x), 2.0 * math.pi / count), _length(x, y)
     return radius * math.cos(angle), radius * math.sin(angle)
 
 
-@njit(cache=True, nogil=True, error_model="numpy", fastmath=True, forceinline=True)
+@compiled(error_model="numpy", fastmath=True, forceinline=True)
 def _gleam(x: float) -> float:
     """Return a bump of width 1 and height 1."""
     return max(0.0, 1.0 - 0.25 * x * x) ** 4
 
 
-@njit(cache=True, nogil=True, error_model="numpy", fastmath=True, forceinline=True)
+@compiled(error_model="numpy", fastmath=True, forceinline=True)
 def _textured(x: float, y: float, look: Look) -> Colour:
     """Return the main colour under a pattern: 0 plain, 1 bands, 2 dots, 3 checks, 4 slanted."""
     kind, f = look.texture, look.frequency
@@ -140,7 +140,7 @@ def _textured(x: float, y: float, look: Look) -> Colour:
     return _tint(look.main, 1.0 + 0.5 * look.contrast * wave)
 
 
-@njit(cache=True, nogil=True, error_model="numpy", fastmath=True, forceinline=True)
+@compiled(error_model="numpy", fastmath=True, forceinline=True)
 def _accordion(x: float, y: float, look: Look) -> Paint:
     fold = math.sin((14.0 + look.detail) * x + 5.0 * look.turn)
     bellows = max(abs(x) - 0.5, abs(y) - 0.54 - 0.04 * fold)
@@ -158,7 +158,7 @@ def _accordion(x: float, y: float, look: Look) -> Paint:
     return _over(out, max(_length(column, row) - 0.1, abs(y) - 0.55), look, CREAM)
 
 
-@njit(cache=True, nogil=True, error_model="numpy", fastmath=True, forceinline=True)
+@compiled(error_model="numpy", fastmath=True, forceinline=True)
 def _bell(x: float, y: float, look: Look) -> Paint:
     swing = look.active * look.swing
     lean, y = 0.28 * swing, y - 0.05
@@ -178,7 +178,7 @@ def _bell(x: float, y: float, look: Look) -> Paint:
     return _over(out, lip + 0.04, look, _tint(colour, 1.1))
 
 
-@njit(cache=True, nogil=True, error_model="numpy", fastmath=True, forceinline=True)
+@compiled(error_model="numpy", fastmath=True, forceinline=True)
 def _bird(x: float, y: float, look: Look) -> Paint:
     colour = _textured(x, y, look)
     y = y - 0.06 * look.active * look.swing
@@ -204,7 +204,7 @@ def _bird(x: float, y: float, look: Look) -> Paint:
     return _over(out, _circle(x, y, 0.53, 0.45, 0.07), look, BLACK)
 
 
-@njit(cache=True, nogil=True, error_model="numpy", fastmath=True, forceinline=True)
+@compiled(error_model="numpy", fastmath=True, forceinline=True)
 def _clock(x: float, y: float, look: Look) -> Paint:
     shake = 0.03 * look.active * look.swing
     feet = _line(abs(x), y, 0.3, -0.5, 0.56, -0.86, 0.08)
@@ -223,7 +223,7 @@ def _clock(x: float, y: float, look: Look) -> Paint:
     return _over(out, _circle(x, y, 0.0, 0.0, 0.07), look, RED)
 
 
-@njit(cache=True, nogil=True, error_model="numpy", fastmath=True, forceinline=True)
+@compiled(error_model="numpy", fastmath=True, forceinline=True)
 def _dog(x: float, y: float, look: Look) -> Paint:
     y = y - 0.05 * look.active * look.swing
     colour, side = _textured(x, y, look), abs(x)
@@ -245,7 +245,7 @@ def _dog(x: float, y: float, look: Look) -> Paint:
     return _rimmed(out, ears, look, look.second)
 
 
-@njit(cache=True, nogil=True, error_model="numpy", fastmath=True, forceinline=True)
+@compiled(error_model="numpy", fastmath=True, forceinline=True)
 def _drum(x: float, y: float, look: Look) -> Paint:
     colour = _textured(x, y, look)
     y = y - 0.06
@@ -267,7 +267,7 @@ def _drum(x: float, y: float, look: Look) -> Paint:
     return _over(out, stick, look, WOOD)
 
 
-@njit(cache=True, nogil=True, error_model="numpy", fastmath=True, forceinline=True)
+@compiled(error_model="numpy", fastmath=True, forceinline=True)
 def _engine(x: float, y: float, look: Look) -> Paint:
     x = x + 0.03 * look.active * look.swing
     colour, radius = _textured(x, y, look), _length(x, y)
@@ -284,7 +284,7 @@ def _engine(x: float, y: float, look: Look) -> Paint:
     return _over(out, radius - 0.08, look, (0.75, 0.77, 0.8))
 
 
-@njit(cache=True, nogil=True, error_model="numpy", fastmath=True, forceinline=True)
+@compiled(error_model="numpy", fastmath=True, forceinline=True)
 def _knock(x: float, y: float, look: Look) -> Paint:
     x = x + 0.035 * look.active * look.swing
     grain = _textured(x, y + 0.06 * math.sin(5.0 * x), look)
@@ -302,7 +302,7 @@ def _knock(x: float, y: float, look: Look) -> Paint:
     return _over(out, _circle(x, y, 0.42, -0.06, 0.09), look, GOLD)
 
 
-@njit(cache=True, nogil=True, error_model="numpy", fastmath=True, forceinline=True)
+@compiled(error_model="numpy", fastmath=True, forceinline=True)
 def _siren(x: float, y: float, look: Look) -> Paint:
     y = y - 0.06
     dome = max(_ellipse(x, y, 0.0, -0.1, 0.76, 0.94), -0.6 - y)
@@ -319,7 +319,7 @@ def _siren(x: float, y: float, look: Look) -> Paint:
     return _over(out, max(base + 0.06, 0.7 * (abs(slanted) - 0.13)), look, IRON)
 
 
-@njit(cache=True, nogil=True, error_model="numpy", fastmath=True, forceinline=True)
+@compiled(error_model="numpy", fastmath=True, forceinline=True)
 def _speech(x: float, y: float, look: Look) -> Paint:
     y = y - 0.03 * look.active * look.swing
     side, skin = abs(x), look.main
@@ -342,7 +342,7 @@ def _speech(x: float, y: float, look: Look) -> Paint:
     return _over(out, lips + 0.07, look, (0.2, 0.02, 0.04))
 
 
-@njit(cache=True, nogil=True, error_model="numpy", fastmath=True, forceinline=True)
+@compiled(error_model="numpy", fastmath=True, forceinline=True)
 def _telephone(x: float, y: float, look: Look) -> Paint:
     colour = _textured(x, y, look)
     y = y - 0.1
@@ -365,7 +365,7 @@ def _telephone(x: float, y: float, look: Look) -> Paint:
     return _rimmed(out, min(handle, cups), look, _tint(colour, 0.8))
 
 
-@njit(cache=True, nogil=True, error_model="numpy", fastmath=True, forceinline=True)
+@compiled(error_model="numpy", fastmath=True, forceinline=True)
 def _water(x: float, y: float, look: Look) -> Paint:
     wobble = 0.05 * look.active * look.swing
     x, y = x * (1.0 + wobble), y * (1.0 - wobble) - 0.08
@@ -386,7 +386,7 @@ def _water(x: float, y: float, look: Look) -> Paint:
     return _over(out, _ellipse(x, y, -0.28, -0.1, 0.09, 0.2), look, WHITE)
 
 
-@njit(cache=True, nogil=True, error_model="numpy", fastmath=True, forceinline=True)
+@compiled(error_model="numpy", fastmath=True, forceinline=True)
 def _figure(kind: int, x: float, y: float, look: Look) -> Paint:
     """Colour and coverage of class `kind`, numbered as in the list of classes."""
     if kind == 0:
@@ -414,7 +414,7 @@ def _figure(kind: int, x: float, y: float, look: Look) -> Paint:
     return _water(x, y, look)
 
 
-@njit(cache=True, nogil=True, error_model="numpy", fastmath=True)
+@compiled(error_model="numpy", fastmath=True)
 def paint_objects(
     frames: Frames,
     rows: Floats,

@@ -11,8 +11,8 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
+from ambikit._kernels.compiling import compiled
 from ambikit_learn._typing import Floats
 
 Colour = tuple[float, float, float]
@@ -39,20 +39,20 @@ class Decor(NamedTuple):
     seed: int
 
 
-@njit(cache=True, nogil=True, error_model="numpy", fastmath=True, forceinline=True)
+@compiled(error_model="numpy", fastmath=True, forceinline=True)
 def _random(u: float, v: float, seed: int) -> float:
     """Return a number of −½ to ½ that is fixed by a cell of the unit grid."""
     i, j = math.floor(u) + 37 * seed, math.floor(v) + 59 * seed
     return float(_LATTICE[i & 127, j & 127]) - 0.5
 
 
-@njit(cache=True, nogil=True, error_model="numpy", fastmath=True, forceinline=True)
+@compiled(error_model="numpy", fastmath=True, forceinline=True)
 def _kept(blur: float) -> float:
     """Return the fraction of a contrast between cells of size 1 that remains after averaging."""
     return min(max(1.5 - blur, 0.0), 1.0)
 
 
-@njit(cache=True, nogil=True, error_model="numpy", fastmath=True, forceinline=True)
+@compiled(error_model="numpy", fastmath=True, forceinline=True)
 def _noise(u: float, v: float, blur: float, seed: int) -> float:
     """Return smooth noise of −½ to ½ with cells of size 1."""
     kept = _kept(blur)
@@ -66,7 +66,7 @@ def _noise(u: float, v: float, blur: float, seed: int) -> float:
     return kept * (low * (1.0 - y) + high * y)
 
 
-@njit(cache=True, nogil=True, error_model="numpy", fastmath=True, forceinline=True)
+@compiled(error_model="numpy", fastmath=True, forceinline=True)
 def _cloud(u: float, v: float, blur: float, seed: int) -> float:
     """Return three octaves of noise of −½ to ½."""
     return (
@@ -76,28 +76,28 @@ def _cloud(u: float, v: float, blur: float, seed: int) -> float:
     )
 
 
-@njit(cache=True, nogil=True, error_model="numpy", fastmath=True, forceinline=True)
+@compiled(error_model="numpy", fastmath=True, forceinline=True)
 def _line(gap: float, half: float, blur: float) -> float:
     """Return the fraction of a ray on a line of half width `half`, at `gap` from its middle."""
     b = 0.5 * blur
     return max(min(gap + b, half) - max(gap - b, -half), 0.0) / blur
 
 
-@njit(cache=True, nogil=True, error_model="numpy", fastmath=True, forceinline=True)
+@compiled(error_model="numpy", fastmath=True, forceinline=True)
 def _joint(x: float, period: float, half: float, blur: float) -> float:
     """Return the fraction of a ray that falls on lines at all multiples of a period."""
     cell = x / period + 0.5
     return _line(abs(cell - math.floor(cell) - 0.5) * period, half, blur)
 
 
-@njit(cache=True, nogil=True, error_model="numpy", fastmath=True, forceinline=True)
+@compiled(error_model="numpy", fastmath=True, forceinline=True)
 def _square(x: float, blur: float) -> float:
     """Return a square wave of ±1 with period 1, averaged over `blur`."""
     a, b = x + 0.5 * blur, x - 0.5 * blur
     return (abs(b - math.floor(b) - 0.5) - abs(a - math.floor(a) - 0.5)) / blur
 
 
-@njit(cache=True, nogil=True, error_model="numpy", fastmath=True, forceinline=True)
+@compiled(error_model="numpy", fastmath=True, forceinline=True)
 def _material(kind: int, u: float, v: float, du: float, dv: float, seed: int) -> float:
     """Return the brightness of a surface at (u, v), averaged over (du, dv), all in metres.
 
@@ -147,7 +147,7 @@ def _material(kind: int, u: float, v: float, du: float, dv: float, seed: int) ->
     return field + 0.25 * _noise(18.0 * u, 18.0 * v, 18.0 * blur, seed)
 
 
-@njit(cache=True, nogil=True, error_model="numpy", fastmath=True, forceinline=True)
+@compiled(error_model="numpy", fastmath=True, forceinline=True)
 def _sky(x: float, y: float, z: float, grain: float, sun: Colour, seed: int) -> Colour:
     """Return the colour of the sky in direction (x, y, z), with hills along the horizon."""
     flat = math.sqrt(x * x + y * y) + 1e-9
@@ -169,7 +169,7 @@ def _sky(x: float, y: float, z: float, grain: float, sun: Colour, seed: int) -> 
     return min(r + shine, 1.0), min(g + shine, 1.0), min(b + 0.6 * shine, 1.0)
 
 
-@njit(cache=True, nogil=True, error_model="numpy", fastmath=True, forceinline=True)
+@compiled(error_model="numpy", fastmath=True, forceinline=True)
 def _window(u: float, v: float, window: tuple[float, float]) -> int:
     """Return 0 outside a window, 1 on its frame, 2 on its glass."""
     wide = window[1]
@@ -181,7 +181,7 @@ def _window(u: float, v: float, window: tuple[float, float]) -> int:
     return 2
 
 
-@njit(cache=True, nogil=True, error_model="numpy", fastmath=True, forceinline=True)
+@compiled(error_model="numpy", fastmath=True, forceinline=True)
 def _ray(x: float, y: float, z: float, grain: float, decor: Decor) -> Colour:
     """Return the colour along a unit vector, for a ray that widens by `grain` per metre."""
     walls, lamp, open_sky = decor.walls, decor.lamp, decor.open_sky
@@ -240,7 +240,7 @@ def _ray(x: float, y: float, z: float, grain: float, decor: Decor) -> Colour:
     return min(r * light, 1.0), min(g * light, 1.0), min(b * light, 1.0)
 
 
-@njit(cache=True, nogil=True, error_model="numpy", fastmath=True)
+@compiled(error_model="numpy", fastmath=True)
 def paint_room(frame: Frame, rows: Floats, columns: Floats, grain: float, decor: Decor) -> None:
     """Paint `frame` (H, W, 3), each pixel with the mean of its fine × fine rays.
 

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
+
+from ambikit._kernels.compiling import compiled
 
 _TAPS = 16
 _PHASES = 512
@@ -34,7 +35,7 @@ POLES = 6
 _ZERO, _ONE = np.float32(0), np.float32(1)
 
 
-@njit(cache=True, nogil=True, fastmath={"contract"})
+@compiled(fastmath={"contract"})
 def colour(signal: Any, poles: Any, weights: Any, first: int, out: Any) -> None:
     """Fill out (K, …) from sample `first` on with K mixtures of a signal and its low-passes.
 
@@ -70,7 +71,7 @@ def colour(signal: Any, poles: Any, weights: Any, first: int, out: Any) -> None:
 
 
 # A fixed number of steps and unsigned indices let the compiler vectorise.
-@njit(cache=True, nogil=True, fastmath={"contract"}, forceinline=True)
+@compiled(fastmath={"contract"}, forceinline=True)
 def _filter(signal: Any, taps: Any, out: Any) -> None:
     """Filter `signal` (BLOCK + taps) into `out` (BLOCK)."""
     for i in range(BLOCK):
@@ -80,7 +81,7 @@ def _filter(signal: Any, taps: Any, out: Any) -> None:
         out[i] = total
 
 
-@njit(cache=True, nogil=True, fastmath={"contract"}, forceinline=True)
+@compiled(fastmath={"contract"}, forceinline=True)
 def _add(signal: Any, gains: Any, ends: Any, out: Any) -> None:
     """Add a signal (BLOCK) to out (channels, BLOCK) with gains that fade linearly to their ends."""
     for c in range(len(gains)):
@@ -89,7 +90,7 @@ def _add(signal: Any, gains: Any, ends: Any, out: Any) -> None:
             row[i] += (gain + rise * _FADE[i]) * signal[i]
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@compiled(error_model="numpy")
 def arrive(
     positions: Any, signs: Any, middles: Any, heading: float, distances: Any, weights: Any
 ) -> None:
@@ -114,7 +115,7 @@ def arrive(
                 weights[s, p, k, 3] = (cos * x + sin * y) / square
 
 
-@njit(cache=True, nogil=True, fastmath={"contract"})
+@compiled(fastmath={"contract"})
 def add_paths(
     arriving: Any, kind: Any, first: int, delays: Any, weights: Any, scratch: Any, out: Any
 ) -> None:
@@ -151,7 +152,7 @@ def add_paths(
                 row[i] += total[c, i]
 
 
-@njit(cache=True, nogil=True, fastmath={"contract"})
+@compiled(fastmath={"contract"})
 def spread(store: Any, begins: Any, weights: Any, out: Any) -> None:
     """Add sections of stored noise to out (channels, n), four at a time.
 
@@ -171,7 +172,7 @@ def spread(store: Any, begins: Any, weights: Any, out: Any) -> None:
                     row[i] += (p * a[i] + q * b[i]) + (s * c[i] + t * d[i])
 
 
-@njit(cache=True, nogil=True, fastmath={"contract"})
+@compiled(fastmath={"contract"})
 def die_away(noise: Any, begin: int, rates: Any, out: Any) -> None:
     """Fill out (n,) with a sum of noises (B, …), read from `begin` on.
 
@@ -191,7 +192,7 @@ def die_away(noise: Any, begin: int, rates: Any, out: Any) -> None:
             level[b] *= math.exp(-rates[b] * BLOCK)
 
 
-@njit(cache=True, nogil=True, fastmath={"contract"})
+@compiled(fastmath={"contract"})
 def loudest(x: Any) -> float:
     """Return the greatest square of pressure or velocity in x (4, n), invariant to rotation."""
     peaks = np.zeros(BLOCK, np.float32)

@@ -6,7 +6,8 @@ import math
 from typing import Any
 
 import numpy as np
-from numba import njit
+
+from ambikit._kernels.compiling import compiled
 
 PERIOD = 2048
 """Samples of a waveform's period."""
@@ -14,7 +15,7 @@ _BLOCK = 64
 _ZERO = np.float32(0)
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def oscillate(
     period: Any, pitch: Any, loudness: Any, hop: int, sample_rate: float, out: Any
 ) -> None:
@@ -36,7 +37,7 @@ def oscillate(
             gain += rise
 
 
-@njit(cache=True, nogil=True, fastmath={"contract"})
+@compiled(fastmath={"contract"})
 def ring(frequencies: Any, decays: Any, gains: Any, out: Any) -> None:
     """Add sines to out (n,): radians per sample, and samples in which each decays to 1/e."""
     sine, cosine = np.empty(_BLOCK, np.float32), np.empty(_BLOCK, np.float32)
@@ -56,7 +57,7 @@ def ring(frequencies: Any, decays: Any, gains: Any, out: Any) -> None:
             c, s = fall * (c * real - s * imag), fall * (c * imag + s * real)
 
 
-@njit(cache=True, nogil=True, fastmath={"contract"})
+@compiled(fastmath={"contract"})
 def strike(bodies: Any, which: Any, onsets: Any, gains: Any, out: Any) -> None:
     """Add sounds (B, m) to out (n,): at each onset the sound of the given index, with a gain."""
     for k in range(len(onsets)):
@@ -65,7 +66,7 @@ def strike(bodies: Any, which: Any, onsets: Any, gains: Any, out: Any) -> None:
             row[i] += gain * body[i]
 
 
-@njit(cache=True, nogil=True, fastmath={"contract"})
+@compiled(fastmath={"contract"})
 def keep_band(poles: Any, x: Any) -> None:
     """Filter x (n,) in place with two poles: 12 dB per octave outside a band."""
     p, q = poles[0], poles[1]
