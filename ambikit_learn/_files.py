@@ -47,13 +47,8 @@ def atomic_write(path: str | Path) -> Iterator[Path]:
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
     temporary = target.with_name(f".{target.stem}.{os.getpid()}.part{target.suffix}")
-    # Some writers make files for their owner alone; others should read what the umask lets them.
-    temporary.touch()
-    mode = temporary.stat().st_mode
-    temporary.unlink()
     try:
         yield temporary
-        temporary.chmod(mode)
         os.replace(temporary, target)
     finally:
         temporary.unlink(missing_ok=True)

@@ -129,6 +129,7 @@ def save_run(model: AlignmentModel, run: str | Path) -> None:
     }
     weights = {name: x.detach().cpu().contiguous() for name, x in model.state_dict().items()}
     with atomic_write(folder.weights) as path:
+        # Its own writer makes files that only their owner may read
         path.write_bytes(safetensors.torch.save(weights))
     with atomic_write(folder.config) as path:
         path.write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")

@@ -199,7 +199,9 @@ class TestTracks:
         assert rows["good"]["status"] == "ok"
 
     def test_no_track(self, video, tmp_path):
-        assert run(video.parent, tmp_path / "out", "--source=folder") == 0
+        with pytest.raises(SystemExit) as end:
+            run(video.parent, tmp_path / "out", "--source=folder")
+        assert end.value.code == 1  # nothing is prepared
         assert rows_of(tmp_path / "out")["a"]["reason"] == "no sound"
 
 
