@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import copy
-import os
-import socket
+from pathlib import Path
 
 import pytest
 import torch
@@ -21,12 +20,6 @@ from ambikit_learn.pretext.contrast import Agreement, ContrastiveSettings
 RANKS = 2
 CLIPS = 4
 LOSSES = {"avc": avc, "avsa": lambda x: avsa(x, ContrastiveSettings(negatives="released"))}
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def agreement() -> Agreement:
@@ -65,9 +58,9 @@ def dropped(parts: int) -> torch.Tensor:
     return Dropout(0.4)(torch.ones(CLIPS // parts, 5))
 
 
-def _rank(rank: int, port: int, folder: str) -> None:
-    os.environ.update(MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port))
-    dist.init_process_group("gloo", rank=rank, world_size=RANKS)
+def _rank(rank: int, folder: str) -> None:
+    meeting = (Path(folder) / "meeting").as_uri()
+    dist.init_process_group("gloo", meeting, rank=rank, world_size=RANKS)
     share = slice(rank * CLIPS // RANKS, (rank + 1) * CLIPS // RANKS)
     results = {}
     for name, loss in LOSSES.items():
@@ -86,7 +79,7 @@ def _rank(rank: int, port: int, folder: str) -> None:
 def ranks(tmp_path_factory) -> list[dict[str, list[torch.Tensor]]]:
     """What each of two ranks found."""
     folder = tmp_path_factory.mktemp("ranks")
-    mp.spawn(_rank, (free_port(), str(folder)), nprocs=RANKS)
+    mp.spawn(_rank, (str(folder),), nprocs=RANKS)
     return [torch.load(folder / f"{r}.pt", weights_only=True) for r in range(RANKS)]
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +14,7 @@ from ambikit import InputError
 from ambikit_learn.data.format import read_manifest
 from ambikit_learn.parallel.ray import _shares
 from ambikit_learn.preparation.command import prepare
+from tests.waiting import PATIENCE, wait_for
 
 CLUSTER = Path(__file__).with_name("ray_cluster.py")
 COMMAND = "import sys; from ambikit_learn.cli import main; sys.exit(main(sys.argv[1:]))"
@@ -88,7 +88,7 @@ class Cluster:
     def __exit__(self, *_: object) -> None:
         with self.process:
             self.process.stdin.close()
-            self.process.wait(60)
+            self.process.wait(PATIENCE)
 
 
 @pytest.fixture(scope="module")
@@ -139,7 +139,7 @@ def test_same_bytes_as_on_one_machine(cluster, source, locally, tmp_path):
     """Although two clips kill every process that works them."""
     summary, files = locally("ray_detectors:Deadly")
     run = cluster.start(source, tmp_path / "ray", *SMALL, "--detector=ray_detectors:Deadly")
-    assert run.communicate(timeout=120)[0].strip() == summary
+    assert run.communicate(timeout=PATIENCE)[0].strip() == summary
     assert run.returncode == 0
     assert contents(tmp_path / "ray") == files
     rows = {row["key"]: row for row in read_manifest(tmp_path / "ray").to_pylist()}
@@ -157,7 +157,7 @@ def test_a_node_may_die(cluster, source, locally, tmp_path):
         wait_for(lambda: cluster.seen.read_text().count("dark") == 2)  # one on each node
         cluster.kill_a_node()
         cluster.wait_while.unlink()
-        assert run.wait(120) == 0
+        assert run.wait(PATIENCE) == 0
     assert cluster.seen.read_text().count("dark") == 3
     assert contents(tmp_path / "ray") == files
 
@@ -170,7 +170,7 @@ def test_a_cluster_of_ones_own_only_checks(source, tmp_path):
         [sys.executable, "-W", "error", "-c", COMMAND, "prepare", str(source), str(out), *options],
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=PATIENCE,
     )
     assert done.stdout.strip() == str(prepare(source, out, check=True, workers=0))
     assert done.returncode == 0
@@ -183,7 +183,7 @@ def test_no_such_cluster(source, tmp_path):
         [sys.executable, "-c", COMMAND, "prepare", str(source), str(tmp_path / "o"), *options],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=PATIENCE,
     )
     assert done.returncode == 2
     (line,) = done.stderr.strip().splitlines()
@@ -229,11 +229,3 @@ class TestArguments:
 def test_shares_of_gpus(resources, items, workers, gpus, wanted):
     """All actors fit on the GPUs, as many on each."""
     assert _shares(resources, items, workers, gpus) == wanted
-
-
-def wait_for(holds, seconds=60.0):
-    """Wait until something holds."""
-    end = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < end, "waited in vain"
-        time.sleep(0.02)

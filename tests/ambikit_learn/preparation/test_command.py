@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import av
@@ -23,6 +22,7 @@ from ambikit_learn.data.format import Settings, read_manifest
 from ambikit_learn.data.sound import decode_sound
 from ambikit_learn.preparation.command import Summary, prepare
 from ambikit_learn.preparation.tar import GrowingTar
+from tests.waiting import PATIENCE, wait_for
 
 RATE = 24000
 SMALL = {"frame_size": (40, 80), "workers": 0}
@@ -360,14 +360,6 @@ class TestReproducible:
         assert {p.name for p in (out / "shards").iterdir()} == {"test-00000.tar", "train-00000.tar"}
 
 
-def wait_for(holds, seconds=60.0):
-    """Wait until something holds."""
-    end = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < end, "waited in vain"
-        time.sleep(0.01)
-
-
 def children(pid: int) -> list[int]:
     """Processes that a process started."""
     tasks = Path(f"/proc/{pid}/task").glob("*/children")
@@ -480,16 +472,16 @@ class TestDetectors:
         self, source, tmp_path, monkeypatch
     ):
         options = {"detector": "test_detectors:Endless", "frame_size": (40, 80), "workers": 1}
-        summary = prepare(source, tmp_path / "out", clip_timeout=5.0, **options)
+        summary = prepare(source, tmp_path / "out", clip_timeout=12.0, **options)
         assert summary.left_out == {"decoder hang": 1}
-        assert "no end after 5 s" in rows_of(tmp_path / "out")["dark"]["detail"]
+        assert "no end after 12 s" in rows_of(tmp_path / "out")["dark"]["detail"]
         assert summary.prepared == 4
         before = contents(tmp_path / "out")
         tried = tmp_path / "modules" / "test_detectors.py"
         tried.write_text(DETECTORS.replace("time.sleep(3600)", "pass"))
         assert prepare(source, tmp_path / "out", clip_timeout=3.0, **options) == summary
         assert contents(tmp_path / "out") == before
-        assert prepare(source, tmp_path / "out", clip_timeout=60.0, **options).prepared == 5
+        assert prepare(source, tmp_path / "out", clip_timeout=PATIENCE, **options).prepared == 5
 
     def test_one_that_cannot_work_ends_the_run(self, source, tmp_path):
         options = {"detector": "test_detectors:Misset", "frame_size": (40, 80)}

@@ -15,6 +15,7 @@ import numpy as np
 
 from ambikit_learn.networks.presets import NETWORKS
 from ambikit_learn.training.command import fit_main
+from tests.waiting import PATIENCE
 
 RANKS = 2
 STEPS = 50
@@ -86,7 +87,7 @@ def test_two_ranks_have_the_curve_of_one(small_shards, tmp_path, monkeypatch):
     monkeypatch.setitem(NETWORKS, "tiny", dataclasses.replace(NETWORKS["tiny"], dropout=0.1))
     fit_main(arguments(small_shards, tmp_path / "one", STEPS))
     for rank in ranks:
-        _, errors = rank.communicate(timeout=120)
+        _, errors = rank.communicate(timeout=PATIENCE)
         assert rank.returncode == 0, errors
     one, two = curves(tmp_path / "one"), curves(tmp_path / "two")
     assert len(one["train/loss"]) == STEPS
@@ -102,8 +103,8 @@ def test_a_dead_rank_ends_the_others(small_shards, tmp_path):
         if line.startswith("step 2/"):
             ranks[1].send_signal(signal.SIGKILL)
             break
-    _, errors = ranks[0].communicate(timeout=60)
-    ranks[1].communicate(timeout=60)
+    _, errors = ranks[0].communicate(timeout=PATIENCE)
+    ranks[1].communicate(timeout=PATIENCE)
     assert ranks[0].returncode == 2, errors
     assert "another rank is gone" in errors.splitlines()[-1]
     assert "resumes from the last checkpoint" in errors.splitlines()[-1]

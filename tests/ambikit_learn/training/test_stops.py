@@ -20,6 +20,7 @@ from ambikit_learn.training.checkpoints import newest
 from ambikit_learn.training.command import fit_main
 from ambikit_learn.training.failures import one_line
 from ambikit_learn.training.module import AlignmentModule
+from tests.waiting import PATIENCE
 
 OPTIONS = [
     "--config=avsa_foa_iv",
@@ -123,7 +124,7 @@ def test_sigterm_saves_and_the_same_command_goes_on(small_shards, tmp_path, thro
     process = start(options(small_shards, run, *KILLED))
     wait_for(process, "step 5/")
     process.send_signal(signal.SIGTERM)
-    _, errors = process.communicate(timeout=60)
+    _, errors = process.communicate(timeout=PATIENCE)
     assert process.returncode == 143, errors
     assert "the same command resumes there" in errors
     last = newest(RunFolder(run))
