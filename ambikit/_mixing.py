@@ -25,10 +25,17 @@ _ROWS = 8
 _FOUR = 4
 """Channels that a kernel reads at a time; of so few, a shorter tile is better."""
 _LINE = 64
+_MATRICES = 1 << 23
+"""Values of matrices along a motion that are held at once."""
 _SPAN = 1 << 20
 """Values of a span that is made contiguous for a kernel, where the whole is not."""
 
 Blocks = npt.NDArray[np.int64]
+
+
+def points_at_once(values: int) -> int:
+    """Return how many matrices of so many values to have at once: some megabytes of them."""
+    return max(64, min(_MATRICES // values, _SPAN // 16))
 
 
 def one_block(rows: int, columns: int) -> Blocks:
@@ -54,6 +61,7 @@ def mix_moving(
 ) -> None:
     """Fill out (..., R, n) with matrices (K, R, C) along the lines times x (..., C, n).
 
+    Samples before the first line and after the last are left as they are.
     Blocks have an odd number of columns.
     """
     fill = _moving_compiled if out.size > _motion.KERNEL_PAYS else _moving_numpy
@@ -81,7 +89,7 @@ def _mix_compiled(x: FloatArray, matrix: FloatArray, blocks: Blocks, out: FloatA
     tile = _KERNEL_TILE if x.shape[-2] > _FOUR else _KERNEL_TILE // 2
     scratch = _scratch(1 + chunk, tile, x.dtype)
     tiles = np.append(np.arange(0, x.shape[-1], _TILE), x.shape[-1])
-    for _, piece, target in _contiguous(x, tiles, out):
+    for _, _, piece, target in _contiguous(x, tiles, out):
         kernels.still(piece, matrix, blocks, scratch, target)
 
 
@@ -90,11 +98,14 @@ def _moving_numpy(
 ) -> None:
     """Mix with a matrix for each sample."""
     key, fraction = lines.per_sample(x.dtype)
+    span = slice(lines.start[0], lines.start[-1])
+    source, target = x[..., span], out[..., span]
     for top, bottom, left, right in blocks:
         part = matrices[:, top:bottom, left:right]
         here = part[key]
         matrix = here + fraction[:, None, None] * (part[key + 1] - here)
-        out[..., top:bottom, :] = np.einsum("tij,...jt->...it", matrix, x[..., left:right, :])
+        product = np.einsum("tij,...jt->...it", matrix, source[..., left:right, :])
+        target[..., top:bottom, :] = product
 
 
 def _moving_compiled(
@@ -104,32 +115,33 @@ def _moving_compiled(
     from ambikit._kernels import mixing as kernels
 
     scratch = _scratch(2 + matrices.shape[1], _KERNEL_TILE + kernels.VECTORS, x.dtype)
-    for some, piece, target in _contiguous(x, lines.start, out):
-        kernels.moving(piece, *lines.some(some), matrices, blocks, scratch, target)
+    for some, origin, piece, target in _contiguous(x, lines.start, out):
+        kernels.moving(piece, *lines.some(some, origin), matrices, blocks, scratch, target)
 
 
 def _contiguous(
     x: FloatArray, start: npt.NDArray[Any], out: FloatArray
-) -> Iterator[tuple[slice, FloatArray, FloatArray]]:
-    """Yield runs of lines, their input (B, C, n) and where to write their output (B, R, n).
+) -> Iterator[tuple[slice, int, FloatArray, FloatArray]]:
+    """Yield runs of lines, the sample that they count from, their input and their output.
 
-    Contiguous arrays are one run; of others, a few samples are copied at a time. So are arrays that
-    do not begin at a multiple of the size of their numbers (a memory map behind a header may not):
-    compiled code takes for granted that they do, and its stores past the caches end the process.
+    Contiguous arrays, (B, C, n) and (B, R, n), are one run; of others, a few samples are copied at
+    a time. So are arrays that do not begin at a multiple of the size of their numbers (a memory map
+    behind a header may not): compiled code takes for granted that they do, and its stores past the
+    caches end the process.
     """
     last = len(start) - 1
-    samples = x.shape[-1]
-    whole = all(a.flags.c_contiguous and a.flags.aligned for a in (x, out))
-    reach = samples if whole else _SPAN * samples // max(x.size, out.size, 1)
+    if all(a.flags.c_contiguous and a.flags.aligned for a in (x, out)):
+        yield slice(0, last), 0, _batch(x), _batch(out)
+        return
+    reach = _SPAN * x.shape[-1] // max(x.size, out.size, 1)
     first = 0
     while first < last:
         end = max(first + 1, int(np.searchsorted(start, start[first] + reach, side="right")) - 1)
         span = slice(start[first], start[end])
         piece = np.require(x[..., span], requirements=["C", "A"])
-        target = out if whole else np.empty((*out.shape[:-1], piece.shape[-1]), out.dtype)
-        yield slice(first, end), _batch(piece), _batch(target)
-        if not whole:
-            out[..., span] = target
+        target = np.empty((*out.shape[:-1], piece.shape[-1]), out.dtype)
+        yield slice(first, end), int(start[first]), _batch(piece), _batch(target)
+        out[..., span] = target
         first = end
 
 

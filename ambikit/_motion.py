@@ -7,7 +7,8 @@ that whatever follows from them (harmonics, matrices) may change along a straigh
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +17,9 @@ from ambikit._typing import FloatArray
 
 CHORD = 0.02
 """Angle between control points times the order: a chord stays within CHORD**2 / 8 (-86 dB)."""
+
+_KEYS = 1 << 16
+"""Keys of which the paths are found at once."""
 
 LONGEST = 1024
 """Samples from one control point to the next, so that a line's signals stay in the cache."""
@@ -27,8 +31,8 @@ KERNEL_PAYS = 1 << 16
 class Lines(NamedTuple):
     """Straight lines, one after the other, over all samples.
 
-    Line i covers the samples ``start[i] <= t < start[i + 1]`` and leads from control point
-    ``control[i]`` to the next one: its fraction of the way is
+    Line i covers the samples ``start[i] <= t < start[i + 1]``, of which the first need not be 0,
+    and leads from control point ``control[i]`` to the next one: its fraction of the way is
     ``first[i] + (t - start[i]) * slope[i]``.
     """
 
@@ -41,14 +45,14 @@ class Lines(NamedTuple):
         """Return control point and fraction of the way of each sample."""
         length = np.diff(self.start)
         line = np.repeat(np.arange(len(length)), length)
-        passed = np.arange(self.start[-1]) - self.start[line]
+        passed = np.arange(self.start[0], self.start[-1]) - self.start[line]
         return self.control[line], (self.first[line] + passed * self.slope[line]).astype(dtype)
 
-    def some(self, which: slice) -> Lines:
-        """Return some lines, from sample 0 on."""
+    def some(self, which: slice, origin: int) -> Lines:
+        """Return some lines, with samples counted from an origin."""
         start = self.start[which.start : which.stop + 1]
         _, control, first, slope = self
-        return Lines(start - start[0], control[which], first[which], slope[which])
+        return Lines(start - origin, control[which], first[which], slope[which])
 
 
 def key_positions(keys: int, samples: int) -> FloatArray:
@@ -56,22 +60,41 @@ def key_positions(keys: int, samples: int) -> FloatArray:
     return np.linspace(0.0, max(samples - 1, 1), keys)
 
 
-def control_points(
-    keys: FloatArray, position: FloatArray, samples: int, chord: float
-) -> tuple[FloatArray, FloatArray]:
-    """Refine unit-vector keys (K, D) at positions (K,) along great circles.
+def runs(
+    keys: npt.NDArray[Any],
+    position: FloatArray,
+    samples: int,
+    chord: float,
+    most: int,
+    unit_vectors: Callable[[npt.NDArray[Any]], FloatArray] = np.asarray,
+) -> Iterator[tuple[FloatArray, Lines]]:
+    """Refine keys (K, ...) at positions (K,) along great circles, some control points at a time.
 
-    Returns control points (C, D) at most `chord` apart, or one a sample where those would be more,
-    and their positions (C,), from 0 or before to beyond the last sample. They depend on the two
-    keys around them alone, not on which samples are asked for. Outside the keys' range the nearest
-    key is held. Opposite keys leave the path open; it is taken counter-clockwise about the third
-    axis.
+    Yields control points (C, D) at most `chord` apart, or one a sample where those would be more,
+    and the straight lines between them; the lines of all runs cover all samples, one after the
+    other. There are `most` points in a run, or a few more, so that memory does not grow with the
+    sound; `unit_vectors` makes the keys of a run into vectors. Points depend on the two keys around
+    them alone. Outside the keys' range the nearest key is held. Opposite keys leave the path open;
+    it is taken counter-clockwise about the third axis.
     """
-    if position[0] > 0:
-        keys, position = np.concatenate([keys[:1], keys]), np.append(0.0, position)
-    if position[-1] < samples:
-        keys, position = np.concatenate([keys, keys[-1:]]), np.append(position, samples)
+    last = len(position) - 1
+    for first in range(0, last, _KEYS):
+        stop = min(first + _KEYS, last)
+        vectors, place = unit_vectors(keys[first : stop + 1]), position[first : stop + 1]
+        begin = 0 if first == 0 else int(np.clip(np.ceil(place[0]), 0, samples))
+        end = samples if stop == last else int(np.clip(np.ceil(place[-1]), 0, samples))
+        if place[0] > begin:
+            vectors, place = np.concatenate([vectors[:1], vectors]), np.append(begin, place)
+        if place[-1] < end:
+            vectors, place = np.concatenate([vectors, vectors[-1:]]), np.append(place, end)
+        if begin < end:
+            yield from _runs_between(vectors, place, begin, end, chord, most)
 
+
+def _runs_between(
+    keys: FloatArray, position: FloatArray, begin: int, end: int, chord: float, most: int
+) -> Iterator[tuple[FloatArray, Lines]]:
+    """Yield the runs of the samples from begin to end, within the range of the keys (K, D)."""
     path = np.ascontiguousarray(keys.T)
     here, there = path[:, :-1], path[:, 1:]
     angle, tangent = _arcs(here, there)
@@ -81,17 +104,23 @@ def control_points(
     sample = np.ceil(position)
     count = np.where(each, 1 + np.diff(sample), parts)
     spacing = np.where(each, 1.0, length / parts)
-    low = np.clip(np.floor(-position[:-1] / spacing) - 1, 0, count).astype(np.int64)
-    high = np.clip(np.ceil((samples - position[:-1]) / spacing) + 2, low, count).astype(np.int64)
-
-    key = np.repeat(np.arange(len(count)), high - low)
-    step = np.arange(len(key)) + (high - np.cumsum(high - low))[key]
-    even = position[key] + step * spacing[key]
-    place = np.where(each[key] & (step > 0), sample[key] + step - 1, even)
-    key, place = np.append(key, len(count) - 1), np.append(place, position[-1])
-    turned = (place - position[key]) / length[key] * angle[key]
-    points = np.cos(turned) * here.take(key, 1) + np.sin(turned) * tangent.take(key, 1)
-    return points.T, place
+    low = np.clip(np.floor((begin - position[:-1]) / spacing) - 1, 0, count).astype(np.int64)
+    high = np.clip(np.ceil((end - position[:-1]) / spacing) + 2, low, count).astype(np.int64)
+    after = np.cumsum(high - low)
+    total = int(after[-1]) + 1  # the last key is a point as well
+    for first in range(0, total - 1, most):
+        number = np.arange(first, min(first + most, total - 1) + 1)
+        key = np.minimum(np.searchsorted(after, number, side="right"), len(count) - 1)
+        step = number + (high - after)[key]
+        even = position[key] + step * spacing[key]
+        place = np.where(each[key] & (step > 0), sample[key] + step - 1, even)
+        if number[-1] == total - 1:
+            place[-1] = position[-1]
+        turned = (place - position[key]) / length[key] * angle[key]
+        points = np.cos(turned) * here.take(key, 1) + np.sin(turned) * tangent.take(key, 1)
+        lines = lines_between(place, end, begin)
+        if len(lines.control):
+            yield points.T, lines
 
 
 def between(here: FloatArray, there: FloatArray, share: float) -> FloatArray:
@@ -101,13 +130,13 @@ def between(here: FloatArray, there: FloatArray, share: float) -> FloatArray:
     return np.asarray(np.cos(turned) * here.T + np.sin(turned) * tangent).T
 
 
-def lines_between(position: FloatArray, samples: int) -> Lines:
-    """Return the lines between control points at rising positions around all samples."""
-    bound = np.clip(np.ceil(position), 0, samples).astype(np.int64)
+def lines_between(position: FloatArray, end: int, begin: int = 0) -> Lines:
+    """Return the lines between control points at rising positions, for samples begin to end."""
+    bound = np.clip(np.ceil(position), begin, end).astype(np.int64)
     control = np.flatnonzero(np.diff(bound))
     slope = 1.0 / (position[control + 1] - position[control])
     start = bound[control]
-    return Lines(np.append(start, samples), control, (start - position[control]) * slope, slope)
+    return Lines(np.append(start, bound[-1]), control, (start - position[control]) * slope, slope)
 
 
 def _arcs(here: FloatArray, there: FloatArray) -> tuple[FloatArray, FloatArray]:

@@ -236,11 +236,9 @@ def _encode_moving(
     signal: FloatArray, keys: FloatArray, position: FloatArray, shares: FloatArray, out: FloatArray
 ) -> None:
     """Encode along direction keys (K, 3) at positions (K,), each channel times its share (C,)."""
-    samples, order = signal.shape[-1], math.isqrt(len(shares)) - 1
-    points, position = _motion.control_points(
-        keys, position, samples, _motion.CHORD / max(order, 1)
-    )
-    gains = (shares * unit_harmonics(points, order))[..., None]
-    lines = _motion.lines_between(position, samples)
-    blocks = _mixing.one_block(*gains.shape[1:])
-    _mixing.mix_moving(signal[..., None, :], lines, gains, blocks, out)
+    order = math.isqrt(len(shares)) - 1
+    chord, most = _motion.CHORD / max(order, 1), _mixing.points_at_once(len(shares))
+    blocks = _mixing.one_block(len(shares), 1)
+    for points, lines in _motion.runs(keys, position, signal.shape[-1], chord, most):
+        gains = (shares * unit_harmonics(points, order))[..., None]
+        _mixing.mix_moving(signal[..., None, :], lines, gains, blocks, out)

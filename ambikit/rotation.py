@@ -70,12 +70,11 @@ def rotation_matrix(
         roll=checks.angle(roll, "roll", degrees=degrees),
     )
     cy, sy, cp, sp, cr, sr = np.cos(y), np.sin(y), np.cos(p), np.sin(p), np.cos(r), np.sin(r)
-    rows = [
-        [cy * cp, cy * sp * sr - sy * cr, cy * sp * cr + sy * sr],
-        [sy * cp, sy * sp * sr + cy * cr, sy * sp * cr - cy * sr],
-        [-sp, cp * sr, cp * cr],
-    ]
-    return np.moveaxis(np.array(rows), (0, 1), (-2, -1))
+    out = np.empty((3, 3, *y.shape))
+    out[0, 0], out[0, 1], out[0, 2] = cy * cp, cy * sp * sr - sy * cr, cy * sp * cr + sy * sr
+    out[1, 0], out[1, 1], out[1, 2] = sy * cp, sy * sp * sr + cy * cr, sy * sp * cr - cy * sr
+    out[2, 0], out[2, 1], out[2, 2] = -sp, cp * sr, cp * cr
+    return np.moveaxis(out, (0, 1), (-2, -1))
 
 
 def look_at(azimuth: ArrayLike, elevation: ArrayLike = 0.0, *, degrees: bool = False) -> Rotation:
@@ -298,13 +297,12 @@ def _rotate_moving(
     x: FloatArray, keys: FloatArray, position: FloatArray, order: int, out: FloatArray
 ) -> None:
     """Fill out with x under rotations (K, 3, 3) at positions (K,)."""
-    samples = x.shape[-1]
     # a quaternion turns by half the angle of its rotation
     chord = _motion.CHORD / (2 * max(order, 1))
-    points, position = _motion.control_points(quaternions(keys), position, samples, chord)
-    matrices = _block_matrices(matrices_of_quaternions(points), order, x.dtype)
-    lines = _motion.lines_between(position, samples)
-    _mixing.mix_moving(x, lines, matrices, _mixing.degree_blocks(order), out)
+    blocks, most = _mixing.degree_blocks(order), _mixing.points_at_once((order + 1) ** 4)
+    for points, lines in _motion.runs(keys, position, x.shape[-1], chord, most, quaternions):
+        matrices = _block_matrices(matrices_of_quaternions(points), order, x.dtype)
+        _mixing.mix_moving(x, lines, matrices, blocks, out)
 
 
 def quaternions(matrices: FloatArray) -> FloatArray:

@@ -191,6 +191,7 @@ def moving(
 ) -> None:
     """Do the same with matrices (K, R, C) along lines; scratch (2 + R, tile + VECTORS).
 
+    Samples before the first line and after the last are left as they are.
     Blocks have an odd number of columns: the first alone, then two at a time.
     """
     rows, samples = out.shape[1:]
@@ -198,13 +199,15 @@ def moving(
     tile = width - VECTORS
     results, target = scratch.reshape(-1), out.reshape(-1)
     number = scratch.dtype.type
+    stop = start[len(start) - 1]
     steps, ramp = scratch[0], scratch[1]
     for i in range(width):
         steps[i] = i
     for b in range(x.shape[0]):
         line = 0
-        begin, end = 0, min(to_line(target, b * rows * samples), samples)
-        while begin < samples:
+        begin = start[0]
+        end = min(begin + to_line(target, b * rows * samples + begin), stop)
+        while begin < stop:
             at = begin
             while at < end:
                 length = min(end, start[line + 1]) - at
@@ -236,4 +239,4 @@ def moving(
             for row in range(rows):
                 place = (b * rows + row) * samples + begin
                 write_past_caches(results, (2 + row) * width, target, place, end - begin)
-            begin, end = end, min(end + tile, samples)
+            begin, end = end, min(end + tile, stop)

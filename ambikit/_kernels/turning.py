@@ -42,7 +42,7 @@ def turn(
     """Fill out (B, 4, n) with x (B, 4, n), `passed` samples into a way of `length` samples.
 
     The way leads from a quaternion (4,), at right angles to which `aside` lies, by an angle, the
-    rotation's half. It is cut as _motion.control_points cuts it. sign -1 inverts the rotations.
+    rotation's half. It is cut as _motion.runs cuts it. sign -1 inverts the rotations.
     matrices (2, 3, 3) is scratch.
     """
     samples = x.shape[2]
