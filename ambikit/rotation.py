@@ -301,8 +301,14 @@ def _rotate_moving(
     chord = _motion.CHORD / (2 * max(order, 1))
     blocks, most = _mixing.degree_blocks(order), _mixing.points_at_once((order + 1) ** 4)
     for points, lines in _motion.runs(keys, position, x.shape[-1], chord, most, quaternions):
-        matrices = _block_matrices(matrices_of_quaternions(points), order, x.dtype)
-        _mixing.mix_moving(x, lines, matrices, blocks, out)
+        # Not kept beyond the call: the next ones would be made beside them
+        _mixing.mix_moving(
+            x,
+            lines,
+            _block_matrices(matrices_of_quaternions(points), order, x.dtype),
+            blocks,
+            out,
+        )
 
 
 def quaternions(matrices: FloatArray) -> FloatArray:
