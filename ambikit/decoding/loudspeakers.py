@@ -118,7 +118,7 @@ def decode(
         split = Crossover(*crossovers[0], len(signal)) if dual_band is not None else None
         sub = Crossover(*crossovers[-1], 1) if lows else None
         for begin in range(0, signal.shape[-1], _TILE):
-            tile = np.ascontiguousarray(signal[:, begin : begin + _TILE])
+            tile = np.require(signal[:, begin : begin + _TILE], requirements=["C", "A"])
             played = target[:, begin : begin + _TILE]
             two = np.empty((2, *tile.shape), x.dtype)
             if split is not None:
