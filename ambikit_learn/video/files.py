@@ -58,8 +58,6 @@ class MediaInfo:
         FFmpeg's name of the video codec.
     has_audio : bool
         There is a sound track.
-    audio_channels : int
-        Number of channels of the first sound track; 0 without one.
     begin, sound_begin : float
         Seconds from the beginning of the file to that of the video and of its last sound track to
         begin. A file begins with the first of its streams.
@@ -71,7 +69,6 @@ class MediaInfo:
     duration: float
     video_codec: str
     has_audio: bool
-    audio_channels: int
     begin: float = 0.0
     sound_begin: float = 0.0
 
@@ -96,15 +93,15 @@ def probe(path: str | Path) -> MediaInfo:
         The file is not media, is truncated, or holds no video.
     """
     with open_video(path) as (container, stream):
-        sound = container.streams.audio[0] if container.streams.audio else None
+        # Nothing is asked about the channels of sound: of QuickTime's B-format, PyAV would free a
+        # list that is FFmpeg's
         return MediaInfo(
             width=stream.width,
             height=stream.height,
             frame_rate=frame_rate_of(stream),
             duration=end_of(container, stream),
             video_codec=stream.codec_context.name,
-            has_audio=sound is not None,
-            audio_channels=sound.codec_context.channels if sound else 0,
+            has_audio=bool(container.streams.audio),
             begin=begin_of(container, stream),
             sound_begin=max(
                 (begin_of(container, one) for one in container.streams.audio), default=0.0

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import subprocess
+import sys
+from pathlib import Path
 
 import av
 import numpy as np
@@ -223,6 +227,42 @@ def test_a_wrong_suffix_does_not_matter(tmp_path):
     write_video(tmp_path / "a.mp4", [digits(5)] * 3, 25.0)
     (tmp_path / "a.mp4").rename(tmp_path / "a.txt")
     assert number(read_frames(tmp_path / "a.txt")).tolist() == [5, 5, 5]
+
+
+PROBE_B_FORMAT = """
+import av, struct, sys
+import numpy as np
+from ambikit_learn.video.files import probe
+
+with av.open("a.mov", "w") as container:
+    sound = container.add_stream("pcm_s16le", rate=48000, layout="4.0")
+    picture = container.add_stream("libx264", rate=10)
+    picture.width = picture.height = 32
+    for k in range(10):
+        frame = av.VideoFrame.from_ndarray(np.zeros((32, 32, 3), np.uint8))
+        container.mux(picture.encode(frame))
+    frame = av.AudioFrame.from_ndarray(np.zeros((1, 4 * 48000), np.int16), "s16", "4.0")
+    frame.sample_rate = 48000
+    container.mux([*sound.encode(frame), *sound.encode(None), *picture.encode(None)])
+data = bytearray(open("a.mov", "rb").read())
+at = data.index(b"chan") + 8
+data[at : at + 4] = struct.pack(">I", 107 << 16 | 4)  # kAudioChannelLayoutTag_Ambisonic_B_Format
+open("a.mov", "wb").write(data)
+assert probe("a.mov").has_audio
+"""
+
+
+def test_sound_that_lists_its_channels(tmp_path):
+    """PyAV would free FFmpeg's list of them, which ends the process: so in one of its own."""
+    root = Path(__file__).resolve().parents[3]
+    run = subprocess.run(
+        [sys.executable, "-c", PROBE_B_FORMAT],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(root)},
+        capture_output=True,
+        text=True,
+    )
+    assert run.returncode == 0, run.stderr[-2000:]
 
 
 def test_a_video_without_frames(tmp_path):
