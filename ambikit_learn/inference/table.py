@@ -20,12 +20,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
-import torch
 
 from ambikit import InputError, checks
 from ambikit_learn._files import AUDIO, VIDEO, atomic_write, fingerprint
 from ambikit_learn._progress import progress
-from ambikit_learn._threads import cores
+from ambikit_learn._threads import cores, one_thread
 from ambikit_learn.inference.embed import Embedding
 from ambikit_learn.inference.encoder import AmbiEncoder
 
@@ -260,11 +259,9 @@ def _fingerprint(encoder: AmbiEncoder) -> str:
 @contextmanager
 def _pool(threads: int) -> Iterator[ThreadPoolExecutor]:
     """Run threads that each compute on one core, so that reading and computing overlap."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
     pool = ThreadPoolExecutor(threads)
-    try:
-        yield pool
-    finally:
-        pool.shutdown(cancel_futures=True)
-        torch.set_num_threads(before)
+    with one_thread():
+        try:
+            yield pool
+        finally:
+            pool.shutdown(cancel_futures=True)

@@ -15,6 +15,7 @@ import numpy as np
 
 import ambikit
 from ambikit import InputError
+from ambikit_learn._threads import one_thread
 from ambikit_learn._typing import Frames, Sound
 from ambikit_learn.data.format import Settings
 from ambikit_learn.data.record import write_record
@@ -351,7 +352,8 @@ def _detect(
         if batch is None:
             break
         try:
-            boxes.extend(detector.detect(batch))
+            with one_thread():
+                boxes.extend(detector.detect(batch))
         except (InputError, ImportError):
             raise
         except Exception as error:

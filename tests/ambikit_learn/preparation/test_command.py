@@ -13,6 +13,7 @@ import av
 import numpy as np
 import pytest
 import soundfile
+import torch
 
 import ambikit
 from ambikit import InputError
@@ -225,6 +226,11 @@ class Endless(Brightness):
     def on_darkness(self):
         time.sleep(3600)
 
+class Counting(Brightness):
+    def detect(self, frames):
+        import torch
+        return [Boxes([torch.get_num_threads()], [0], [9], [9], [1], ["n"]) for _ in frames]
+
 class Misset:
     name = "misset"
     def detect(self, frames):
@@ -261,6 +267,19 @@ class TestReproducible:
             found.append(contents(tmp_path / str(workers)))
         assert {"dataset.json", "manifest.parquet", "shards/train-00001.tar"} <= found[0].keys()
         assert found[0] == found[1] == found[2]
+
+    def test_number_of_threads_does_not_show(self, source, tmp_path, detectors):
+        """Detectors find other last bits on more threads than one."""
+        options = OPTIONS | {"detector": "test_detectors:Counting"}
+        before = torch.get_num_threads()
+        torch.set_num_threads(3)
+        try:
+            for workers in (0, 1):
+                prepare(source.root, tmp_path / str(workers), **options, workers=workers)
+            assert torch.get_num_threads() == 3
+        finally:
+            torch.set_num_threads(before)
+        assert contents(tmp_path / "0") == contents(tmp_path / "1")
 
     def test_goes_on_after_being_killed(self, source, tmp_path, detectors, monkeypatch):
         source.add("Tr-3", frames=DARK)  # here the detector waits
