@@ -325,12 +325,14 @@ def _map(options: argparse.Namespace) -> None:
 
 def _input(options: argparse.Namespace) -> rendering.Input:
     """Return the input of commands that hold a span at a time."""
-    return rendering.Input(
-        options.input,
+    io.check_target(options.output)
+    sound = io.Sound(
+        [_named(path) for path in (options.input, *options.parts)],
         convention=options.input_convention,
-        start=options.start,
-        duration=options.duration,
+        track=options.track,
     )
+    sound.warn(stacklevel=2)
+    return rendering.Input(sound, start=options.start, duration=options.duration)
 
 
 def _named(path: Path) -> Path | BinaryIO:
@@ -467,6 +469,13 @@ def _sound_command(
 ) -> argparse.ArgumentParser:
     """Add a command that reads a span of sound."""
     parser = commands.add_parser(name, help=what)
+    _input_options(parser, "--input-convention", "--layout")
+    parser.add_argument("--sample-rate", type=float, help="Hz; resampled")
+    return parser
+
+
+def _input_options(parser: argparse.ArgumentParser, *convention: str) -> None:
+    """Add what says which span of which sound is read, and by these options as what."""
     parser.add_argument("input", type=Path, help="a sound or video file; - is a pipe")
     parser.add_argument(
         "--with",
@@ -478,16 +487,13 @@ def _sound_command(
         help="a file that holds further channels of the same recording",
     )
     parser.add_argument(
-        "--input-convention",
-        "--layout",
+        *convention,
         metavar="CONVENTION",
         help="what the channels of the input are, if not what `info` says: fuma, n3d, none, ...",
     )
     parser.add_argument("--track", type=int, help="track of sound, from 0")
-    parser.add_argument("--sample-rate", type=float, help="Hz; resampled")
     parser.add_argument("--start", type=float, default=0.0, help="seconds")
     parser.add_argument("--duration", type=float, help="seconds")
-    return parser
 
 
 def _long_command(
@@ -503,11 +509,8 @@ def _long_command(
         description=f"{what[0].upper()}{what[1:]}. Files of any length are held span by span.",
         epilog=f"example: {example}",
     )
-    parser.add_argument("input", type=Path, help="a sound or video file")
+    _input_options(parser, "--input-convention")
     parser.add_argument("output", type=Path)
-    parser.add_argument("--input-convention", metavar="CONVENTION", help="if not what `info` says")
-    parser.add_argument("--start", type=float, default=0.0, help="seconds")
-    parser.add_argument("--duration", type=float, help="seconds")
     return parser
 
 

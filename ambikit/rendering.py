@@ -14,8 +14,11 @@ from typing import TextIO
 import numpy as np
 
 from ambikit import checks, io
+from ambikit._codecs.libsndfile import SpanWriter
 from ambikit._typing import FloatArray
 from ambikit.directions import angles_to_vector
+from ambikit.io.reading import Sound
+from ambikit.io.writing import warn_clipping
 from ambikit.localization import power_map
 from ambikit.microphones import array_filters
 from ambikit.microphones.arrays import MicrophoneArray, array_of
@@ -25,33 +28,21 @@ from ambikit.streaming.listening import Convolver
 SPAN = 1 << 19
 """Samples that are read at a time."""
 
-_LARGE = 4_000_000_000
-"""Bytes beyond which a WAV file must be an RF64 one."""
-
 
 class Input:
     """A sound file, read span by span."""
 
-    def __init__(
-        self, path: Path, *, convention: str | None, start: float, duration: float | None
-    ) -> None:
-        self.path, self._convention = path, convention
-        about = io.info(path)
-        self.rate = about.sample_rate
-        self._first, last = checks.span(start, duration, about.frames, self.rate, str(path))
+    def __init__(self, sound: Sound, *, start: float, duration: float | None) -> None:
+        self._sound, self.rate = sound, sound.sample_rate
+        self._first, last = sound.span(start, duration, self.rate)
         self.samples = last - self._first
 
     def spans(self, report: Callable[[float], None]) -> Iterator[FloatArray]:
         """Yield the sound (channels, n), one span after the other."""
         for begin in range(0, self.samples, SPAN):
             count = min(SPAN, self.samples - begin)
-            x, _ = io.read(
-                self.path,
-                convention=self._convention,
-                start=(self._first + begin) / self.rate,
-                duration=count / self.rate,
-            )
-            yield x
+            first = self._first + begin
+            yield self._sound.read(first, first + count, self.rate)
             report((begin + count) / self.samples)
 
 
@@ -113,32 +104,18 @@ def _filtered(
     source: Input, output: Path, process: Callable[[FloatArray], FloatArray], late: int = 0
 ) -> None:
     """Write what becomes of each span; the first `late` samples are left out, and made up for."""
-    import soundfile
-
-    kinds = {".wav": "WAV", ".flac": "FLAC", ".w64": "W64", ".rf64": "RF64", ".caf": "CAF"}
-    checks.choice(output.suffix.lower(), tuple(kinds), f"kind of sound file of {output}:")
-    kind = kinds[output.suffix.lower()]
-    skip, file = late, None
-    with io.atomic_write(output) as temporary, progress(output.name) as report:
-        try:
-            for x in _followed(source.spans(report), late):
-                y = process(x)[:, skip:]
-                skip = max(skip - x.shape[-1], 0)
-                if file is None:
-                    if kind == "WAV" and 4 * len(y) * source.samples > _LARGE:
-                        kind = "RF64"
-                    file = soundfile.SoundFile(
-                        temporary,
-                        "w",
-                        round(source.rate),
-                        len(y),
-                        "PCM_24" if kind == "FLAC" else "FLOAT",
-                        format=kind,
-                    )
-                file.write(y.T)
-        finally:
-            if file is not None:
-                file.close()
+    suffixes = (".wav", ".flac", ".w64", ".rf64", ".caf")
+    checks.choice(output.suffix.lower(), suffixes, f"kind of sound file of {output}:")
+    skip = late
+    with (
+        io.atomic_write(output) as temporary,
+        SpanWriter(temporary, source.rate, source.samples) as file,
+        progress(output.name) as report,
+    ):
+        for x in _followed(source.spans(report), late):
+            file.append(process(x)[:, skip:])
+            skip = max(skip - x.shape[-1], 0)
+    warn_clipping(file.peak, output.suffix)
 
 
 def _followed(spans: Iterator[FloatArray], late: int) -> Iterator[FloatArray]:

@@ -137,16 +137,8 @@ def save(
     if convention == "fuma" and container == "WAV":
         container = "WAVEX"
     kind = (subtype or default).upper()
-    try:
+    with _in_one_line(path, x.shape[0], sample_rate, kind):
         soundfile.write(native_name(path), x.T, sample_rate, kind, format=container)
-    except (soundfile.LibsndfileError, ValueError) as error:
-        if getattr(error, "code", None) == _SYSTEM_ERROR:
-            text = f"{path} cannot be written: is the disk full or read-only?"
-            raise OSError(errno.EIO, text) from error
-        raise InputError(
-            f"a {suffix} file cannot hold {x.shape[0]} channels at {sample_rate} Hz as {kind} "
-            f"({error}): choose another subtype or extension"
-        ) from error
     with path.open("r+b") as stream:
         riff.clear_time(stream)
         stated = False
@@ -158,6 +150,65 @@ def save(
             riff.clear_mask(stream)
     _check_readable(path, x.shape, suffix, kind)
     return stated
+
+
+@contextmanager
+def _in_one_line(path: Path, channels: int, sample_rate: int, kind: str) -> Iterator[None]:
+    """Say what libsndfile refuses to write, or that the disk does."""
+    try:
+        yield
+    except (soundfile.LibsndfileError, ValueError) as error:
+        if getattr(error, "code", None) == _SYSTEM_ERROR:
+            text = f"{path} cannot be written: is the disk full or read-only?"
+            raise OSError(errno.EIO, text) from error
+        raise InputError(
+            f"a {path.suffix} file cannot hold {channels} channels at {sample_rate} Hz as {kind} "
+            f"({error}): choose another subtype or extension"
+        ) from error
+
+
+class SpanWriter:
+    """A sound file that is written span by span, closed at the end of a `with` block.
+
+    Parameters
+    ----------
+    path : Path
+        Where to; the extension chooses the container.
+    sample_rate : int
+        Hz.
+    samples : int
+        How many there will be: more than WAV can count go to RF64.
+    """
+
+    def __init__(self, path: Path, sample_rate: int, samples: int) -> None:
+        self._path, self._rate, self._samples = path, sample_rate, samples
+        self._file: soundfile.SoundFile | None = None
+        self.peak = 0.0
+        """Largest magnitude so far of what a sample type clips at 1."""
+
+    def append(self, channels: FloatArray) -> None:
+        """Write the next span (channels, samples)."""
+        container, kind = FORMATS[self._path.suffix.lower()]
+        count = len(channels)
+        with _in_one_line(self._path, count, self._rate, kind):
+            if self._file is None:
+                if container == "WAV" and count * self._samples * _BYTES[kind] > _ROOM:
+                    container = "RF64"
+                self._file = soundfile.SoundFile(
+                    native_name(self._path), "w", self._rate, count, kind, format=container
+                )
+            self._file.write(channels.T)
+        if kind not in _UNCLIPPED:
+            self.peak = max(self.peak, float(np.abs(channels).max(initial=0.0)))
+
+    def __enter__(self) -> SpanWriter:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._file is not None:
+            self._file.close()
+            with self._path.open("r+b") as stream:
+                riff.clear_time(stream)
 
 
 def _check_readable(path: Path, shape: tuple[int, ...], suffix: str, kind: str) -> None:

@@ -108,33 +108,83 @@ def read(
     >>> x.shape, rate, x[:2, 6000].round(3).tolist()
     ((4, 12000), 24000, [0.5, 0.5])
     """
-    recording = Recording(sources(path), track)
-    asked = None if convention is None else checks.name_of(convention, READABLE, "convention")
-    found = about(recording)
-    name, statement = _convention(recording, found, asked)
-    rate = recording.sample_rate
-    if sample_rate is not None:
-        rate = checks.whole_rate(sample_rate)
-    length = (2 * recording.frames * rate + recording.sample_rate) // (2 * recording.sample_rate)
-    if length == 0:
-        raise InputError(f"{recording.name} holds no samples: its sound is 0 s long")
-    first, last = checks.span(start, duration, length, rate, recording.name)
-    _warn(recording, found, asked)
-    x = recording.decode(rate, first, last)
-    if not np.isfinite(x).all():
-        where = (first + int(np.isfinite(x).all(axis=0).argmin())) / rate
-        raise InputError(
-            f"{recording.name} holds NaN or infinity near {where:.3f} s: repair or cut the file"
-        )
-    if name == RAW:
-        return x, rate
-    if name == "youtube51" and asked is None:
-        _refuse_surround(recording.name, x)
-    if statement is not None and statement.matrix is not None:
-        x = statement.matrix @ x
-    if name in _CHOSEN:
-        x, name = np.ascontiguousarray(x[_CHOSEN[name]]), "ambix"
-    return convert(x, name, "ambix"), rate
+    sound = Sound(path, convention=convention, track=track)
+    rate = sound.sample_rate if sample_rate is None else checks.whole_rate(sample_rate)
+    first, last = sound.span(start, duration, rate)
+    sound.warn(stacklevel=3)
+    return sound.read(first, last, rate), rate
+
+
+class Sound:
+    """A recording whose headers were read, for reading it as AmbiX, span by span.
+
+    Parameters
+    ----------
+    path : str, path-like, bytes, binary file, or list of these
+        As for `read`.
+    convention : str or None
+        As for `read`.
+    track : int or None
+        As for `read`.
+    """
+
+    def __init__(
+        self,
+        path: Readable | Sequence[Readable],
+        *,
+        convention: str | None = None,
+        track: int | None = None,
+    ) -> None:
+        self._recording = Recording(sources(path), track)
+        self._about = about(self._recording)
+        self._asked = convention
+        if convention is not None:
+            self._asked = checks.name_of(convention, READABLE, "convention")
+        self._convention, self._statement = _convention(self._recording, self._about, self._asked)
+
+    @property
+    def sample_rate(self) -> int:
+        """The file's own rate in Hz."""
+        return self._recording.sample_rate
+
+    def span(self, start: float, duration: float | None, rate: int) -> tuple[int, int]:
+        """Return the first and last-plus-one sample, at some rate, of a span in seconds."""
+        frames, own = self._recording.frames, self.sample_rate
+        length = (2 * frames * rate + own) // (2 * own)
+        if length == 0:
+            raise InputError(f"{self._recording.name} holds no samples: its sound is 0 s long")
+        return checks.span(start, duration, length, rate, self._recording.name)
+
+    def read(self, first: int, last: int, rate: int) -> FloatArray:
+        """Return the samples first to last, counted at that rate, as (channels, samples)."""
+        x, name = self._recording.decode(rate, first, last), self._convention
+        if not np.isfinite(x).all():
+            where = (first + int(np.isfinite(x).all(axis=0).argmin())) / rate
+            raise InputError(
+                f"{self._recording.name} holds NaN or infinity near {where:.3f} s: repair or cut "
+                "the file"
+            )
+        if name == RAW:
+            return x
+        if name == "youtube51" and self._asked is None:
+            _refuse_surround(self._recording.name, x)
+        statement = self._statement
+        if statement is not None and statement.matrix is not None:
+            x = statement.matrix @ x
+        if name in _CHOSEN:
+            x, name = np.ascontiguousarray(x[_CHOSEN[name]]), "ambix"
+        return convert(x, name, "ambix")
+
+    def warn(self, *, stacklevel: int) -> None:
+        """Warn of what makes the result doubtful."""
+        found, notes = self._about, list(self._about.notes)
+        if found.evidence == "contradicted" and found.convention and self._asked is None:
+            notes.append(
+                f"its {found.stated_by} says {found.says}; it is read as {found.convention}: if "
+                "that is right, say so with convention="
+            )
+        for note in notes:
+            warnings.warn(f"{self._recording.name}: {note}", stacklevel=stacklevel + 1)
 
 
 def _convention(
@@ -184,18 +234,6 @@ def _refusal(recording: Recording, asked: str | None) -> str:
     if len(recording.tracks) > 1:
         needs += f"; its tracks of sound are {listed(recording.tracks)}: choose with track="
     return f"{recording.name} has {count} channel{'s' * (count != 1)}; {needs}"
-
-
-def _warn(recording: Recording, found: AudioInfo, asked: str | None) -> None:
-    """Warn of what makes a result doubtful."""
-    notes = list(found.notes)
-    if found.evidence == "contradicted" and found.convention and asked is None:
-        notes.append(
-            f"its {found.stated_by} says {found.says}; it is read as {found.convention}: if that "
-            "is right, say so with convention="
-        )
-    for note in notes:
-        warnings.warn(f"{recording.name}: {note}", stacklevel=3)
 
 
 def _refuse_surround(name: str, x: FloatArray) -> None:

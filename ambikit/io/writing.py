@@ -108,7 +108,7 @@ def write(
     elif stored != RAW:
         channels = convert(channels, "ambix", stored)
     if (libsndfile.clips if sound else encoders.clips)(suffix, subtype):
-        _warn_clipping(channels, subtype or suffix)
+        warn_clipping(float(np.abs(channels).max(initial=0.0)), subtype or suffix)
     if isinstance(path, str | os.PathLike):
         with atomic_write(Path(path)) as temporary:
             said = _save(temporary, channels, rate, suffix, subtype, stored, labels)
@@ -177,9 +177,8 @@ def _youtube51(x: FloatArray) -> FloatArray:
     return channels
 
 
-def _warn_clipping(x: FloatArray, kind: str) -> None:
-    """Warn where an integer sample type will clip."""
-    peak = float(np.abs(x).max(initial=0.0))
+def warn_clipping(peak: float, kind: str) -> None:
+    """Warn where an integer sample type clips a peak."""
     if peak > 1:
         warnings.warn(
             f"{kind} holds samples within ±1; the peak is {peak:.3g}, so the sound is clipped: "

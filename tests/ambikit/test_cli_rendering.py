@@ -141,3 +141,46 @@ def test_what_cannot_be_done(file, arguments, message, capsys, monkeypatch):
     assert error.count("\n") == 1
     assert re.search(message, error), error
     assert not [p for p in file[0].parent.iterdir() if p != file[0]]
+
+
+def test_input_in_parts_and_through_a_pipe(file, monkeypatch):
+    """As the other commands take it: further channels with --with, and - for a pipe."""
+    path, x = file
+    outs = [path.with_name(f"{k}.wav") for k in range(3)]
+    pair = [path.with_name(f"{k}.wav") for k in "ab"]
+    for name, channels in zip(pair, (x[:2], x[2:]), strict=True):
+        ambikit.write(name, channels, RATE, convention="none")
+    assert main(["decode", str(path), str(outs[0]), "quad"]) == 0
+    assert main(["decode", str(pair[0]), str(outs[1]), "quad", "--with", str(pair[1])]) == 0
+    with path.open("rb") as stream:
+        monkeypatch.setattr("sys.stdin", type("Pipe", (), {"buffer": stream})())
+        assert main(["decode", "-", str(outs[2]), "quad", "--track", "0"]) == 0
+    assert len({out.read_bytes() for out in outs}) == 1
+
+
+def test_what_cannot_be_written_is_one_line(file, capsys):
+    path, _ = file
+    for output, message in (("o.flac", "cannot hold 12 channels"), ("no/o.wav", "make it first")):
+        out = path.with_name(output) if "/" not in output else path.parent / output
+        assert main(["decode", str(path), str(out), "7.1.4", "--lfe"]) == 2
+        error = capsys.readouterr().err
+        assert error.startswith("ambikit: ")
+        assert message in error
+        assert error.count("\n") == 1
+        assert not out.exists()
+
+
+def test_clipping_is_said(file, capsys):
+    path, x = file
+    ambikit.write(path, 40 * x, RATE)
+    for suffix, said in (("flac", True), ("wav", False)):
+        assert main(["decode", str(path), str(path.with_name(f"o.{suffix}")), "quad"]) == 0
+        assert ("the sound is clipped" in capsys.readouterr().err) == said
+
+
+def test_what_a_file_says_is_said_once(file, capsys):
+    """However many spans there are."""
+    path, x = file
+    soundfile.write(path, x.T, RATE, "FLOAT", format="WAVEX")  # which names four loudspeakers
+    assert main(["decode", str(path), str(path.with_name("o.wav")), "quad"]) == 0
+    assert capsys.readouterr().err.count("says loudspeakers") == 1
