@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
@@ -27,8 +27,8 @@ class Rectangles(NamedTuple):
     label: tuple[str, ...]
 
 
-FlatDetector = Callable[[Frames], Sequence[Rectangles]]
-"""Detector of flat pictures (B, H, W, 3)."""
+FlatDetector = Callable[[Iterable[Frames]], Sequence[Rectangles]]
+"""Detector of flat pictures (H, W, 3), which it takes as many at a time as suits it."""
 
 
 class View(Protocol):
@@ -124,7 +124,12 @@ class Tile:
         """Render the tile of each frame."""
         columns = frames.shape[-2]
         first, count = (round(columns * part) for part in (self._left, self.width / 360.0))
-        picked = frames.take(np.arange(first, first + count), axis=-2, mode="wrap")
+        # Whole stretches of the frame, over the seam as often as it takes.
+        turned = first % columns
+        stretches = [frames[..., turned : turned + count, :]]
+        while (missing := count - sum(part.shape[-2] for part in stretches)) > 0:
+            stretches.append(frames[..., :missing, :])
+        picked = stretches[0] if len(stretches) == 1 else np.concatenate(stretches, axis=-2)
         return resize(picked, (round(size * 180.0 / self.width), size))
 
     def vectors(self, across: Floats, down: Floats) -> Floats:
@@ -197,15 +202,11 @@ def detect_on_sphere(
     list of B Boxes
         The highest score first.
     """
-    found: list[list[Boxes]] = [[] for _ in frames]
-    cut: list[list[npt.NDArray[np.bool_]]] = [[] for _ in frames]
-    for view in views:
-        for i, rectangles in enumerate(detect(view.render(frames, size))):
-            found[i].append(_boxes(view, rectangles))
-            touches = np.abs(rectangles.corners - [0.0, 0.0, 1.0, 1.0]) < _EDGE
-            cut[i].append(np.any(touches & view.cuts, axis=1))
+    seen = detect(picture for view in views for picture in view.render(frames, size))
+    found = [_boxes(view, seen[i * len(frames) :][: len(frames)]) for i, view in enumerate(views)]
     return [
-        _merged(views, boxes, np.concatenate(edge)) for boxes, edge in zip(found, cut, strict=True)
+        _merged(views, [boxes for boxes, _ in views_of], np.concatenate([c for _, c in views_of]))
+        for views_of in zip(*found, strict=True)
     ]
 
 
@@ -274,16 +275,24 @@ def _merged(views: Sequence[View], found: Sequence[Boxes], edge: npt.NDArray[np.
     return merge(boxes, edge[sure], trust=trust[sure], shown=shown[of[sure]])
 
 
-def _boxes(view: View, rectangles: Rectangles) -> Boxes:
-    """Return the boxes on the sphere of rectangles in a view."""
+def _boxes(view: View, seen: Sequence[Rectangles]) -> list[tuple[Boxes, npt.NDArray[np.bool_]]]:
+    """Return the boxes on the sphere of rectangles in a view, and which the view's edge cuts."""
     # The inscribed ellipse is projected: corners are seldom part of an object, and lie far out
     # where the view stretches the sphere.
     turn = np.linspace(0.0, 2.0 * np.pi, 32, endpoint=False)
-    left, top, right, bottom = np.clip(rectangles.corners, 0.0, 1.0).T[:, :, None]
+    corners = np.concatenate([rectangles.corners for rectangles in seen])
+    left, top, right, bottom = np.clip(corners, 0.0, 1.0).T[:, :, None]
     across = (left + right) / 2.0 + (right - left) / 2.0 * np.cos(turn)
     down = (top + bottom) / 2.0 + (bottom - top) / 2.0 * np.sin(turn)
     azimuth, elevation, width, height = bounding_boxes(view.vectors(across, down))
-    return Boxes(azimuth, elevation, width, height, rectangles.score, rectangles.label)
+    score = np.concatenate([rectangles.score for rectangles in seen])
+    label = tuple(name for rectangles in seen for name in rectangles.label)
+    boxes = Boxes(azimuth, elevation, width, height, score, label)
+    touches = np.abs(corners - [0.0, 0.0, 1.0, 1.0]) < _EDGE
+    cut = np.any(touches & view.cuts, axis=1)
+    ends = np.cumsum([len(rectangles.score) for rectangles in seen])
+    pictures = np.split(np.arange(len(boxes)), ends[:-1])
+    return [(boxes.take(own), cut[own]) for own in pictures]
 
 
 def _mean(boxes: Boxes, leader: int, weight: Floats) -> Boxes:

@@ -9,6 +9,7 @@ import sys
 import tempfile
 from collections.abc import Iterable
 from functools import cached_property
+from itertools import islice
 from pathlib import Path
 from typing import Any, cast
 
@@ -20,6 +21,8 @@ from ambikit_learn._typing import Frames
 from ambikit_learn.detection.views import MODES, Rectangles, detect_on_sphere
 from ambikit_learn.sphere.boxes import Boxes
 
+BATCH = 8
+"""Pictures that go through the network at a time: views of one frame, or of several."""
 _TASKS = ("detect", "segment", "pose")
 """Tasks of ultralytics whose results have upright boxes."""
 
@@ -139,24 +142,33 @@ class _Model:
             )
         return int(width)
 
-    def __call__(self, pictures: Frames) -> list[Rectangles]:
-        """Detect objects in flat pictures."""
+    def __call__(self, pictures: Iterable[Frames]) -> list[Rectangles]:
+        """Detect objects in flat pictures (H, W, 3), `BATCH` at a time."""
+        import cv2  # comes with ultralytics
+
         least = min(view.confidence for views in MODES.values() for view in views)
-        results = self._yolo.predict(
-            [np.ascontiguousarray(picture[:, :, ::-1]) for picture in pictures],
-            imgsz=self.size,
-            conf=least,
-            classes=self._classes,
-            verbose=False,
-        )
-        return [
-            Rectangles(
-                result.boxes.xyxyn.cpu().numpy().astype(np.float64),
-                result.boxes.conf.cpu().numpy().astype(np.float64),
-                tuple(result.names[int(number)] for number in result.boxes.cls),
+        found: list[Rectangles] = []
+        rest = iter(pictures)
+        while some := list(islice(rest, BATCH)):
+            results = self._yolo.predict(
+                [cv2.cvtColor(picture, cv2.COLOR_RGB2BGR) for picture in some],
+                imgsz=self.size,
+                conf=least,
+                classes=self._classes,
+                verbose=False,
             )
-            for result in results
-        ]
+            found += map(_rectangles, results)
+        return found
+
+
+def _rectangles(result: Any) -> Rectangles:
+    """Return what ultralytics found in a picture."""
+    boxes = result.boxes.cpu().numpy()
+    return Rectangles(
+        boxes.xyxyn.astype(np.float64),
+        boxes.conf.astype(np.float64),
+        tuple(result.names[int(number)] for number in boxes.cls),
+    )
 
 
 def _ultralytics() -> Any:

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
-from functools import cache
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -15,21 +13,28 @@ import numpy as np
 
 import ambikit
 from ambikit import InputError
-from ambikit_learn._threads import one_thread
-from ambikit_learn._typing import Frames, Sound
+from ambikit_learn._typing import Sound
 from ambikit_learn.data.format import Settings
 from ambikit_learn.data.record import write_record
 from ambikit_learn.data.sound import encode_sound
-from ambikit_learn.detection import Detector, load_detector, read_boxes
-from ambikit_learn.detection.tracking import link, regular
+from ambikit_learn.detection import read_boxes
+from ambikit_learn.detection.tracking import regular
+from ambikit_learn.preparation.detections import Detections, detection_times
 from ambikit_learn.sources import Clip
-from ambikit_learn.sphere.boxes import Boxes
 from ambikit_learn.sphere.projection import EAC_PADDING, FrameLayout
 from ambikit_learn.sphere.recognition import NotASphereError
 from ambikit_learn.sphere.tracks import Objects
-from ambikit_learn.video.files import probe, read_layout, read_orientation, stream_frames
-from ambikit_learn.video.spherical import UPRIGHT, PartialSphereError
-from ambikit_learn.video.transcode import GAP, Picture, transcode
+from ambikit_learn.video.decode import UNPROBED, Video, open_video
+from ambikit_learn.video.files import info_of, layout_of
+from ambikit_learn.video.spherical import UPRIGHT, PartialSphereError, orientation_of
+from ambikit_learn.video.transcode import (
+    GAP,
+    Picture,
+    coded_seconds,
+    copy_span,
+    encode_span,
+    watch_span,
+)
 
 SHORTEST = 1.0
 """Seconds below which a clip is rejected."""
@@ -59,8 +64,6 @@ NOTES = (
 equirectangular frames, and one of two eyes is kept. The projection is assumed to be equirectangular
 where neither settings nor file state it and the picture does not show it. Gaps are seconds without
 a new frame, or of digital silence."""
-
-_DETECTED_AT_ONCE, _DETECTED_PIXELS = 8, 16_000_000
 
 
 @dataclass(frozen=True)
@@ -132,12 +135,12 @@ def prepare_clip(clip: Clip, settings: Settings) -> Prepared | Rejected:
         The detector needs a package that is not installed.
     """
     try:
-        clip = _from_both(clip)
-        material = _examine(clip, settings)
-        _refuse(settings.leave_out, material.notes)
-        duration = material.count / settings.frame_rate
-        name, objects = _detect(clip, settings, duration, material.picture.layout)
-        return _packed(clip, settings, material, name, objects)
+        if clip.split == "unlisted":
+            raise _UnusableError("unlisted", "the data set's lists do not name this clip")
+        with ExitStack() as files:
+            with _or_rejected("unreadable picture"):
+                video = files.enter_context(open_video(clip.video))
+            return _prepared(_from_both(clip, video), settings, video)
     except _UnusableError as error:
         return Rejected(error.reason, str(error))
     except (InputError, ImportError):
@@ -167,13 +170,14 @@ def length_of(clip: Clip) -> float:
         Seconds; 0.0 if the file does not state it or cannot be read, which `prepare_clip` reports.
     """
     try:
-        return max(0.0, probe(clip.video).duration - clip.start)
+        with open_video(clip.video, **UNPROBED) as video:
+            return max(0.0, video.end - clip.start)
     except Exception:
         return 0.0
 
 
 @contextmanager
-def _or_left_out(reason: str) -> Iterator[None]:
+def _or_rejected(reason: str) -> Iterator[None]:
     """Turn an error of a file into the reason that the clip is rejected."""
     try:
         yield
@@ -194,34 +198,46 @@ def _refuse(unwanted: tuple[str, ...], notes: tuple[str, ...]) -> None:
             raise _UnusableError(note)
 
 
-def _examine(clip: Clip, settings: Settings) -> Material:
-    """Read a clip's picture and sound to their common length; raise if it is unusable."""
-    if clip.split == "unlisted":
-        raise _UnusableError("unlisted", "the data set's lists do not name this clip")
-    seen, heard = _seconds_of_picture(clip), _seconds_of_sound(clip, settings)
-    picture = _picture(clip, settings, min(seen, heard))
-    count = math.floor(min(picture.seconds, heard) * settings.frame_rate + 1e-6)
-    sound = _sound(clip, settings, count / settings.frame_rate)
-    found = (
-        picture.still,
-        *_absent(sound),
-        abs(seen - heard) > APART,
-        picture.layout.projection in ("cubemap", "c3x2", "c6x1", "c1x6"),
-        picture.layout.projection in ("eac", "gopro-max"),
-        picture.layout.stereo != "mono",
-        picture.layout.assumed,
-        picture.gap or _has_gap(sound, settings.sample_rate),
-    )
-    notes = tuple(note for note, holds in zip(NOTES, found, strict=True) if holds)
-    return Material(picture, sound, count, notes)
+def _prepared(clip: Clip, settings: Settings, video: Video) -> Prepared:
+    """Prepare a clip whose video is open; raise if it is unusable."""
+    seen, heard = _seconds_of_picture(clip, video), _seconds_of_sound(clip, settings)
+    seconds, rate = min(seen, heard), settings.frame_rate
+    if seconds < SHORTEST:
+        raise _UnusableError("too short", f"{seconds:.2f} s of picture and sound")
+    span: dict[str, Any] = {"rate": rate, "size": settings.frame_size}
+    with _or_rejected("truncated picture"):
+        span["layout"] = _stated(video, clip.start, settings)
+        span["stereo"] = None if settings.stereo == "auto" else settings.stereo
+        copy = copy_span(video, clip.start, seconds, mode=settings.video_mode, **span)
+    length = coded_seconds(seconds, rate) if copy is None else copy.seconds
+    count = math.floor(min(length, heard) * rate + 1e-6)
+    duration, unequal = count / rate, abs(seen - heard) > APART
+    # Its errors are reported after those of the picture, but nothing is detected in vain.
+    sound = _sound(clip, settings, duration)
+    detections, flaws = None, (False, False, False)
+    if not isinstance(sound, _UnusableError):
+        flaws = _flaws(sound, settings.sample_rate)
+        stated = replace(span["layout"] or FrameLayout(), assumed=False)
+        known = Picture(b"", length, stated, still=False, copied=False)
+        detections = _detections(settings, _notes(flaws, known, unequal=unequal), duration)
+    with _or_rejected("truncated picture"):
+        picture = copy or encode_span(video, clip.start, seconds, watcher=detections, **span)
+    if isinstance(sound, _UnusableError):
+        raise sound
+    notes = _notes(flaws, picture, unequal=unequal)
+    _refuse(settings.leave_out, notes)
+    if detections is not None:
+        with _or_rejected("truncated picture"):
+            if picture.copied:
+                watch_span(video, clip.start, picture.layout, detections)
+            detections.check(video, clip.start)
+    name, objects = _objects(clip, settings, duration, detections)
+    return _packed(clip, settings, Material(picture, sound, count, notes), name, objects)
 
 
-def _from_both(clip: Clip) -> Clip:
+def _from_both(clip: Clip, video: Video) -> Clip:
     """Cut from a clip what comes before its picture or its sound begins."""
-    try:
-        info = probe(clip.video)
-    except (InputError, OSError):
-        return clip  # what is wrong is reported when it is read
+    info = info_of(video)
     late = max(info.begin, info.sound_begin if clip.audio == clip.video else 0.0) - clip.start
     if late <= _LATE:
         return clip
@@ -233,20 +249,18 @@ def _from_both(clip: Clip) -> Clip:
     return replace(clip, start=round(clip.start + late, 6), duration=left)
 
 
-def _seconds_of_picture(clip: Clip) -> float:
+def _seconds_of_picture(clip: Clip, video: Video) -> float:
     """Return the length of the picture of a clip, at most to the end of its file."""
-    with _or_left_out("unreadable picture"):
-        info = probe(clip.video)
-    if clip.audio == clip.video and not info.has_audio:
+    if clip.audio == clip.video and not video.container.streams.audio:
         raise _UnusableError("no sound", f"{clip.video} has no sound track")
-    if not info.duration and clip.duration is None:
+    if not video.end and clip.duration is None:
         raise _UnusableError("unreadable picture", f"{clip.video} does not say how long it is")
-    return _within(clip, clip.video, info.duration or math.inf)
+    return _within(clip, clip.video, video.end or math.inf)
 
 
 def _seconds_of_sound(clip: Clip, settings: Settings) -> float:
     """Return the length of the sound of a clip, at most to the end of its file."""
-    with _or_left_out("unusable sound"):
+    with _or_rejected("unusable sound"):
         info = ambikit.info(clip.audio, track=settings.track)
     if info.convention is None and settings.convention is None:
         raise _UnusableError(f"{info.channels} channels", f"{clip.audio} is no Ambisonic sound")
@@ -260,50 +274,59 @@ def _within(clip: Clip, path: Path, end: float) -> float:
     return min(end - clip.start, clip.duration or math.inf)
 
 
-def _picture(clip: Clip, settings: Settings, seconds: float) -> Picture:
-    """Transcode the picture of a clip."""
-    if seconds < SHORTEST:
-        raise _UnusableError("too short", f"{seconds:.2f} s of picture and sound")
-    with _or_left_out("truncated picture"):
-        return transcode(
-            clip.video,
-            clip.start,
-            seconds,
-            rate=settings.frame_rate,
-            size=settings.frame_size,
-            layout=_stated(clip.video, settings),
-            stereo=None if settings.stereo == "auto" else settings.stereo,
-            mode=settings.video_mode,
-        )
-
-
-def _stated(path: Path, settings: Settings) -> FrameLayout | None:
+def _stated(video: Video, start: float, settings: Settings) -> FrameLayout | None:
     """Return the layout that the settings, or else the file, state; None if neither does."""
     if settings.projection == "auto":
-        layout = read_layout(path)
+        layout = layout_of(video, start)
         if layout is None or settings.stereo == "auto":
             return layout
         return replace(layout, stereo=settings.stereo)
     padding = EAC_PADDING if settings.projection == "eac" else 0
-    upright = read_orientation(path) == UPRIGHT
+    upright = orientation_of(video.first_frame(start)) == UPRIGHT
     stereo = "mono" if settings.stereo == "auto" else settings.stereo
     return FrameLayout(settings.projection, stereo, padding, upright)
 
 
-def _sound(clip: Clip, settings: Settings, seconds: float) -> Sound:
-    """Read the first-order sound of a clip."""
-    with _or_left_out("unusable sound"):
-        sound, _ = ambikit.read(
-            clip.audio,
-            sample_rate=settings.sample_rate,
-            convention=settings.convention,
-            track=settings.track,
-            start=clip.start,
-            duration=seconds,
-        )
-    if np.abs(sound[0]).max(initial=0.0) < SILENT:
-        raise _UnusableError("silent", f"W stays below {SILENT:g} of full scale")
+def _sound(clip: Clip, settings: Settings, seconds: float) -> Sound | _UnusableError:
+    """Read the first-order sound of a clip, or return what is wrong with it."""
+    try:
+        with _or_rejected("unusable sound"):
+            sound, _ = ambikit.read(
+                clip.audio,
+                sample_rate=settings.sample_rate,
+                convention=settings.convention,
+                track=settings.track,
+                start=clip.start,
+                duration=seconds,
+            )
+        if np.abs(sound[0]).max(initial=0.0) < SILENT:
+            raise _UnusableError("silent", f"W stays below {SILENT:g} of full scale")
+    except _UnusableError as error:
+        return error
     return np.ascontiguousarray(sound[:4], dtype=np.float32)
+
+
+def _notes(heard: tuple[bool, bool, bool], picture: Picture, *, unequal: bool) -> tuple[str, ...]:
+    """Return those of `NOTES` that hold of a picture, and of sound as `_flaws` tells them."""
+    no_height, no_direction, silence = heard
+    layout = picture.layout
+    found = (
+        picture.still,
+        no_height,
+        no_direction,
+        unequal,
+        layout.projection in ("cubemap", "c3x2", "c6x1", "c1x6"),
+        layout.projection in ("eac", "gopro-max"),
+        layout.stereo != "mono",
+        layout.assumed,
+        picture.gap or silence,
+    )
+    return tuple(note for note, holds in zip(NOTES, found, strict=True) if holds)
+
+
+def _flaws(sound: Sound, sample_rate: int) -> tuple[bool, bool, bool]:
+    """Return whether Z is absent from sound, all dipoles are, and it is nothing for long."""
+    return *_absent(sound), _has_gap(sound, sample_rate)
 
 
 def _has_gap(sound: Sound, sample_rate: int) -> bool:
@@ -315,58 +338,39 @@ def _has_gap(sound: Sound, sample_rate: int) -> bool:
 
 def _absent(sound: Sound) -> tuple[bool, bool]:
     """Return whether Z is absent from sound with X and Y, and whether all dipoles are absent."""
-    w, y, z, x = np.sqrt(np.mean(np.square(sound, dtype=np.float64), axis=1))
+    w, y, z, x = (math.sqrt(np.vdot(channel, channel)) for channel in sound)
     flat = bool(max(x, y) < ABSENT * w)
     return bool(z < ABSENT * w) and not flat, flat and bool(z < ABSENT * w)
 
 
-@cache
-def _detector(spec: str) -> Detector:
-    """Load a detector once per process."""
-    return load_detector(spec)
+def _detections(settings: Settings, known: tuple[str, ...], duration: float) -> Detections | None:
+    """Return what detects objects in frames, unless known notes will reject the clip anyway."""
+    if settings.detector in ("none", "file") or set(known) & set(settings.leave_out):
+        return None
+    return Detections(settings.detector, duration, settings.detection_rate)
 
 
-def _detect(
-    clip: Clip, settings: Settings, duration: float, layout: FrameLayout
+def _objects(
+    clip: Clip, settings: Settings, duration: float, detections: Detections | None
 ) -> tuple[str, Objects]:
-    """Return the name of the detector, and detect objects at multiples of its interval."""
-    rate = settings.detection_rate
-    times = np.arange(math.ceil(duration * rate)) / rate
-    if settings.detector == "none":
-        return "none", Objects(rate, 0, ())
-    if settings.detector == "file":
-        if clip.boxes is None:
-            raise _UnusableError("no boxes", "the source has no file of boxes for this clip")
-        with _or_left_out("unreadable boxes"):
-            known = read_boxes(clip.boxes, clip.start + times)
-        return "file", Objects(rate, len(times), tuple(regular(known)))
-    detector = _detector(settings.detector)
-    boxes: list[Boxes] = []
-    frames = stream_frames(
-        clip.video, start=clip.start, duration=len(times) / rate, rate=rate, layout=layout
-    )
-    batches = _batches(frames)
-    while True:
-        with _or_left_out("truncated picture"):
-            batch = next(batches, None)
-        if batch is None:
-            break
+    """Return the name of the detector, and the objects of a clip."""
+    if detections is not None:
         try:
-            with one_thread():
-                boxes.extend(detector.detect(batch))
+            return detections.name, detections.objects()
         except (InputError, ImportError):
             raise
         except Exception as error:
-            cause = f"{detector.name}: {type(error).__name__}: {error}"
+            cause = f"{detections.name}: {type(error).__name__}: {error}"
             raise _UnusableError("detector failed", cause) from error
-    return detector.name, Objects(rate, len(times), tuple(link(boxes, rate)))
-
-
-def _batches(frames: Iterator[Frames]) -> Iterator[Frames]:
-    """Stack as many frames as fit into memory at their size."""
-    for first in frames:
-        count = min(_DETECTED_AT_ONCE, _DETECTED_PIXELS // (first.shape[0] * first.shape[1]))
-        yield np.stack([first, *islice(frames, max(0, count - 1))])
+    rate = settings.detection_rate
+    if settings.detector == "none":
+        return "none", Objects(rate, 0, ())
+    if clip.boxes is None:
+        raise _UnusableError("no boxes", "the source has no file of boxes for this clip")
+    times = detection_times(duration, rate)
+    with _or_rejected("unreadable boxes"):
+        known = read_boxes(clip.boxes, clip.start + times)
+    return "file", Objects(rate, len(times), tuple(regular(known)))
 
 
 def _packed(

@@ -250,7 +250,9 @@ def overlap(boxes: Boxes, others: Boxes) -> tuple[Floats, Floats]:
     """
     area = [2.0 * np.deg2rad(b.width) * np.sin(np.deg2rad(b.height) / 2.0) for b in (boxes, others)]
     own, other = area[0][:, None], area[1][None]
-    common = np.where(own <= other, _share(boxes, others) * own, _share(others, boxes).T * other)
+    share = _share(boxes, others)
+    reverse = share if others is boxes else _share(others, boxes)
+    common = np.where(own <= other, share * own, reverse.T * other)
     return common / np.maximum(own + other - common, 1e-12), common / np.maximum(own, 1e-12)
 
 
@@ -262,7 +264,8 @@ def _share(boxes: Boxes, others: Boxes) -> Floats:
     up = np.sin(np.deg2rad(boxes.height / 2.0))[:, None] * upward.ravel()
     flat = np.sqrt(1.0 - up**2)
     points = np.stack([flat * np.cos(longitude), flat * np.sin(longitude), up], axis=-1) @ axes[0]
-    ahead, _, height = np.moveaxis(np.einsum("mij,npj->nmpi", axes[1], points), -1, 0)
+    forward_and_up = axes[1][:, ::2]
+    ahead, height = np.moveaxis(np.einsum("mij,npj->nmpi", forward_and_up, points), -1, 0)
     low = np.cos(np.deg2rad(others.width / 2.0))[:, None] * np.sqrt(
         np.maximum(1.0 - height**2, 0.0)
     )

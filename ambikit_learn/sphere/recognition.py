@@ -39,6 +39,8 @@ _CONTRAST = 5.0
 # column of faces have.
 _SPHERE = (1.3, 2.2)
 _SQUARE, _WIDE, _ROW, _COLUMN = (0.9, 1.1), (3.4, 4.4), 5.0, 0.2
+# Frames, and rows or columns of each, that tell what all of them would.
+_ENOUGH, _ROWS = 4, 40
 # Distance from a cut at which its sides are compared, in radians.
 _BESIDE = 0.015
 _BLACK = 24.0
@@ -78,6 +80,7 @@ def recognise(frames: Frames, shape: tuple[int, int], stereo: str | None = None)
     """
     height, width = shape
     ratio = width / height
+    frames = frames[np.linspace(0, len(frames) - 1, min(len(frames), _ENOUGH)).astype(int)]
     if stereo is None:
         cube = _cube(frames, _possible_cubes(ratio))
         if cube is not None:
@@ -146,7 +149,9 @@ def _eyes(frames: Frames, ratio: float) -> str:
 
 def _alike(first: Frames, second: Frames, axis: int) -> float:
     """Difference of two pictures, over that of the first and the second moved along an axis."""
-    one, other = first.astype(np.float32), second.astype(np.float32)
+    step = max(1, first.shape[3 - axis] // _ROWS)
+    lines = (slice(None),) * (3 - axis) + (slice(None, None, step),)
+    one, other = first[lines].astype(np.float32), second[lines].astype(np.float32)
     count = one.shape[axis]
     moves = range(count // 6, count - count // 6 + 1, max(1, count // 6))
     moved = np.mean([np.abs(one - np.roll(other, move, axis)).mean() for move in moves])
@@ -155,7 +160,7 @@ def _alike(first: Frames, second: Frames, axis: int) -> float:
 
 def _seam(frames: Frames) -> tuple[float, bool]:
     """Difference of the left and right side over that of columns far apart, and if it tells."""
-    picture = frames.astype(np.float32)
+    picture = frames[:, :: max(1, frames.shape[1] // _ROWS)].astype(np.float32)
     width = picture.shape[2]
     moves = range(width // 8, width - width // 8, max(1, width // 40))
     apart = np.mean([np.abs(picture - np.roll(picture, move, 2)).mean() for move in moves])
@@ -169,12 +174,13 @@ def _has_poles(frames: Frames) -> bool:
     """Tell whether the first and the last row are of one colour each, and not black bars."""
     rows = frames[:, [0, -1]].astype(np.float32)
     varies = rows.std(axis=2).mean()
-    return bool(varies < 0.5 * frames.std(axis=2).mean() and rows.mean(axis=(0, 2, 3)).min() > 4.0)
+    some = frames[:, :: max(1, frames.shape[1] // _ROWS)].astype(np.float32)
+    return bool(varies < 0.5 * some.std(axis=2).mean() and rows.mean(axis=(0, 2, 3)).min() > 4.0)
 
 
 def _is_dual_fisheye(frames: Frames) -> bool:
     """Tell two round pictures side by side from the black around them."""
-    grey = frames.mean(axis=-1)
+    grey = frames.mean(axis=-1, dtype=np.float32)
     height, width = grey.shape[1:]
     down = (np.arange(height) + 0.5) / height * 2 - 1
     across = (np.arange(width) + 0.5) / width * 2 % 1 * 2 - 1

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from functools import cached_property
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import av
 
 from ambikit import InputError, checks
-from ambikit_learn.sphere.projection import is_gopro_max
 
 HELD = 0.5
 """Seconds for which the last frame may stand for frames that a file does not have."""
@@ -22,24 +23,224 @@ UNPROBED = {"skip_frame": "all"}
 """Option for a file of which only frames are wanted: opening it decodes some, to learn what its
 header says as well, and that takes longer than to open it."""
 
+TimedFrame = tuple[float, Any]
+"""Second at which a frame begins, and the frame, an av.VideoFrame."""
+
 # Not playlists and scripts, by which a file leads FFmpeg to other files.
 _ALONE = {"format_whitelist": "mov,mp4,m4a,matroska,webm,mpegts,mpeg,avi,ogg,flv,asf"}
 
 
+class Video:
+    """A video file that is open, and its first video stream; made by `open_video`.
+
+    It is opened once for all that is asked of it, and decodes from one place at a time: to ask for
+    frames or packets of another place ends what was read before.
+
+    Attributes
+    ----------
+    path : Path
+        The file.
+    container, stream : av.container.InputContainer, av.video.stream.VideoStream
+        What PyAV opened.
+    """
+
+    def __init__(self, path: Path, container: Any, stream: Any) -> None:
+        self.path, self.container, self.stream = path, container, stream
+        self._at_beginning = True
+        self._ahead: tuple[float, TimedFrame, Iterator[TimedFrame]] | None = None
+
+    @property
+    def frame_rate(self) -> float:
+        """Average number of frames per second."""
+        return float(self.stream.average_rate or self.stream.guessed_rate)
+
+    @property
+    def origin(self) -> float:
+        """Time stamp at which the file begins: that of its first stream, in seconds.
+
+        So it is for sound (`ambikit.read`): a negative stamp is the lead of a decoder, which does
+        not come out of it.
+        """
+        return max(0, self.container.start_time or 0) / av.time_base
+
+    @cached_property
+    def partner(self) -> Any:
+        """Second stream of a picture that a camera writes as two; None if there is none."""
+        from ambikit_learn.sphere.projection import is_gopro_max
+
+        shape = self.stream.height, self.stream.width
+        same = [s for s in self.container.streams.video if (s.height, s.width) == shape]
+        return same[1] if len(same) > 1 and is_gopro_max(*shape) else None
+
+    @property
+    def end(self) -> float:
+        """Second at which the video ends, 0 if the header does not say."""
+        stream = self.stream
+        if stream.duration is not None:
+            ticks = (stream.start_time or 0) + stream.duration
+            return float(ticks * stream.time_base) - self.origin
+        # Matroska states the end of each track as text, 00:00:10.250000000, and counts from zero.
+        hours, minutes, seconds = stream.metadata.get("DURATION", "0:0:0").split(":")
+        stated = 3600 * float(hours) + 60 * float(minutes) + float(seconds)
+        if not stated:
+            stated = (self.container.duration or 0) / av.time_base
+            if "matroska" not in self.container.format.name:
+                return stated
+        return max(0.0, stated - self.origin)
+
+    def begin_of(self, stream: Any) -> float:
+        """Return the second at which a stream begins, from the beginning of the file."""
+        first = float((stream.start_time or 0) * stream.time_base)
+        return max(0.0, first - self.origin)
+
+    def first_frame(self, start: float = 0.0) -> Any:
+        """Decode the frame at which decoding for a time begins: the key frame before it.
+
+        `frames` of the same time goes on from there.
+
+        Parameters
+        ----------
+        start : float
+            Seconds.
+
+        Returns
+        -------
+        av.VideoFrame
+
+        Raises
+        ------
+        InputError
+            There are no frames, or they are damaged.
+        """
+        frames = self.frames(start)
+        first = next(frames, None)
+        if first is None:
+            raise InputError(f"{self.path} holds no frames: fetch or make it again")
+        self._ahead = start, first, frames
+        return first[1]
+
+    def frames(self, start: float = 0.0) -> Iterator[TimedFrame]:
+        """Decode from the key frame before a time.
+
+        Parameters
+        ----------
+        start : float
+            Seconds.
+
+        Yields
+        ------
+        (float, av.VideoFrame)
+            Second at which each frame begins, rising, and the frame.
+
+        Raises
+        ------
+        InputError
+            The frames are damaged, or have no time stamps.
+        """
+        ahead, self._ahead = self._ahead, None
+        if ahead is not None and ahead[0] == start:
+            return chain([ahead[1]], ahead[2])
+        return self._decoded(start)
+
+    def seek(self, ticks: int) -> None:
+        """Go to the key frame before a time, given in units of the stream's time base."""
+        self._ahead, self._at_beginning = None, False
+        with _in_one_line(self.path):
+            self.container.seek(ticks, stream=self.stream)
+
+    def packets(self) -> Iterator[Any]:
+        """Give the packets from the present place on, not decoded, in the order of decoding."""
+        self._ahead, self._at_beginning = None, False
+        with _in_one_line(self.path):
+            yield from self.container.demux(self.stream)
+
+    def _decoded(self, start: float) -> Iterator[TimedFrame]:
+        if start > 0:
+            self.seek(int((start + self.origin) / self.stream.time_base))
+            frames = self._timed()
+            first = next(frames, None)
+            if first is not None and first[0] <= start + STAMP:
+                yield first
+                yield from frames
+                return
+        # An index may lead astray; the beginning is always right.
+        if not self._at_beginning:
+            self.seek(0)
+        yield from self._timed()
+
+    def _timed(self) -> Iterator[TimedFrame]:
+        """Decode from the present place on."""
+        self._at_beginning = False
+        with _in_one_line(self.path):
+            frames = self.container.decode(self.stream) if self.partner is None else self._joined()
+            for frame in frames:
+                if frame.pts is None:
+                    raise InputError(f"{self.path} has frames without time stamps: remux it to mp4")
+                yield float(frame.pts * self.stream.time_base) - self.origin, frame
+
+    def _joined(self) -> Iterator[Any]:
+        """Decode two streams, each frame of the first above that of the second at its time."""
+        graph: Any = av.filter.Graph()
+        streams = self.stream, self.partner
+        sources = [graph.add_buffer(template=one) for one in streams]
+        stack, sink = graph.add("vstack", "inputs=2"), graph.add("buffersink")
+        for number, source in enumerate(sources):
+            source.link_to(stack, 0, number)
+        stack.link_to(sink)
+        graph.configure()
+        places = {one.index: source for one, source in zip(streams, sources, strict=True)}
+        for packet in self.container.demux(*streams):
+            for frame in packet.decode():
+                places[packet.stream.index].push(frame)
+            while True:
+                try:
+                    yield graph.vpull()
+                except (av.error.BlockingIOError, av.error.EOFError):
+                    break
+
+
 @contextmanager
-def open_video(path: str | Path, **options: str) -> Iterator[tuple[Any, Any]]:
-    """Open a file and its first video stream, and say in one line what is wrong with it."""
+def open_video(path: str | Path, **options: str) -> Iterator[Video]:
+    """Open a file and its first video stream.
+
+    Parameters
+    ----------
+    path : path
+        Media file.
+    **options : str
+        Of FFmpeg, such as `UNPROBED`.
+
+    Yields
+    ------
+    Video
+
+    Raises
+    ------
+    FileNotFoundError
+        There is no such file.
+    InputError
+        The file is not media, is truncated, or holds no video.
+    """
     file = checks.input_file(path)
+    with (
+        _in_one_line(file),
+        av.open(str(file), options=_ALONE | options, metadata_errors="replace") as container,
+    ):
+        cover = av.stream.Disposition.attached_pic
+        videos = [s for s in container.streams.video if not s.disposition & cover]
+        if not videos:
+            raise InputError(f"{path} has no video stream: give the file with the picture")
+        if videos[0].codec_context is None:
+            raise InputError(f"{path}: its video codec is unknown: convert it to H.264")
+        videos[0].codec_context.thread_count = 1
+        yield Video(file, container, videos[0])
+
+
+@contextmanager
+def _in_one_line(path: Path) -> Iterator[None]:
+    """Say in one line what FFmpeg refuses of a file."""
     try:
-        with av.open(str(file), options=_ALONE | options, metadata_errors="replace") as container:
-            cover = av.stream.Disposition.attached_pic
-            videos = [s for s in container.streams.video if not s.disposition & cover]
-            if not videos:
-                raise InputError(f"{path} has no video stream: give the file with the picture")
-            if videos[0].codec_context is None:
-                raise InputError(f"{path}: its video codec is unknown: convert it to H.264")
-            videos[0].codec_context.thread_count = 1
-            yield container, videos[0]
+        yield
     except av.error.FFmpegError as error:
         raise InputError(
             f"{path} cannot be read as video ({error.strerror}): it is truncated or another kind "
@@ -47,102 +248,7 @@ def open_video(path: str | Path, **options: str) -> Iterator[tuple[Any, Any]]:
         ) from None
 
 
-def partner_of(container: Any, stream: Any) -> Any:
-    """Second stream of a picture that a camera writes as two; None if there is none."""
-    same = [
-        s for s in container.streams.video if (s.height, s.width) == (stream.height, stream.width)
-    ]
-    joined = len(same) > 1 and is_gopro_max(stream.height, stream.width)
-    return same[1] if joined else None
-
-
-def _joined(container: Any, stream: Any, partner: Any) -> Iterator[Any]:
-    """Decode two streams, each frame of the first above that of the second at the same time."""
-    graph: Any = av.filter.Graph()
-    sources = [graph.add_buffer(template=one) for one in (stream, partner)]
-    stack, sink = graph.add("vstack", "inputs=2"), graph.add("buffersink")
-    for number, source in enumerate(sources):
-        source.link_to(stack, 0, number)
-    stack.link_to(sink)
-    graph.configure()
-    places = {stream.index: sources[0], partner.index: sources[1]}
-    for packet in container.demux(stream, partner):
-        for frame in packet.decode():
-            places[packet.stream.index].push(frame)
-        while True:
-            try:
-                yield graph.vpull()
-            except (av.error.BlockingIOError, av.error.EOFError):
-                break
-
-
-def frame_rate_of(stream: Any) -> float:
-    """Average number of frames per second."""
-    return float(stream.average_rate or stream.guessed_rate)
-
-
-def origin_of(container: Any) -> float:
-    """Return the time stamp at which a file begins: that of its first stream.
-
-    So it is for sound (`ambikit.read`): a negative stamp is the lead of a decoder, which does not
-    come out of it.
-    """
-    return max(0, container.start_time or 0) / av.time_base
-
-
-def begin_of(container: Any, stream: Any) -> float:
-    """Return the second at which a stream begins, from the beginning of its file."""
-    first = float((stream.start_time or 0) * stream.time_base)
-    return max(0.0, first - origin_of(container))
-
-
-def end_of(container: Any, stream: Any) -> float:
-    """Return the second at which the video ends, 0 if the header does not say."""
-    origin = origin_of(container)
-    if stream.duration is not None:
-        ticks = (stream.start_time or 0) + stream.duration
-        return float(ticks * stream.time_base) - origin
-    # Matroska states the end of each track as text, 00:00:10.250000000, and counts from zero.
-    hours, minutes, seconds = stream.metadata.get("DURATION", "0:0:0").split(":")
-    stated = 3600 * float(hours) + 60 * float(minutes) + float(seconds)
-    if not stated:
-        stated = (container.duration or 0) / av.time_base
-        if "matroska" not in container.format.name:
-            return stated
-    return max(0.0, stated - origin)
-
-
-def frames_from(container: Any, stream: Any, start: float) -> Iterator[tuple[float, Any]]:
-    """Decode from the key frame before `start`: (seconds, frame)."""
-    origin = origin_of(container)
-
-    partner = partner_of(container, stream)
-
-    def timed() -> Iterator[tuple[float, Any]]:
-        frames = container.decode(stream)
-        if partner is not None:
-            frames = _joined(container, stream, partner)
-        for frame in frames:
-            if frame.pts is None:
-                raise InputError(
-                    f"{container.name} has frames without time stamps: remux it to mp4"
-                )
-            yield float(frame.pts * stream.time_base) - origin, frame
-
-    if start > 0:
-        container.seek(int((start + origin) / stream.time_base), stream=stream)
-        frames = timed()
-        first = next(frames, None)
-        if first is not None and first[0] <= start + STAMP:
-            yield first
-            yield from frames
-            return
-        # An index that leads astray: the beginning is always right.
-        container.seek(0, stream=stream)
-    yield from timed()
-
-
-def shown_at(times: Iterable[float], frames: Iterable[tuple[float, Any]]) -> Iterator[Any]:
+def shown_at(times: Iterable[float], frames: Iterable[TimedFrame]) -> Iterator[Any]:
     """Give for each time the frame that is shown then: the last one that does not begin later.
 
     Parameters

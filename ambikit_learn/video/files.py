@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import chain
@@ -12,26 +12,18 @@ from typing import Any
 import av
 import numpy as np
 import numpy.typing as npt
+from av.video.reformatter import VideoReformatter
 
 from ambikit import InputError, checks
 from ambikit_learn._files import atomic_write
-from ambikit_learn._typing import Frames
+from ambikit_learn._typing import Floats, Frames
 from ambikit_learn.sphere.projection import (
     FrameLayout,
     cubemap_to_equirectangular,
     equirectangular_size,
     first_eye,
 )
-from ambikit_learn.video.decode import (
-    UNPROBED,
-    begin_of,
-    end_of,
-    frame_rate_of,
-    frames_from,
-    open_video,
-    partner_of,
-    shown_at,
-)
+from ambikit_learn.video.decode import UNPROBED, Video, open_video, shown_at
 from ambikit_learn.video.spherical import (
     UPRIGHT,
     PartialSphereError,
@@ -92,21 +84,25 @@ def probe(path: str | Path) -> MediaInfo:
     InputError
         The file is not media, is truncated, or holds no video.
     """
-    with open_video(path) as (container, stream):
-        # Nothing is asked about the channels of sound: of QuickTime's B-format, PyAV would free a
-        # list that is FFmpeg's
-        return MediaInfo(
-            width=stream.width,
-            height=stream.height,
-            frame_rate=frame_rate_of(stream),
-            duration=end_of(container, stream),
-            video_codec=stream.codec_context.name,
-            has_audio=bool(container.streams.audio),
-            begin=begin_of(container, stream),
-            sound_begin=max(
-                (begin_of(container, one) for one in container.streams.audio), default=0.0
-            ),
-        )
+    with open_video(path) as video:
+        return info_of(video)
+
+
+def info_of(video: Video) -> MediaInfo:
+    """Return what the header of an open file says."""
+    # Nothing is asked about the channels of sound: of QuickTime's B-format, PyAV would free a list
+    # that is FFmpeg's
+    stream, tracks = video.stream, video.container.streams.audio
+    return MediaInfo(
+        width=stream.width,
+        height=stream.height,
+        frame_rate=video.frame_rate,
+        duration=video.end,
+        video_codec=stream.codec_context.name,
+        has_audio=bool(tracks),
+        begin=video.begin_of(stream),
+        sound_begin=max(map(video.begin_of, tracks), default=0.0),
+    )
 
 
 def read_layout(path: str | Path) -> FrameLayout | None:
@@ -132,39 +128,40 @@ def read_layout(path: str | Path) -> FrameLayout | None:
     InputError
         The file is no video.
     """
-    with open_video(path, **UNPROBED) as (container, stream):
-        frame = next(container.decode(stream), None)
-        if frame is None:
-            raise InputError(f"{path} holds no frames: fetch or make it again")
-        try:
-            if partner_of(container, stream) is not None:
-                return FrameLayout("gopro-max")
-            _refuse_two_pictures(container, stream)
-            stated, mesh = stated_layout(frame.side_data), mesh_layout(Path(path))
-            stated = stated_in_xml(Path(path), stream.metadata) or stated
-            upright = orientation_of(frame) == UPRIGHT
-        except PartialSphereError as error:
-            raise PartialSphereError(f"{path}: {error}") from None
-        layout = replace(mesh, stereo=stated.stereo) if mesh and stated else mesh or stated
-        if upright:
-            return layout
-        return replace(layout or FrameLayout(assumed=True), upright=False)
+    with open_video(path, **UNPROBED) as video:
+        return layout_of(video)
 
 
-def read_orientation(path: str | Path) -> tuple[bool, bool, bool]:
-    """Read how players turn the first frame: see `ambikit_learn.video.spherical.orientation_of`."""
-    with open_video(path, **UNPROBED) as (container, stream):
-        frame = next(container.decode(stream), None)
-        return UPRIGHT if frame is None else orientation_of(frame)
+def layout_of(video: Video, start: float = 0.0) -> FrameLayout | None:
+    """Return what an open file states about its projection, as `read_layout` does.
+
+    Parameters
+    ----------
+    video : Video
+    start : float
+        Second from which its frames are read next.
+    """
+    if video.partner is not None:
+        return FrameLayout("gopro-max")
+    frame = video.first_frame(start)
+    try:
+        _refuse_two_pictures(video)
+        stated, mesh = stated_layout(frame.side_data), mesh_layout(video.path)
+        stated = stated_in_xml(video.path, video.stream.metadata) or stated
+        upright = orientation_of(frame) == UPRIGHT
+    except PartialSphereError as error:
+        raise PartialSphereError(f"{video.path}: {error}") from None
+    layout = replace(mesh, stereo=stated.stereo) if mesh and stated else mesh or stated
+    if upright:
+        return layout
+    return replace(layout or FrameLayout(assumed=True), upright=False)
 
 
-def _refuse_two_pictures(container: Any, stream: Any) -> None:
+def _refuse_two_pictures(video: Video) -> None:
     """Refuse two streams of one square size, as cameras write of two lenses."""
-    size = stream.height, stream.width
-    if (
-        size[0] == size[1]
-        and [(s.height, s.width) for s in container.streams.video].count(size) > 1
-    ):
+    size = video.stream.height, video.stream.width
+    sizes = [(s.height, s.width) for s in video.container.streams.video]
+    if size[0] == size[1] and sizes.count(size) > 1:
         raise PartialSphereError(
             f"it holds two pictures of {size[1]} × {size[0]}, as of two lenses: stitch them in the "
             "camera's own program"
@@ -218,44 +215,54 @@ def read_frames(
     span costs the distance to its key frame plus its own length. One thread. The last frame is
     held for up to half a second after the end, since the tracks of a file seldom end together.
     """
-    with open_video(path) as (container, stream):
-        times, shape = _plan(path, container, stream, (start, duration, rate), size, layout)
+    with open_video(path) as video:
+        times, shape = _plan(video, (start, duration, rate), size, layout)
         out = np.empty((len(times), *shape, 3), np.uint8)
-        pictures = _pictures(path, container, stream, times, shape, layout)
-        for place, picture in zip(out, pictures, strict=True):
-            place[:] = picture
+        pictures = Pictures(layout or FrameLayout(), shape)
+        shown = shown_at(times, video.frames(times[0]))
+        given = 0
+        for place, frame in zip(out, shown, strict=False):
+            place[:] = pictures.of(frame)
+            given += 1
+        if given < len(times):
+            raise ends_early(video, times, given)
     return out
 
 
-def stream_frames(
-    path: str | Path,
-    *,
-    start: float = 0.0,
-    duration: float | None = None,
-    rate: float | None = None,
-    size: tuple[int, int] | None = None,
-    layout: FrameLayout | None = None,
-) -> Iterator[Frames]:
-    """Read the frames of a span of video one by one, in the memory of one.
+class Pictures:
+    """Frames of a layout as equirectangular pictures of one size.
 
     Parameters
     ----------
-    path, start, duration, rate, size, layout
-        As for `read_frames`.
-
-    Yields
-    ------
-    (height, width, 3) uint8 array
-        RGB; the same array again while the same frame is shown.
-
-    Raises
-    ------
-    FileNotFoundError, InputError
-        As for `read_frames`; that the video ends before the span does, only there.
+    layout : FrameLayout
+        How the frames show the sphere.
+    size : (height, width)
+        Of the pictures.
     """
-    with open_video(path) as (container, stream):
-        times, shape = _plan(path, container, stream, (start, duration, rate), size, layout)
-        yield from _pictures(path, container, stream, times, shape, layout)
+
+    def __init__(self, layout: FrameLayout, size: tuple[int, int]) -> None:
+        self.layout, self.size = layout, size
+        self._reformatter = VideoReformatter()
+        self._last: Any = None
+        self._picture: Frames | None = None
+
+    def of(self, frame: Any) -> Frames:
+        """Return the picture (height, width, 3) of an av.VideoFrame.
+
+        The same array again while the same frame is shown.
+        """
+        if self._picture is None or frame is not self._last:
+            self._picture = _equirectangular(frame, self.layout, self.size, self._reformatter)
+            self._last = frame
+        return self._picture
+
+
+def ends_early(video: Video, times: Sequence[float] | Floats, given: int) -> InputError:
+    """Return the error of a file that shows nothing at the times after the first `given` ones."""
+    return InputError(
+        f"{video.path} ends before {times[given]:.2f} s and should reach {times[-1]:.2f} s: it is "
+        "truncated, or less should be asked for"
+    )
 
 
 def resize(frames: npt.ArrayLike, size: tuple[int, int]) -> Frames:
@@ -283,9 +290,11 @@ def resize(frames: npt.ArrayLike, size: tuple[int, int]) -> Frames:
     flat = zip(
         pictures.reshape(-1, *pictures.shape[-3:]), out.reshape(-1, *out.shape[-3:]), strict=True
     )
+    # Made once: each reformatter sets up its own filters.
+    reformatter = VideoReformatter()
     for picture, place in flat:
         frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="rgb24")
-        place[:] = scaled(frame, height, width)
+        place[:] = scaled(frame, height, width, reformatter)
     return out
 
 
@@ -385,72 +394,53 @@ _CODINGS = {
 }
 
 
-def scaled(frame: Any, height: int, width: int) -> Frames:
-    """Pixels of a frame as RGB, turned as its file asks players to turn them.
+def scaled(
+    frame: Any, height: int, width: int, reformatter: VideoReformatter | None = None
+) -> Frames:
+    """Return the pixels of a frame as RGB, turned as its file asks players to turn them.
 
     FFmpeg's bilinear filter widens when it shrinks a picture.
     """
+    reformatter = reformatter or VideoReformatter()
     transposed, *flips = orientation_of(frame)
     size = (height, width) if transposed else (width, height)
-    scaled = frame.reformat(*size, "rgb24", interpolation="BILINEAR", threads=1)
-    pixels: Frames = scaled.to_ndarray()
+    small = reformatter.reformat(frame, *size, "rgb24", interpolation="BILINEAR", threads=1)
+    pixels = small.to_ndarray().astype(np.uint8, copy=False)
     if transposed:
         pixels = pixels.swapaxes(0, 1)
     across, down = (slice(None, None, -1 if flip else 1) for flip in flips)
     return np.ascontiguousarray(pixels[down, across])
 
 
-def _equirectangular(frame: Any, layout: FrameLayout, size: tuple[int, int]) -> Frames:
+def _equirectangular(
+    frame: Any, layout: FrameLayout, size: tuple[int, int], reformatter: VideoReformatter
+) -> Frames:
     """Pixels of a frame of some layout as an equirectangular one."""
     if (layout.projection, layout.stereo) == ("equirectangular", "mono"):
-        return scaled(frame, *size)
+        return scaled(frame, *size, reformatter)
     whole = (frame.width, frame.height) if orientation_of(frame)[0] else (frame.height, frame.width)
-    eye = first_eye(scaled(frame, *whole), layout.stereo)
+    eye = first_eye(scaled(frame, *whole, reformatter), layout.stereo)
     if layout.projection == "equirectangular":
         return resize(eye, size)
     return cubemap_to_equirectangular(eye, layout, size)
 
 
 def _plan(
-    path: str | Path,
-    container: Any,
-    stream: Any,
+    video: Video,
     span: tuple[float, float | None, float | None],
     size: tuple[int, int] | None,
     layout: FrameLayout | None,
-) -> tuple[npt.NDArray[np.float64], tuple[int, int]]:
+) -> tuple[Floats, tuple[int, int]]:
     """Return the times of the frames of a span (start, duration, rate), and their shape."""
     start, duration, rate = span
-    rate = frame_rate_of(stream) if rate is None else checks.positive(rate, "rate", "Hz")
-    end = end_of(container, stream)
+    rate = video.frame_rate if rate is None else checks.positive(rate, "rate", "Hz")
+    end, stream = video.end, video.stream
     if start < 0 or 0 < end <= start:
-        raise InputError(f"{path} is {end:.2f} s long: start must lie within it, got {start}")
+        raise InputError(f"{video.path} is {end:.2f} s long: start must lie within it, got {start}")
     if duration is None:
         if not end:
-            raise InputError(f"{path} does not say how long it is: give a duration")
+            raise InputError(f"{video.path} does not say how long it is: give a duration")
         duration = end - start
     count = max(1, round(checks.positive(duration, "duration", "seconds") * rate))
     shape = size or equirectangular_size(stream.height, stream.width, layout or FrameLayout())
     return start + np.arange(count) / rate, shape
-
-
-def _pictures(
-    path: str | Path,
-    container: Any,
-    stream: Any,
-    times: npt.NDArray[np.float64],
-    shape: tuple[int, int],
-    layout: FrameLayout | None,
-) -> Iterator[Frames]:
-    """Give the picture that is shown at each time; raise if the file ends before the last."""
-    last, given = None, 0
-    for frame in shown_at(times, frames_from(container, stream, times[0])):
-        if frame is not last:
-            picture, last = _equirectangular(frame, layout or FrameLayout(), shape), frame
-        given += 1
-        yield picture
-    if given < len(times):
-        raise InputError(
-            f"{path} ends before {times[given]:.2f} s and should reach {times[-1]:.2f} s: it is "
-            "truncated, or less should be asked for"
-        )

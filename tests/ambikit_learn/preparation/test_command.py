@@ -23,6 +23,7 @@ from ambikit_learn.data.format import Settings, read_manifest
 from ambikit_learn.data.sound import decode_sound
 from ambikit_learn.preparation.command import Summary, prepare
 from ambikit_learn.preparation.tar import GrowingTar
+from ambikit_learn.video.decode import Video
 from tests.waiting import PATIENCE, wait_for
 
 RATE = 24000
@@ -471,6 +472,61 @@ class TestDetectors:
         means = seen["azimuth"]
         assert (len(means), record["moments"]) == (10, 10)
         assert np.diff(means) == pytest.approx(np.full(9, -6.0), abs=2.0)
+
+    def test_a_file_is_opened_once_and_decoded_once(self, source, tmp_path, monkeypatch):
+        """Once for the length of all clips before the first, and once for all else."""
+        opened, decoded = [], []
+        timed = Video._timed
+
+        def counted(video):
+            for frame in timed(video):
+                decoded.append(video.path.stem)
+                yield frame
+
+        def noted(file, *arguments, **options):
+            opened.append(Path(file).stem if isinstance(file, str) else "")
+            return av_open(file, *arguments, **options)
+
+        av_open = av.open
+        monkeypatch.setattr(av, "open", noted)
+        monkeypatch.setattr(Video, "_timed", counted)
+        for mode in ("encode", "copy"):
+            options = {"detector": "test_detectors:Brightness", "video_mode": mode, **SMALL}
+            prepare(source, tmp_path / mode, leave_out=(), **options)
+            assert opened.count("a") == 2
+            # A copy is looked at besides, in memory, until something moves.
+            assert decoded.count("a") <= 40 + (mode == "copy")
+            opened.clear()
+            decoded.clear()
+
+    def test_nothing_is_detected_in_what_is_rejected_anyway(
+        self, clip_folder, detectors, tmp_path, monkeypatch
+    ):
+        monkeypatch.setenv("SEEN", str(tmp_path / "seen.txt"))
+        quiet = np.zeros((4, RATE * 2), np.float32)
+        clip_folder.add("silent", sound=quiet)
+        flat = quiet.copy()
+        flat[0] = 0.1
+        clip_folder.add("w-only", sound=flat)
+        options = {"detector": "test_detectors:Patient", **SMALL}
+        summary = prepare(clip_folder.root, tmp_path / "out", **options)
+        assert summary.left_out == {"silent": 1, "W only": 1}
+        assert not (tmp_path / "seen.txt").exists()
+
+    @pytest.mark.parametrize("fault", ["picture", "sound", "still"])
+    def test_the_detector_is_blamed_last(self, clip_folder, detectors, tmp_path, fault):
+        """What is wrong with the clip itself is its reason, whatever the detector did before."""
+        sound = np.zeros((4, RATE * 2), np.float32) if fault == "sound" else None
+        frames = DARK[:1].repeat(16, axis=0) if fault == "still" else DARK[:16]
+        clip_folder.add("dark", frames=frames, sound=sound)
+        if fault == "picture":
+            video = clip_folder.path("video", "dark")
+            index_first(video)
+            cut(video, 0.7)
+        options = {"detector": "test_detectors:Raising", "leave_out": ["still picture"], **SMALL}
+        prepare(clip_folder.root, tmp_path / "out", **options)
+        reasons = {"picture": "truncated picture", "sound": "silent", "still": "still picture"}
+        assert rows_of(tmp_path / "out")["dark"]["reason"] == reasons[fault]
 
     def test_an_error_costs_its_clip(self, source, tmp_path):
         prepare(source, tmp_path / "out", detector="test_detectors:Raising", **SMALL)

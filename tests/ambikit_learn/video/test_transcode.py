@@ -19,11 +19,24 @@ from ambikit_learn.data.format import read_manifest
 from ambikit_learn.preparation.command import prepare
 from ambikit_learn.sphere.projection import FrameLayout
 from ambikit_learn.video.coding import decode_frames, encode_frames
-from ambikit_learn.video.files import read_frames, write_video
-from ambikit_learn.video.transcode import copy_span, transcode
+from ambikit_learn.video.decode import open_video
+from ambikit_learn.video.files import layout_of, read_frames, write_video
+from ambikit_learn.video.transcode import Picture, copy_span, encode_span, watch_span
 
 SIZE = (48, 96)
 BITS = 2 ** np.arange(8)
+
+
+def transcode(path, start, seconds, *, mode="auto", **options) -> Picture:
+    """Copy or code a span, as preparation does."""
+    with open_video(path) as video:
+        copy = copy_span(video, start, seconds, mode=mode, **options)
+        return copy or encode_span(video, start, seconds, **options)
+
+
+def copied(path, start, seconds):
+    with open_video(path) as video:
+        return copy_span(video, start, seconds, rate=8.0, size=SIZE, mode="copy")
 
 
 def digits(index):
@@ -70,12 +83,12 @@ def test_a_copy_shows_what_its_source_shows(counted, start):
 
 
 def test_a_copy_to_the_end_of_its_source(counted):
-    picture = copy_span(counted, 8.0, 2.3, size=SIZE)
+    picture = copied(counted, 8.0, 2.3)
     assert picture is not None
     assert picture.seconds == pytest.approx(2.0, abs=0.045)
     assert number(decode_frames(picture.data, [0, 15], 8.0)).tolist() == [200, 246]
     with pytest.raises(InputError, match=r"before 13\.00 s: it is truncated"):
-        copy_span(counted, 8.0, 5.0, size=SIZE)
+        copied(counted, 8.0, 5.0)
 
 
 def test_only_what_is_already_right_is_copied_unasked(tmp_path):
@@ -126,7 +139,7 @@ def test_a_truncated_source_is_not_copied(tmp_path):
     data = (tmp_path / "whole.mkv").read_bytes()
     (tmp_path / "cut.mkv").write_bytes(data[: int(0.6 * len(data))])
     with pytest.raises(InputError, match=r"cut\.mkv"):
-        copy_span(tmp_path / "cut.mkv", 0.0, 4.0, size=SIZE)
+        copied(tmp_path / "cut.mkv", 0.0, 4.0)
 
 
 def test_a_real_clip_is_copied(test_data):
@@ -261,3 +274,71 @@ def test_the_length_of_a_file_does_not_cost_memory(tmp_path):
     assert long < 400
     assert long - short < 60
     assert len(read_manifest(tmp_path / "long-out")) == 120
+
+
+class Keeper:
+    """A watcher that keeps what it is shown."""
+
+    def __init__(self, times) -> None:
+        self.times, self.begun, self.frames = np.asarray(times, float), 0, []
+
+    def begin(self) -> None:
+        self.begun, self.frames = self.begun + 1, []
+
+    def take(self, frame) -> None:
+        self.frames.append(frame)
+
+
+@pytest.mark.parametrize("start", [0.0, 1.6, 3.19])
+def test_one_pass_serves_storage_and_who_watches(counted, start):
+    """Both see what each would see alone, whichever wants a frame first."""
+    options = {"rate": 8.0, "size": (24, 48), "layout": FrameLayout()}
+    times = [0.0, 0.04, 0.125, 0.3, 0.3, 1.0, 2.4, 2.49]
+    keeper = Keeper(times)
+    with open_video(counted) as video:
+        alone = encode_span(video, start, 2.5, **options)
+        together = encode_span(video, start, 2.5, watcher=keeper, **options)
+    assert together == alone
+    assert keeper.begun == 1
+    wanted = [read_frames(counted, start=start + t, duration=0.01, rate=100.0)[0] for t in times]
+    np.testing.assert_array_equal(keeper.frames, wanted)
+
+
+def test_who_watches_a_copy_sees_the_source(counted):
+    keeper = Keeper([0.0, 0.5, 1.0])
+    with open_video(counted) as video:
+        assert copy_span(video, 2.0, 2.0, rate=8.0, size=SIZE, mode="copy") is not None
+        watch_span(video, 2.0, FrameLayout(), keeper)
+    wanted = read_frames(counted, start=2.0, duration=1.5, rate=2.0)
+    np.testing.assert_array_equal(keeper.frames, wanted)
+
+
+def test_an_open_file_may_be_asked_anything_in_any_order(counted):
+    """What is read does not depend on what was read before."""
+    with open_video(counted) as video:
+        layout_of(video, 3.0)
+        first = encode_span(video, 0.0, 2.0, rate=8.0, size=SIZE, layout=FrameLayout())
+        copy_span(video, 4.0, 2.0, rate=8.0, size=SIZE, mode="copy")
+        layout_of(video, 1.0)
+        second = encode_span(video, 0.0, 2.0, rate=8.0, size=SIZE, layout=FrameLayout())
+    assert first == second == transcode(counted, 0.0, 2.0, rate=8.0, size=SIZE, mode="encode")
+
+
+def test_a_first_frame_that_looks_otherwise_costs_a_pass(tmp_path, monkeypatch):
+    """The frames that are looked at decide, as if nothing had been guessed."""
+    path = tmp_path / "a.mp4"
+    write_video(path, map(digits, range(64)), 8.0, gop=8, quality=5)
+    keeper, seen = Keeper([0.0, 1.0]), []
+
+    def otherwise(frames, shape, stereo):
+        seen.append(len(frames))
+        return FrameLayout("eac") if len(frames) == 1 else FrameLayout()
+
+    wanted = transcode(path, 0.0, 4.0, rate=8.0, size=SIZE, mode="encode")
+    monkeypatch.setattr("ambikit_learn.video.transcode.recognise", otherwise)
+    with open_video(path) as video:
+        picture = encode_span(video, 0.0, 4.0, rate=8.0, size=SIZE, watcher=keeper)
+    assert picture.data == wanted.data
+    assert seen == [1, 16, 16]
+    assert keeper.begun == 2
+    np.testing.assert_array_equal(keeper.frames, read_frames(path, duration=2.0, rate=1.0))
