@@ -21,6 +21,9 @@ from ambikit._errors import InputError
 from ambikit._typing import FloatArray
 
 _MAGIC = (b"RIFF", b"RIFX", b"RF64", b"BW64", b"riff", b"caff", b"fLaC", b"OggS", b"FORM")
+# The encoder of Vorbis takes room on the stack for all that it is given at once: a minute of sound
+# ends the process (seen with libsndfile 1.2.2).
+_STEP = 1 << 16
 _SYSTEM_ERROR = 2  # SF_ERR_SYSTEM: the fault is not the format's
 _RAW = {
     (1, 8): "PCM_U8",
@@ -137,8 +140,14 @@ def save(
     if convention == "fuma" and container == "WAV":
         container = "WAVEX"
     kind = (subtype or default).upper()
-    with _in_one_line(path, x.shape[0], sample_rate, kind):
-        soundfile.write(native_name(path), x.T, sample_rate, kind, format=container)
+    with (
+        _in_one_line(path, x.shape[0], sample_rate, kind),
+        soundfile.SoundFile(
+            native_name(path), "w", sample_rate, x.shape[0], kind, format=container
+        ) as file,
+    ):
+        for begin in range(0, x.shape[1], _STEP):
+            file.write(x[:, begin : begin + _STEP].T)
     with path.open("r+b") as stream:
         riff.clear_time(stream)
         stated = False
@@ -197,7 +206,8 @@ class SpanWriter:
                 self._file = soundfile.SoundFile(
                     native_name(self._path), "w", self._rate, count, kind, format=container
                 )
-            self._file.write(channels.T)
+            for begin in range(0, channels.shape[1], _STEP):
+                self._file.write(channels[:, begin : begin + _STEP].T)
         if kind not in _UNCLIPPED:
             self.peak = max(self.peak, float(np.abs(channels).max(initial=0.0)))
 
