@@ -143,15 +143,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
     results = load() if options.resume else {}
     tests = list(options.tests)
     chosen = options.settings or list(known)
-    for name in chosen:
-        before = results.get(name)
-        if before is not None and before.good and before.tests == tests:
-            continue
-        print(f"{name} ...", flush=True)
-        results[name] = run(known[name], tests)
-        RESULTS.write_text(json.dumps({k: vars(v) for k, v in results.items()}, indent=2))
-    print("\n" + table({name: results[name] for name in chosen}))
-    return int(not all(results[name].good for name in chosen))
+    done: dict[str, Result] = {}
+    try:
+        for name in chosen:
+            before = results.get(name)
+            if before is None or not before.good or before.tests != tests:
+                print(f"{name} ...", flush=True)
+                results[name] = run(known[name], tests)
+                stored = {name: vars(result) for name, result in results.items()}
+                RESULTS.write_text(json.dumps(stored, indent=2))
+            done[name] = results[name]
+    except KeyboardInterrupt:
+        print("stopped: --resume leaves out what passed")
+    print("\n" + table(done))
+    if len(done) < len(chosen):
+        return 130
+    return int(not all(result.good for result in done.values()))
 
 
 def load() -> dict[str, Result]:

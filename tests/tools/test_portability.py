@@ -81,6 +81,21 @@ def test_what_passed_is_not_run_again(folder: Path) -> None:
     assert portability.main(["one-thread", "--resume", "--tests", "test_it.py"]) == 0
 
 
+def test_what_was_done_before_a_stop_is_told(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def run(setting: portability.Setting, tests: list[str]) -> portability.Result:
+        if setting.name == "two-threads":
+            raise KeyboardInterrupt
+        return portability.Result(tests, passed=3)
+
+    monkeypatch.setattr(portability, "run", run)
+    assert portability.main(["one-thread", "two-threads", "plain"]) == 130
+    out = capsys.readouterr().out
+    assert "one-thread             3       0       0        0" in out
+    assert "plain" not in out
+
+
 def test_a_setting_that_is_none_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as stop:
         portability.main(["one-tread"])
