@@ -13,6 +13,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+_FEW = 64
+
 
 def gain_for(x: npt.NDArray[Any], dtype: npt.DTypeLike | None = None) -> float:
     """Return the power of two that brings real or complex values into range, 1 if they are.
@@ -23,9 +25,9 @@ def gain_for(x: npt.NDArray[Any], dtype: npt.DTypeLike | None = None) -> float:
     low, high = 2.0**-reach, 2.0**reach
     if x.size == 0:
         return 1.0
-    if _dense(x):  # one fast pass tells that all is well
-        flat = x.ravel(order="K")
-        energy = float(np.vdot(flat, flat).real)
+    rows = _rows(x)
+    if rows:  # one fast pass tells that all is well
+        energy = sum(float(np.vdot(row, row).real) for row in rows)
         if low**2 * x.size <= energy <= high**2:
             return 1.0
     peak = _peak(x)
@@ -40,10 +42,14 @@ def scaled(x: npt.NDArray[Any], gain: float) -> npt.NDArray[Any]:
     return x if gain == 1.0 else x * x.real.dtype.type(gain)
 
 
-def _dense(x: npt.NDArray[Any]) -> bool:
-    """Tell whether the values fill their memory, in whatever order of the axes."""
+def _rows(x: npt.NDArray[Any]) -> list[npt.NDArray[Any]]:
+    """Return the values as rows that fill their memory, none where there are many."""
     reach = sum((n - 1) * step for n, step in zip(x.shape, x.strides, strict=True))
-    return min(x.strides, default=0) >= 0 and reach + x.itemsize == x.nbytes
+    if min(x.strides, default=0) >= 0 and reach + x.itemsize == x.nbytes:
+        return [x.ravel(order="K")]
+    if x.ndim > 1 and x.strides[-1] == x.itemsize and math.prod(x.shape[:-1]) <= _FEW:
+        return [x[index] for index in np.ndindex(x.shape[:-1])]
+    return []
 
 
 def _peak(x: npt.NDArray[Any]) -> float:

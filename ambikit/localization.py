@@ -123,19 +123,16 @@ def power_map(
     array([1.  , 0.25, 0.  ])
     """
     x, order = checks.ambisonic(x)
-    gain = gain_for(x)
-    x = scaled(x, gain)
     angles = checks.direction(azimuth, elevation, degrees=degrees)
     mvdr = isinstance(pattern, str) and pattern == "mvdr"
     weights = beam_weights("basic" if mvdr else pattern, *angles, order=order)
     flat = weights.reshape(-1, weights.shape[-1])
-    if hop is None:
-        covariance = _covariance(x)
-    else:
-        length = checks.positive_int(hop, "hop")
-        frames = x.shape[-1] // length
-        whole = x[..., : frames * length].reshape(*x.shape[:-1], frames, length)
-        covariance = _covariance(np.moveaxis(whole, -3, -2))
+    length = None if hop is None else checks.positive_int(hop, "hop")
+    gain, covariance = 1.0, _covariances(x, length)
+    largest = covariance.max(initial=0.0)
+    if not np.finfo(x.dtype).tiny * 1e12 < largest < np.inf:  # very quiet, or beyond the type
+        gain = gain_for(x)
+        covariance = _covariances(scaled(x, gain), length)
     checks.stayed_finite(covariance)
     power = _least_power(covariance, flat) if mvdr else _beam_power(covariance, flat)
     np.maximum(power, 0, out=power)
@@ -143,6 +140,15 @@ def power_map(
         power = power / gain / gain  # the square of the gain may be no number
     shape = (*covariance.shape[:-2], *weights.shape[:-1])
     return power.astype(x.dtype, copy=False).reshape(shape)
+
+
+def _covariances(x: FloatArray, hop: int | None) -> FloatArray:
+    """Return x xᵀ over all samples, or over each whole hop (..., hops, channels, channels)."""
+    if hop is None:
+        return _covariance(x)
+    hops = x.shape[-1] // hop
+    whole = x[..., : hops * hop].reshape(*x.shape[:-1], hops, hop)
+    return _covariance(np.moveaxis(whole, -3, -2))
 
 
 def _beam_power(covariance: FloatArray, weights: FloatArray) -> FloatArray:

@@ -86,9 +86,13 @@ def length(source: Source, track: Track) -> int:
         whole = round((container.duration or 0) / _MILLION * rate)
         if "matroska" in container.format.name:
             whole -= origin  # counted from zero
+    if mp4_like and stated > 0:
+        with source.open() as file:
+            if mp4.is_indexed(file):
+                return stated
     guess = stated if (mp4_like or counted) and stated > 0 else whole
-    # Matroska and Ogg count padding too, Matroska in milliseconds, and fragments of mp4 what is
-    # skipped at the beginning: look at the end itself.
+    # Matroska and Ogg count padding too, Matroska in milliseconds, and fragments of mp4 count what
+    # is skipped at the beginning: look at the end itself.
     end = _last(source, track, max(0, guess - round(_NEAR_END * rate)))
     if mp4_like and 0 < stated <= end:
         return stated

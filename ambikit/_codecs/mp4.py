@@ -35,6 +35,13 @@ def is_cut(stream: BinaryIO) -> bool:
     return any(offset + size > file_size for _, offset, size in _outermost(stream, file_size))
 
 
+def is_indexed(stream: BinaryIO) -> bool:
+    """Tell whether an open file has its whole index in one place, and so is not in fragments."""
+    file_size = stream.seek(0, 2)
+    names = [name for name, _, _ in _outermost(stream, file_size)]
+    return b"moov" in names and not {b"moof", b"sidx", b"styp"} & set(names)
+
+
 def statements(stream: BinaryIO) -> dict[int, tuple[bytes, bytes]]:
     """Return the payloads of SA3D and chan, b"" where there is none, by the number of the track."""
     found = _moov(stream)

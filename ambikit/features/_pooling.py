@@ -131,16 +131,25 @@ def first_order(
     Those whose fourth powers would be no numbers are turned down; the gains (B) say how far.
     """
     signal, _ = checks.ambisonic(x, min_order=1)
+    needed = settings.n_fft // 2 + 1, settings.hop
     if not resample:
         checks.rate(sample_rate, settings.sample_rate, "with resample=True or ")
+    if not resample or signal.shape[-1] == 0:
+        checks.long_enough(signal.shape[-1], *needed)
     foa = signal[..., :4, :].reshape(-1, 4, signal.shape[-1])
     gains = [loud_gain(clip) for clip in foa]
     if any(gain != 1.0 for gain in gains):
         foa = foa * np.array(gains, foa.dtype)[:, None, None]
     if resample:
         foa = _resampled(foa, checks.positive(sample_rate, "sample_rate", "Hz"), settings)
-    checks.long_enough(foa.shape[-1], settings.n_fft // 2 + 1, settings.hop)
-    return np.require(foa, np.float32, ["C", "A"]), gains
+        checks.long_enough(foa.shape[-1], *needed)
+    foa = foa.astype(np.float32, copy=False)
+    return foa if _in_rows(foa) else np.require(foa, requirements=["C", "A"]), gains
+
+
+def _in_rows(foa: FloatArray) -> bool:
+    """Tell whether each channel lies in memory as a kernel takes it, wherever the next one is."""
+    return foa.flags.aligned and foa.strides[-1] == foa.itemsize
 
 
 def _resampled(foa: FloatArray, rate: float, settings: FeatureSettings) -> FloatArray:
