@@ -23,8 +23,8 @@ from typing import Any
 import numpy as np
 import torch
 import yaml
-
 from ambikit_learn._sound import Covariance
+
 from ambikit_learn.data.items import Item
 from ambikit_learn.training.module import AlignmentModule
 from benchmarks.report import table
