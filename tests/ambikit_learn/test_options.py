@@ -28,6 +28,13 @@ def one_line(capfd, *arguments: str) -> str:
     return err
 
 
+class Nothing(list):
+    """What the functions return, as far as the commands look at it."""
+
+    rejected = ()
+    prepared = 1
+
+
 @pytest.fixture
 def seen(monkeypatch):
     """What a command passes on to the function that does its work."""
@@ -37,7 +44,9 @@ def seen(monkeypatch):
     modules = [importlib.import_module(module) for module, _, _ in places]
     for module, (_, _, name) in zip(modules, places, strict=True):
         if "." not in name:
-            monkeypatch.setattr(module, name, lambda *args, **options: calls.append(options) or [])
+            monkeypatch.setattr(
+                module, name, lambda *args, **options: calls.append(options) or Nothing()
+            )
     return calls
 
 
@@ -88,7 +97,7 @@ def test_help_tells_options_with_their_defaults(capsys):
     assert "(160 320)" in text
     assert cli.main(["fit", "--help"]) == 0
     text = " ".join(capsys.readouterr().out.split())
-    assert "--model.temperature Of the loss of pairs" in text
+    assert "--model.temperature Temperature of the loss of pairs" in text
     assert "(0.07)" in text
     assert "accumulate_grad_batches" in text
 
