@@ -76,7 +76,7 @@ def peak_of(call: Callable[[], object]) -> int:
         tracemalloc.stop()
 
 
-@pytest.mark.kernel
+# Not of the kernels' second run: without compilation, order 15 takes minutes.
 @pytest.mark.parametrize("order", [9, 15])
 def test_memory_of_a_turning_field(order: int) -> None:
     """Matrices of one run, in single precision, and what they are made from, in double."""
@@ -95,7 +95,6 @@ def test_memory_of_a_turning_field(order: int) -> None:
     assert peaks[1] < 1.2 * peaks[0] + 1e6
 
 
-@pytest.mark.kernel
 def test_memory_of_a_moving_source() -> None:
     signal = np.ones(96000, np.float32)
     out = np.empty((256, 96000), np.float32)
