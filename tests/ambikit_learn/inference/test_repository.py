@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from types import SimpleNamespace
 
-import huggingface_hub
+import huggingface_hub.constants
 import numpy as np
 import pytest
 import torch
@@ -19,11 +19,13 @@ from ambikit_learn import AmbiEncoder
 from ambikit_learn.models.run import Record
 from ambikit_learn.training.command import fit_main
 
+PRIVATE = Path(Path.cwd().anchor, "someone")
+"""A folder as runs know it, whatever the system calls its root."""
 SETTINGS = {
     "seed_everything": 3,
-    "trainer": {"max_steps": 600, "default_root_dir": "/home/someone/runs/a", "precision": None},
-    "model": {"objective": "avsa", "initialise_from": "/home/someone/runs/avc"},
-    "data": {"path": "/home/someone/clips/shards", "span": 0.5, "batch_size": 32},
+    "trainer": {"max_steps": 600, "default_root_dir": str(PRIVATE / "a"), "precision": None},
+    "model": {"objective": "avsa", "initialise_from": str(PRIVATE / "avc")},
+    "data": {"path": str(PRIVATE / "shards"), "span": 0.5, "batch_size": 32},
     "checkpoint_every": 100,
 }
 RESULT = {
