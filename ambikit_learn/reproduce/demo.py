@@ -41,9 +41,9 @@ class Budget:
         if not minutes > 0:
             raise InputError(f"minutes must be positive, got {minutes!r}")
         return cls(
-            clips=max(round(300 * minutes), 10),
-            avc_steps=max(round(15 * minutes), 5),
-            avsa_steps=max(round(80 * minutes), 5),
+            clips=max(round(400 * minutes), 10),
+            avc_steps=max(round(20 * minutes), 5),
+            avsa_steps=max(round(110 * minutes), 5),
         )
 
 
