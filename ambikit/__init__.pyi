@@ -44,11 +44,11 @@ from .io import AudioInfo as AudioInfo
 from .io import info as info
 from .io import read as read
 from .io import write as write
-from .localization import Directions as Directions
-from .localization import find_peaks as find_peaks
-from .localization import intensity_map as intensity_map
 from .localization import localize as localize
-from .localization import power_map as power_map
+from .maps import Directions as Directions
+from .maps import find_peaks as find_peaks
+from .maps import intensity_map as intensity_map
+from .maps import power_map as power_map
 from .microphones import MicrophoneArray as MicrophoneArray
 from .microphones import array_filters as array_filters
 from .microphones import tetrahedron as tetrahedron

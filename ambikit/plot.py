@@ -15,7 +15,7 @@ from ambikit._typing import ArrayLike, FloatArray
 from ambikit.beamforming import beam_weights, steering_vector
 from ambikit.decoding import decoder_quality
 from ambikit.decoding.layouts import Loudspeakers, loudspeaker_table
-from ambikit.localization import Directions
+from ambikit.maps import Directions
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -19,7 +19,7 @@ from ambikit._typing import FloatArray
 from ambikit.directions import angles_to_vector
 from ambikit.io.reading import Sound
 from ambikit.io.writing import warn_clipping
-from ambikit.localization import power_map
+from ambikit.maps import power_map
 from ambikit.microphones import array_filters
 from ambikit.microphones.arrays import MicrophoneArray, array_of
 from ambikit.streaming import Binauralizer, Decoder
