@@ -11,5 +11,6 @@ from .models.run import load_run as load_run
 from .networks.front_end import FrontEnd as FrontEnd
 from .preparation.command import prepare as prepare
 from .sources import open_source as open_source
+from .training.cache import cache_scenes as cache_scenes
 from .training.command import fit as fit
 from .world.files import render_world as render_world

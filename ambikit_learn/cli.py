@@ -26,6 +26,7 @@ COMMANDS = {
         run="ambikit_learn.cli:_world",
         positional=("out",),
     ),
+    "cache": Command("ambikit_learn.training.cache:cache_scenes", positional=("out",)),
     "prepare": Command(
         "ambikit_learn.preparation.command:prepare",
         run="ambikit_learn.cli:_prepare",
@@ -121,7 +122,17 @@ def _overview() -> str:
     """Return the help of the program."""
     summaries = {name: command.summary for name, command in COMMANDS.items()}
     summaries["fit"] = signature(FIT).summary
-    names = ("world", "prepare", "data stats", "fit", "evaluate", "embed", "export", "demo")
+    names = (
+        "world",
+        "cache",
+        "prepare",
+        "data stats",
+        "fit",
+        "evaluate",
+        "embed",
+        "export",
+        "demo",
+    )
     lines = [
         f"usage: {PROGRAM} COMMAND [OPTION]...",
         "",

@@ -11,7 +11,7 @@ from torch.utils.data import Dataset
 from ambikit import checks
 from ambikit_learn.data.items import Item, make_item
 from ambikit_learn.sphere.boxes import Boxes
-from ambikit_learn.sphere.crops import STRATEGIES, select_crops
+from ambikit_learn.sphere.crops import STRATEGIES, Crops, select_crops
 from ambikit_learn.world.acoustics import render_sound
 from ambikit_learn.world.pictures import boxes, boxes_at, render_crops
 from ambikit_learn.world.presets import PRESETS, Preset
@@ -143,7 +143,7 @@ class WorldDataset(Dataset[Item]):
         there = Boxes.empty()
         if self.strategy != "random":
             there = boxes_at(boxes(scene, performances), self.span / 2)
-        crops = select_crops(self.strategy, there, rng, self.views)
+        crops = self._select(there, rng)
         times = np.arange(1, self.frames + 1) * self.span / (self.frames + 1)
         return make_item(
             render_crops(scene, performances, times, crops, self.size),
@@ -155,3 +155,7 @@ class WorldDataset(Dataset[Item]):
             sample_rate=self.sample_rate,
             covariance=self.covariance,
         )
+
+    def _select(self, boxes: Boxes, rng: np.random.Generator) -> Crops:
+        """Draw the crops of a scene."""
+        return select_crops(self.strategy, boxes, rng, self.views)

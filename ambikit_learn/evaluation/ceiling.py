@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from ambikit import checks
 from ambikit_learn._typing import Floats, Indices
+from ambikit_learn.data.cached import CachedDataset
 from ambikit_learn.data.rendered import WorldDataset
 from ambikit_learn.world.scene import CLASSES, Scene
 
@@ -62,7 +63,7 @@ class Contents:
         return cls(label, azimuth, elevation, sounding)
 
     @classmethod
-    def of_dataset(cls, dataset: WorldDataset) -> Contents:
+    def of_dataset(cls, dataset: WorldDataset | CachedDataset) -> Contents:
         """Return the contents of the scenes of a data set, without rendering them."""
         return cls.of([dataset.scene(index) for index in range(len(dataset))])
 

@@ -25,7 +25,8 @@ from ambikit import InputError, checks
 from ambikit_learn._files import check_writable
 from ambikit_learn._threads import cores, leave_cores
 from ambikit_learn._typing import Indices
-from ambikit_learn.data.open import is_world, open_items
+from ambikit_learn.data.cached import CachedDataset
+from ambikit_learn.data.open import is_rendered, open_items
 from ambikit_learn.data.rendered import WorldDataset
 from ambikit_learn.evaluation.ceiling import (
     SHOWN,
@@ -187,7 +188,7 @@ def evaluate(
     started = time.perf_counter()
     unseen = embed(net, test, seed + 1)
     rate = len(unseen.clip) / (time.perf_counter() - started)
-    contents = Contents.of_dataset(test) if isinstance(test, WorldDataset) else None
+    contents = Contents.of_dataset(test) if isinstance(test, WorldDataset | CachedDataset) else None
     outcome = Outcome.read(model)
     learned = outcome is None or outcome.failure is None
     results = []
@@ -283,7 +284,7 @@ def _spans(
     """Return the spans of a split, each an item."""
     scenes = clips or (WORLD_CLIPS_OF_HEAD if split == "train" else WORLD_CLIPS)
     dataset = open_items(data, split, spans=spans, scenes=scenes, **options)
-    if clips is None or is_world(data):
+    if clips is None or is_rendered(data):
         return dataset
     return Subset(dataset, range(min(clips * spans, len(dataset))))
 

@@ -175,6 +175,28 @@ def select_crops(
     return _completed(objects, rng, k, spacing, "random")
 
 
+def concatenate_crops(parts: Sequence[Crops]) -> Crops:
+    """Return all crops of several draws.
+
+    Parameters
+    ----------
+    parts : sequence of Crops
+        One or more draws at the same boxes.
+
+    Returns
+    -------
+    Crops
+    """
+    return Crops(
+        np.concatenate([part.azimuth for part in parts]),
+        np.concatenate([part.elevation for part in parts]),
+        np.concatenate([part.width for part in parts]),
+        np.concatenate([part.height for part in parts]),
+        tuple(name for part in parts for name in part.origin),
+        np.concatenate([part.box for part in parts]),
+    )
+
+
 def _draws(rng: np.random.Generator, n: int) -> Floats:
     """Draw n views (n, 4): azimuth, elevation, width, height in degrees."""
     centre = pixel_to_direction(rng.uniform(0.0, 1.0, n), rng.uniform(0.33, 0.66, n))

@@ -12,12 +12,13 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader, Dataset, Sampler
 
+from ambikit_learn.data.cached import CachedDataset
 from ambikit_learn.data.dataset import AlignmentDataset
 from ambikit_learn.data.items import Change, Item
 from ambikit_learn.data.rendered import WorldDataset
 from ambikit_learn.pretext import interface
 
-Items = AlignmentDataset | WorldDataset
+Items = AlignmentDataset | WorldDataset | CachedDataset
 
 # Separates the draws of changes from those of the data set, whose seeds have three numbers.
 _CHANGES = 1
@@ -81,7 +82,7 @@ class StreamDataset(Dataset[Item]):
 
     Parameters
     ----------
-    dataset : AlignmentDataset or WorldDataset
+    dataset : AlignmentDataset, WorldDataset or CachedDataset
         Data set of each epoch.
     changes : sequence of callable
         Changes of each item, with draws that depend only on seed and position.

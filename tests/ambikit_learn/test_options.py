@@ -212,6 +212,7 @@ def test_a_command_without_the_extra_is_one_line(name):
     """As where only `ambikit` is installed."""
     arguments = {
         "world": ["out"],
+        "cache": ["out"],
         "prepare": ["clips", "out"],
         "data stats": ["out"],
         "evaluate": ["avc", "--model=a", "--data=b"],

@@ -1,0 +1,380 @@
+"""Scenes of a world that are rendered once, to a folder, and read by many trainings.
+
+A folder holds ``cache.json`` (format and settings) and blocks of scenes, ``train/00000`` and so on,
+each with the arrays ``video.npy``, ``sound.npy``, ``views.npy`` and ``on_object.npy``. A block is
+written to a temporary name and renamed: processes, also of several machines, can fill a folder
+together, and an interrupted one is completed by the same call.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from dataclasses import MISSING, asdict, dataclass, fields
+from functools import cached_property, lru_cache
+from pathlib import Path
+from typing import Any, NamedTuple, cast
+
+import numpy as np
+import torch
+from torch.utils.data import Dataset
+
+from ambikit import InputError, checks
+from ambikit_learn._files import atomic_write
+from ambikit_learn._typing import Covariance, Floats32, Frames
+from ambikit_learn.data.items import Item
+from ambikit_learn.data.rendered import WorldDataset
+from ambikit_learn.sphere.boxes import Boxes
+from ambikit_learn.sphere.crops import (
+    Crops,
+    concatenate_crops,
+    object_crops,
+    random_crops,
+)
+from ambikit_learn.world.scene import Scene
+
+FORMAT = "ambikit-cache/1"
+SETTINGS = "cache.json"
+BLOCK = 500
+"""Scenes of a block."""
+STRATEGIES = ("random", "objects", "mixed")
+# Entries of the upper triangle with one Y, which a mirror image negates: WY, YZ, YX.
+_ODD = [1, 5, 6]
+
+
+@dataclass(frozen=True)
+class CacheSettings:
+    """All settings on which cached scenes depend, except their number.
+
+    Parameters
+    ----------
+    preset : str
+        Difficulty of the scenes, a key of `ambikit_learn.world.PRESETS`.
+    seed : int
+        Random seed of scenes and crops.
+    random, objects : int
+        Crops of each scene that are drawn anywhere, and at objects.
+    span, frames, size : float, int, int
+        As for `WorldDataset`.
+    sample_rate : int
+        Of the sound in Hz.
+    covariance : mapping
+        Settings of `ambikit.mel_covariance`, whose result stands for the sound.
+    """
+
+    preset: str
+    seed: int
+    random: int
+    objects: int
+    span: float
+    frames: int
+    size: int
+    sample_rate: int
+    covariance: Mapping[str, Any]
+
+    @classmethod
+    def load(cls, root: str | Path) -> CacheSettings:
+        """Read the settings of a folder.
+
+        Raises
+        ------
+        FileNotFoundError
+            The folder holds no cached scenes.
+        InputError
+            The settings are damaged or of another version.
+        """
+        path = Path(root) / SETTINGS
+        try:
+            document = json.loads(path.read_text(encoding="utf-8"))
+        except (FileNotFoundError, NotADirectoryError):
+            raise FileNotFoundError(f"{root} holds no cached scenes") from None
+        except ValueError as error:
+            raise InputError(f"{path} is damaged ({error}): cache into a new folder") from None
+        names = {field.name for field in fields(cls) if field.default is MISSING}
+        if not isinstance(document, dict) or document.pop("format", None) != FORMAT:
+            raise InputError(f"{path} is not of format {FORMAT!r}: cache into a new folder")
+        if set(document) != names:
+            raise InputError(f"{path} has other settings than {sorted(names)}: cache anew")
+        return cls(**document)
+
+    def save(self, root: Path) -> None:
+        """Write the settings of a folder.
+
+        Raises
+        ------
+        InputError
+            The folder holds scenes of other settings, or other files.
+        """
+        if (root / SETTINGS).exists():
+            differing = [
+                f"{name} {value!r}, not {getattr(self, name)!r}"
+                for name, value in asdict(CacheSettings.load(root)).items()
+                if value != getattr(self, name)
+            ]
+            if differing:
+                raise InputError(
+                    f"{root} holds scenes with {'; '.join(differing)}: give another folder"
+                )
+            return
+        if root.is_dir() and any(root.iterdir()):
+            raise InputError(f"{root} holds other files: give a new folder")
+        with atomic_write(root / SETTINGS) as temporary:
+            text = json.dumps({"format": FORMAT, **asdict(self)}, indent=2)
+            temporary.write_text(text + "\n", encoding="utf-8")
+
+    def world(self, split: str, count: int) -> WorldDataset:
+        """Return the data set of the same scenes, rendered on demand with all crops."""
+        return _BothCrops(self, split, count)
+
+
+class Block(NamedTuple):
+    """Arrays of the scenes of a block.
+
+    Attributes
+    ----------
+    video : ndarray of uint8, shape (scenes, views, frames, size, size, 3)
+    sound : ndarray, shape (scenes, 10, sound frames, mels)
+        Covariances.
+    views : ndarray, shape (scenes, views, 4)
+        Azimuth, elevation, width and height in radians; random crops come first.
+    on_object : ndarray of bool, shape (scenes, views)
+    """
+
+    video: Frames
+    sound: Floats32
+    views: Floats32
+    on_object: np.ndarray[Any, np.dtype[np.bool_]]
+
+
+class CachedDataset(Dataset[Item]):
+    """Items of scenes that `cache_scenes` rendered.
+
+    Crops are drawn anew in each epoch among those that were rendered. Other parameters are as for
+    `ambikit_learn.data.rendered.WorldDataset`.
+
+    Parameters
+    ----------
+    root : path
+        Folder of the scenes.
+    split : {"train", "validation", "test"}
+        Outside of training, the first crops of each scene are taken.
+    strategy : {"random", "objects", "mixed"}
+        Crops to draw from: those drawn anywhere, those at objects, or half of each (objects
+        rounded up). Mixed crops keep no distance from each other.
+    views, span, frames, size, seed, covariance
+        As for `WorldDataset`. The seed is that of the choice of crops; all but `views` and `seed`
+        must be those of the scenes.
+    scenes : int, optional
+        Number of scenes to use, by default all.
+    mirror : bool
+        Mirror half of the training items, picture and sound together.
+
+    Raises
+    ------
+    FileNotFoundError
+        The folder holds no cached scenes.
+    InputError
+        The split is empty, or an option differs from that of the scenes.
+    """
+
+    def __init__(
+        self,
+        root: str | Path,
+        split: str = "train",
+        *,
+        strategy: str = "random",
+        views: int = 4,
+        span: float = 1.0,
+        frames: int = 3,
+        size: int = 48,
+        seed: int = 0,
+        scenes: int | None = None,
+        covariance: Mapping[str, Any] | None = None,
+        mirror: bool = False,
+    ) -> None:
+        self.root, self.settings = Path(root), CacheSettings.load(root)
+        self.split, self.seed, self.epoch = split, checks.nonnegative_int(seed, "seed"), 0
+        self.strategy = checks.choice(strategy, STRATEGIES, "strategy of cached scenes")
+        self.views, self.mirror = checks.positive_int(views, "views"), mirror
+        asked = {"span": span, "frames": frames, "size": size}
+        for name, value in asked.items():
+            if value != (found := getattr(self.settings, name)):
+                raise InputError(f"{root} holds scenes of {name} {found}, asked for {value}")
+        if covariance is None or dict(covariance) != dict(self.settings.covariance):
+            raise InputError(
+                f"{root} holds covariances of {dict(self.settings.covariance)}, the features need "
+                f"{'sound' if covariance is None else dict(covariance)}: cache for these features"
+            )
+        objects = {"random": 0, "objects": views, "mixed": (views + 1) // 2}[strategy]
+        self._wanted = views - objects, objects
+        for name, number in zip(("random", "objects"), self._wanted, strict=True):
+            if number > (found := getattr(self.settings, name)):
+                raise InputError(
+                    f"{views} {strategy} views take {number} crops of kind {name!r} of each scene, "
+                    f"{root} has {found}: cache more of them, or ask for fewer views"
+                )
+        count = BLOCK * len(self._blocks)
+        if not count:
+            raise InputError(f"{root} has no scenes of the split {split!r}: cache some")
+        self._length = count if scenes is None else checks.positive_int(scenes, "scenes")
+        if self._length > count:
+            raise InputError(f"{root} has {count} scenes of {split!r}, asked for {scenes}")
+
+    def __len__(self) -> int:
+        return self._length
+
+    def set_epoch(self, epoch: int) -> None:
+        """Draw other crops of the scenes from now on; only training has more than one epoch.
+
+        Parameters
+        ----------
+        epoch : int
+            Its number, from 0.
+        """
+        self.epoch = epoch if self.split == "train" else 0
+
+    def __getitem__(self, index: int) -> Item:
+        """Return an item; see `ambikit_learn.data.dataset.AlignmentDataset`."""
+        if not 0 <= index < len(self):
+            raise IndexError(f"item {index} of {len(self)}")
+        number, row = divmod(index, BLOCK)
+        block = _open(self._blocks[number])
+        rng = np.random.default_rng([self.seed, self.epoch, index])
+        chosen = self._choose(rng)
+        video, sound, views = block.video[row, chosen], block.sound[row].copy(), block.views[row]
+        azimuth, elevation, width, height = torch.from_numpy(views[chosen].T.copy())
+        if self.mirror and self.split == "train" and rng.random() < 0.5:
+            video = np.ascontiguousarray(video[..., ::-1, :])
+            sound[_ODD] *= -1.0
+            azimuth = -azimuth
+        return Item(
+            video=torch.from_numpy(video),
+            sound=Covariance(torch.from_numpy(sound)),
+            azimuth=azimuth,
+            elevation=elevation,
+            width=width,
+            height=height,
+            on_object=torch.from_numpy(block.on_object[row, chosen]),
+            key=f"{self.split}-{index}",
+            clip=np.int64(index),
+            start=np.float64(0.0),
+        )
+
+    def scene(self, index: int) -> Scene:
+        """Return the scene of an item.
+
+        Parameters
+        ----------
+        index : int
+            As of an item.
+        """
+        return self._world.scene(index)
+
+    @cached_property
+    def _world(self) -> WorldDataset:
+        return self.settings.world(self.split, len(self))
+
+    @cached_property
+    def _blocks(self) -> list[Path]:
+        return list(complete_blocks(self.root, self.split))
+
+    def _choose(self, rng: np.random.Generator) -> np.ndarray[Any, np.dtype[np.intp]]:
+        """Return which of the crops of a scene to take: of objects first, as elsewhere."""
+        kinds = (self.settings.random, self.settings.objects)
+        if self.split == "train":
+            order = [rng.permutation(count) for count in kinds]
+        else:
+            order = [np.arange(count) for count in kinds]
+        random, objects = (o[:k] for o, k in zip(order, self._wanted, strict=True))
+        return np.concatenate([objects + self.settings.random, random])
+
+
+def complete_blocks(root: str | Path, split: str) -> Iterator[Path]:
+    """Yield the blocks of a split from the first on, as far as they are there.
+
+    Parameters
+    ----------
+    root : path
+        Folder of the scenes.
+    split : str
+        A split.
+    """
+    number = 0
+    while (block := block_path(root, split, number)).is_dir():
+        yield block
+        number += 1
+
+
+def block_path(root: str | Path, split: str, number: int) -> Path:
+    """Return the folder of a block."""
+    return Path(root) / split / f"{number:05d}"
+
+
+def write_block(root: str | Path, split: str, number: int) -> None:
+    """Render the scenes of a block and write them; do nothing if they are there.
+
+    Parameters
+    ----------
+    root : path
+        Folder with settings.
+    split : str
+        A split.
+    number : int
+        Of the block, from 0.
+    """
+    target = block_path(root, split, number)
+    if target.is_dir():
+        return
+    dataset = CacheSettings.load(root).world(split, (number + 1) * BLOCK)
+    items = [dataset[index] for index in range(number * BLOCK, (number + 1) * BLOCK)]
+    angles = [torch.stack([i.azimuth, i.elevation, i.width, i.height], -1) for i in items]
+    block = Block(
+        torch.stack([item.video for item in items]).numpy(),
+        torch.stack([cast(Covariance, item.sound).values for item in items]).numpy(),
+        torch.stack(angles).numpy(),
+        torch.stack([item.on_object for item in items]).numpy(),
+    )
+    temporary = target.with_name(f".{target.name}.{os.getpid()}.part")
+    temporary.mkdir(parents=True)
+    try:
+        for name, array in block._asdict().items():
+            np.save(temporary / f"{name}.npy", array, allow_pickle=False)
+        if not target.is_dir():  # unless another process was faster
+            temporary.rename(target)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+@lru_cache(maxsize=256)
+def _open(folder: Path) -> Block:
+    """Map the arrays of a block into memory."""
+    return Block(*(np.load(folder / f"{name}.npy", mmap_mode="r") for name in Block._fields))
+
+
+class _BothCrops(WorldDataset):
+    """The scenes of a cache as they are rendered: crops anywhere, then crops at objects."""
+
+    def __init__(self, settings: CacheSettings, split: str, count: int) -> None:
+        self._settings = settings
+        super().__init__(
+            settings.preset,
+            split,
+            strategy="mixed",
+            views=settings.random + settings.objects,
+            span=settings.span,
+            frames=settings.frames,
+            size=settings.size,
+            seed=settings.seed,
+            epoch_length=count,
+            sample_rate=settings.sample_rate,
+            covariance=settings.covariance,
+        )
+
+    def _select(self, boxes: Boxes, rng: np.random.Generator) -> Crops:
+        kinds = self._settings.random, self._settings.objects
+        parts = [random_crops(rng, kinds[0])] if kinds[0] else []
+        if kinds[1]:
+            parts.append(object_crops(boxes, rng, kinds[1]))
+        return concatenate_crops(parts)

@@ -1,0 +1,149 @@
+"""Cached scenes are those that would be rendered, in blocks that can be filled in any order."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from ambikit import InputError
+from ambikit_learn import FrontEnd, cache_scenes, open_items
+from ambikit_learn._typing import Covariance
+from ambikit_learn.data import cached
+from ambikit_learn.data.cached import CachedDataset, block_path, write_block
+from ambikit_learn.evaluation.ceiling import Contents
+from ambikit_learn.training.batches import StreamDataset
+
+FRONT_END = FrontEnd("foa_iv", preset="tiny", source_rate=24000)
+COVARIANCE = FRONT_END.covariance_settings
+READING = {"size": 12, "covariance": COVARIANCE}
+OPTIONS = {"preset": "standard", "seed": 3, "size": 12, "random": 3, "objects": 2, "workers": 0}
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("cache") / "scenes"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(cached, "BLOCK", 4)
+        patch.setattr("ambikit_learn.training.cache.BLOCK", 4)
+        cache_scenes(folder, train=7, validation=0, test=3, **OPTIONS)
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def _small_blocks(monkeypatch):
+    monkeypatch.setattr(cached, "BLOCK", 4)
+    monkeypatch.setattr("ambikit_learn.training.cache.BLOCK", 4)
+
+
+def test_scenes_are_those_of_the_world(root: Path) -> None:
+    world = open_items("world:standard", "test", seed=3, scenes=3, size=12, covariance=COVARIANCE)
+    items = open_items(root, "test", views=3, **READING)
+    assert len(items) == 4
+    for index in range(3):
+        # The first draws of a scene's crops are the random ones: three of them, or of four.
+        item, rendered = items[index], world[index]
+        np.testing.assert_array_equal(item.sound.values, rendered.sound.values)
+        for name in ("azimuth", "elevation", "width", "height"):
+            np.testing.assert_allclose(getattr(item, name), getattr(rendered, name)[:3])
+        np.testing.assert_array_equal(item.video, rendered.video[:3])
+        assert items.scene(index) == world.scene(index)
+        assert item.key == rendered.key.replace(str(2**40 + index), str(index))
+    assert Contents.of_dataset(items).label.shape[0] == 4
+
+
+def test_crops_are_drawn_by_strategy_and_anew_in_each_epoch(root: Path) -> None:
+    items = open_items(root, views=2, strategy="mixed", seed=1, **READING)
+    assert len(items) == 8
+    seen = set()
+    for epoch in range(6):
+        items.set_epoch(epoch)
+        item = items[1]
+        assert not item.on_object[1]  # the last crop is a random one
+        seen.add(tuple(item.azimuth.tolist()))
+        again = open_items(root, views=2, strategy="mixed", seed=1, **READING)
+        again.set_epoch(epoch)
+        assert torch.equal(again[1].video, item.video)
+    assert len(seen) > 1
+    objects = open_items(root, views=2, strategy="objects", **READING)
+    assert any(objects[index].on_object.any() for index in range(8))
+
+
+def test_a_mirrored_item_is_the_mirrored_scene(root: Path) -> None:
+    plain = open_items(root, views=2, strategy="objects", seed=5, **READING)
+    mirrored = open_items(root, views=2, strategy="objects", seed=5, mirror=True, **READING)
+    turned = 0
+    for index in range(8):
+        a, b = plain[index], mirrored[index]
+        if torch.equal(a.azimuth, b.azimuth):
+            assert torch.equal(a.video, b.video)
+            continue
+        turned += 1
+        assert torch.equal(a.azimuth, -b.azimuth)
+        assert torch.equal(a.video.flip(-2), b.video)
+        # Seen from its crops, a mirrored field has the opposite intensity along y alone.
+        one, other = (
+            FRONT_END.raw(Covariance(i.sound.values[None]), i.azimuth[None], i.elevation[None])
+            for i in (a, b)
+        )
+        sign = torch.tensor([-1.0 if name == "Iy" else 1.0 for name in FRONT_END.channel_names])
+        torch.testing.assert_close(other[0], one[0] * sign[:, None, None], atol=1e-4, rtol=1e-4)
+    assert turned in range(1, 8)
+
+
+def test_blocks_are_kept_extended_and_completed(tmp_path: Path) -> None:
+    cache_scenes(tmp_path, train=4, validation=0, test=0, **OPTIONS)
+    first = (block_path(tmp_path, "train", 0) / "sound.npy").stat().st_mtime_ns
+    write_block(tmp_path, "train", 2)  # another machine was faster with the last block
+    assert len(open_items(tmp_path, views=2, **READING)) == 4
+    cache_scenes(tmp_path, train=12, validation=0, test=0, **OPTIONS)
+    assert len(open_items(tmp_path, views=2, **READING)) == 12
+    assert (block_path(tmp_path, "train", 0) / "sound.npy").stat().st_mtime_ns == first
+    assert not list(tmp_path.rglob("*.part"))
+
+
+def test_the_stream_sets_the_epoch(root: Path) -> None:
+    stream = StreamDataset(CachedDataset(root, views=2, **READING))
+    same = {tuple(stream[1 + 8 * epoch].azimuth.tolist()) for epoch in range(6)}
+    assert len(same) > 1
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"size": 24}, "size 12, asked for 24"),
+        ({"covariance": None}, "the features need sound"),
+        ({"covariance": COVARIANCE | {"n_mels": 40}}, "cache for these features"),
+        ({"views": 4}, "4 random views take 4 crops of kind 'random' of each scene"),
+        ({"views": 3, "strategy": "objects"}, "3 crops of kind 'objects'"),
+        ({"strategy": "everything"}, "strategy of cached scenes"),
+        ({"scenes": 9}, "has 8 scenes of 'train', asked for 9"),
+        ({"colour_jitter": 0.1}, "does not take colour_jitter"),
+    ],
+)
+def test_what_the_folder_does_not_hold_is_refused(root: Path, options, message) -> None:
+    with pytest.raises(InputError, match=message):
+        open_items(root, "train", **({"views": 2} | READING | options))
+
+
+def test_an_empty_split_and_foreign_folders_are_refused(root: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no scenes of the split 'validation'"):
+        open_items(root, "validation", views=2, **READING)
+    with pytest.raises(InputError, match=r"seed 3, not 4: give another folder"):
+        cache_scenes(root, train=1, **(OPTIONS | {"seed": 4}))
+    (tmp_path / "notes.txt").write_text("mine")
+    with pytest.raises(InputError, match="holds other files"):
+        cache_scenes(tmp_path, train=1, **OPTIONS)
+    with pytest.raises(InputError, match="a scene needs crops"):
+        cache_scenes(tmp_path / "new", train=1, **(OPTIONS | {"random": 0, "objects": 0}))
+    assert not (tmp_path / "new").exists()
+    (damaged := tmp_path / "damaged").mkdir()
+    (damaged / "cache.json").write_text("{")
+    with pytest.raises(InputError, match="is damaged"):
+        open_items(damaged, **READING)
+    (damaged / "cache.json").write_text(json.dumps({"format": "ambikit-cache/0"}))
+    with pytest.raises(InputError, match="is not of format"):
+        open_items(damaged, **READING)
