@@ -30,6 +30,7 @@ from ambikit_learn.sphere.boxes import Boxes
 from ambikit_learn.sphere.crops import (
     Crops,
     concatenate_crops,
+    half_by_lot,
     object_crops,
     random_crops,
 )
@@ -161,8 +162,9 @@ class CachedDataset(Dataset[Item]):
     split : {"train", "validation", "test"}
         Outside of training, the first crops of each scene are taken.
     strategy : {"random", "objects", "mixed"}
-        Crops to draw from: those drawn anywhere, those at objects, or half of each (objects
-        rounded up). Mixed crops keep no distance from each other.
+        Crops to draw from: those drawn anywhere; those at objects, completed by those drawn
+        anywhere where more are asked for than were rendered; or half of each, where of an odd
+        number one is drawn by lot. Crops of both kinds keep no distance from each other.
     views, span, frames, size, seed, covariance
         As for `WorldDataset`. The seed is that of the choice of crops; all but `views` and `seed`
         must be those of the scenes.
@@ -207,14 +209,14 @@ class CachedDataset(Dataset[Item]):
                 f"{root} holds covariances of {dict(self.settings.covariance)}, the features need "
                 f"{'sound' if covariance is None else dict(covariance)}: cache for these features"
             )
-        objects = {"random": 0, "objects": views, "mixed": (views + 1) // 2}[strategy]
-        self._wanted = views - objects, objects
-        for name, number in zip(("random", "objects"), self._wanted, strict=True):
-            if number > (found := getattr(self.settings, name)):
-                raise InputError(
-                    f"{views} {strategy} views take {number} crops of kind {name!r} of each scene, "
-                    f"{root} has {found}: cache more of them, or ask for fewer views"
-                )
+        at_objects = 0 if strategy == "random" else self.settings.objects
+        if strategy == "mixed":
+            at_objects = min(at_objects, views // 2)
+        if views - at_objects > self.settings.random:
+            raise InputError(
+                f"{views} {strategy} views of each scene are more than {root} has: "
+                f"{self.settings.random} random crops and {self.settings.objects} at objects"
+            )
         count = BLOCK * len(self._blocks)
         if not count:
             raise InputError(f"{root} has no scenes of the split {split!r}: cache some")
@@ -282,13 +284,13 @@ class CachedDataset(Dataset[Item]):
 
     def _choose(self, rng: np.random.Generator) -> np.ndarray[Any, np.dtype[np.intp]]:
         """Return which of the crops of a scene to take: of objects first, as elsewhere."""
-        kinds = (self.settings.random, self.settings.objects)
-        if self.split == "train":
-            order = [rng.permutation(count) for count in kinds]
-        else:
-            order = [np.arange(count) for count in kinds]
-        random, objects = (o[:k] for o, k in zip(order, self._wanted, strict=True))
-        return np.concatenate([objects + self.settings.random, random])
+        wanted = {"random": 0, "objects": self.views}.get(self.strategy)
+        wanted = half_by_lot(self.views, rng) if wanted is None else wanted
+        count = min(wanted, self.settings.objects)
+        kinds = self.settings.random, self.settings.objects
+        draw = rng.permutation if self.split == "train" else np.arange
+        random, objects = (draw(number) for number in kinds)
+        return np.concatenate([objects[:count] + kinds[0], random[: self.views - count]])
 
 
 def complete_blocks(root: str | Path, split: str) -> Iterator[Path]:

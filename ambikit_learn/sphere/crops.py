@@ -141,8 +141,8 @@ def select_crops(
     Parameters
     ----------
     strategy : {"random", "objects", "mixed"}
-        `random_crops`, `object_crops`, or objects for half of the crops (rounded up) and random
-        crops for the others.
+        `random_crops`, `object_crops`, or objects for half of the crops and random crops for the
+        others; of an odd number, one is drawn by lot.
     boxes : Boxes
         Detected objects; not used by ``"random"``.
     rng : numpy.random.Generator
@@ -171,8 +171,22 @@ def select_crops(
         return random_crops(rng, k, spacing=spacing)
     if strategy == "objects":
         return object_crops(boxes, rng, k, spacing=spacing)
-    objects = object_crops(boxes, rng, (checks.positive_int(k, "k") + 1) // 2, spacing=spacing)
+    half = half_by_lot(checks.positive_int(k, "k"), rng)
+    objects = _completed(_objects(boxes, rng, half, spacing), rng, half, spacing, "fallback")
     return _completed(objects, rng, k, spacing, "random")
+
+
+def half_by_lot(k: int, rng: np.random.Generator) -> int:
+    """Return half of k; of an odd number, the lot decides whether it is rounded up.
+
+    Parameters
+    ----------
+    k : int
+        Number of crops.
+    rng : numpy.random.Generator
+        Source of randomness; not used for even numbers.
+    """
+    return k // 2 + (k % 2 and int(rng.random() < 0.5))
 
 
 def concatenate_crops(parts: Sequence[Crops]) -> Crops:

@@ -70,6 +70,10 @@ def test_crops_are_drawn_by_strategy_and_anew_in_each_epoch(root: Path) -> None:
     assert len(seen) > 1
     objects = open_items(root, views=2, strategy="objects", **READING)
     assert any(objects[index].on_object.any() for index in range(8))
+    completed = open_items(root, views=5, strategy="objects", **READING)
+    assert not any(completed[index].on_object[2:].any() for index in range(8))
+    one = open_items(root, views=1, strategy="mixed", **READING)
+    assert len({bool(one[index].on_object) for index in range(8)}) == 2
 
 
 def test_a_mirrored_item_is_the_mirrored_scene(root: Path) -> None:
@@ -117,8 +121,9 @@ def test_the_stream_sets_the_epoch(root: Path) -> None:
         ({"size": 24}, "size 12, asked for 24"),
         ({"covariance": None}, "the features need sound"),
         ({"covariance": COVARIANCE | {"n_mels": 40}}, "cache for these features"),
-        ({"views": 4}, "4 random views take 4 crops of kind 'random' of each scene"),
-        ({"views": 3, "strategy": "objects"}, "3 crops of kind 'objects'"),
+        ({"views": 4}, "4 random views of each scene are more than .* has: 3 random crops"),
+        ({"views": 6, "strategy": "objects"}, "6 objects views of each scene are more"),
+        ({"views": 7, "strategy": "mixed"}, "7 mixed views of each scene are more"),
         ({"strategy": "everything"}, "strategy of cached scenes"),
         ({"scenes": 9}, "has 8 scenes of 'train', asked for 9"),
         ({"colour_jitter": 0.1}, "does not take colour_jitter"),

@@ -232,17 +232,18 @@ SIZES = {
     "paper/avsa": PAPER | {"data.views": 4, "data.batch_size": 28, "trainer.max_steps": 257485},
     "world/avc": WORLD
     | {
-        "data.views": 4,
-        "data.batch_size": 32,
+        "data.strategy": "mixed",
+        "data.views": 1,
+        "data.batch_size": 128,
         "data.validation_clips": 0,
-        "trainer.max_steps": 800,
+        "trainer.max_steps": 1500,
     },
     "world/avsa": WORLD
     | {
-        "data.views": 6,
-        "data.batch_size": 20,
-        "trainer.max_steps": 2500,
-        "trainer.val_check_interval": 1250,
+        "data.views": 4,
+        "data.batch_size": 32,
+        "trainer.max_steps": 3000,
+        "trainer.val_check_interval": 1500,
     },
 }
 VARIANTS = {
