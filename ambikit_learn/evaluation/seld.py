@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -281,7 +281,7 @@ def _labels(classes: int | Sequence[str]) -> tuple[str, ...]:
     return tuple(map(str, range(checks.positive_int(classes, "classes"))))
 
 
-def _files(events: Events) -> list[npt.ArrayLike | None]:
+def _files(events: Any) -> list[Any]:
     """Return the events of each file."""
     if isinstance(events, np.ndarray):
         return [events] if events.ndim < 3 else list(events)
@@ -289,11 +289,11 @@ def _files(events: Events) -> list[npt.ArrayLike | None]:
         return [np.asarray(events)]
     # A list of rows is one file, a list of tables are several: a row holds numbers
     several = any(part is None or np.ndim(_first(part)) for part in events)
-    empty = len(events) > 0 and all(part is not None and np.size(part) == 0 for part in events)  # type: ignore[arg-type]
+    empty = len(events) > 0 and all(part is not None and np.size(part) == 0 for part in events)
     return list(events) if several or empty else [events]
 
 
-def _first(part: npt.ArrayLike | None) -> object:
+def _first(part: Any) -> Any:
     """Return the first element of a sequence or array, or 0."""
     return part[0] if isinstance(part, Sequence | np.ndarray) and len(part) else 0
 

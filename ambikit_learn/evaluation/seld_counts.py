@@ -144,7 +144,8 @@ def count_events(
     owner = segment // segments * classes + kind
 
     def by_class(values: npt.NDArray[Any], index: Integers = owner) -> Floats:
-        return np.bincount(index, values, files * classes).reshape(files, classes)
+        sums = np.bincount(index, values.astype(np.float64), files * classes)
+        return np.asarray(sums, np.float64).reshape(files, classes)
 
     # S + D + I = min(FP, FN) + max(0, FN - FP) + max(0, FP - FN), the larger of both
     pieces, place = np.unique(segment, return_inverse=True)
@@ -158,7 +159,7 @@ def count_events(
         reference=by_class(n_truth),
         angle=by_class(found.angle, owner[found.cell]),
         distance=by_class(found.distance, owner[found.cell]),
-        errors=np.bincount(pieces // segments, wrong, files),
+        errors=np.bincount(pieces // segments, wrong, files).astype(np.float64),
     )
 
 
@@ -268,8 +269,10 @@ def _pooled(truth: _Side, guess: _Side, cells: Integers, rules: Definition) -> _
     lanes = 1 + int(truth.lane.max())
     pool = np.searchsorted(cells, truth.cell[group]) * lanes + truth.lane[rows]
     pools, place, frames = np.unique(pool, return_inverse=True, return_counts=True)
-    means = (np.bincount(place, np.concatenate(x)[order]) / frames for x in (angle, distance))
-    return _Found(pools // lanes, *means, frames.astype(np.int64))
+    angles, distances = (
+        np.bincount(place, np.concatenate(values)[order]) / frames for values in (angle, distance)
+    )
+    return _Found(pools // lanes, angles, distances, frames.astype(np.int64))
 
 
 def _assignments(cost: Floats) -> tuple[Integers, Integers]:
