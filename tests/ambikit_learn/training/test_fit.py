@@ -242,8 +242,8 @@ SIZES = {
     | {
         "data.views": 4,
         "data.batch_size": 32,
-        "trainer.max_steps": 3000,
-        "trainer.val_check_interval": 1500,
+        "trainer.max_steps": 4000,
+        "trainer.val_check_interval": 2000,
     },
 }
 VARIANTS = {
