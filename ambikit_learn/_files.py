@@ -108,6 +108,11 @@ def locked(path: Path) -> Iterator[None]:
         yield
 
 
+def as_text(name: str) -> str:
+    """Return a file's name in a form that any text file can hold, whatever its bytes."""
+    return os.fsencode(name).decode("utf-8", "backslashreplace")
+
+
 def fingerprint(path: str | Path) -> str:
     """Return a hash of what a file, or all files of a folder, hold.
 

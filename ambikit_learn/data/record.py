@@ -36,7 +36,30 @@ def write_record(facts: Mapping[str, Any], objects: Objects) -> bytes:
         _STEPS: objects.count,
         _OBJECTS: [track.to_record() for track in objects.tracks],
     }
-    return json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
+    return _encoded(document)
+
+
+def with_facts(record: bytes, facts: Mapping[str, Any]) -> bytes:
+    """Return a record with other values of some facts.
+
+    Parameters
+    ----------
+    record : bytes
+        The clip's ``{key}.json``.
+    facts : mapping
+        New values of facts that it has.
+
+    Returns
+    -------
+    bytes
+        The same as `write_record` gives of these facts.
+
+    Raises
+    ------
+    InputError
+        The record is damaged, or of another version.
+    """
+    return _encoded({**read_record(record), **facts})
 
 
 def read_record(record: bytes) -> dict[str, Any]:
@@ -116,3 +139,7 @@ def read_directions(record: bytes) -> list[tuple[str, list[float], list[float]]]
         ]
     except (KeyError, TypeError) as error:
         raise InputError(f"the objects are damaged ({error})") from error
+
+
+def _encoded(document: Mapping[str, Any]) -> bytes:
+    return json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()

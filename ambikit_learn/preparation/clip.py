@@ -20,6 +20,7 @@ from ambikit_learn.data.sound import encode_sound
 from ambikit_learn.detection import read_boxes
 from ambikit_learn.detection.tracking import regular
 from ambikit_learn.preparation.detections import Detections, detection_times
+from ambikit_learn.preparation.identity import Contents, contents_of
 from ambikit_learn.sources import Clip
 from ambikit_learn.sphere.projection import EAC_PADDING, FrameLayout
 from ambikit_learn.sphere.recognition import NotASphereError
@@ -76,10 +77,13 @@ class Prepared:
         Columns of the manifest.
     members : dict
         Bytes by part: ``frames``, ``sound`` and ``record``.
+    contents : tuple
+        Hashes of the files of the clip (`ambikit_learn.preparation.identity.contents_of`).
     """
 
     facts: dict[str, Any]
     members: dict[str, bytes]
+    contents: Contents = ()
 
 
 @dataclass(frozen=True)
@@ -137,10 +141,12 @@ def prepare_clip(clip: Clip, settings: Settings) -> Prepared | Rejected:
     try:
         if clip.split == "unlisted":
             raise _UnusableError("unlisted", "the data set's lists do not name this clip")
+        contents = contents_of(clip)
         with ExitStack() as files:
             with _or_rejected("unreadable picture"):
                 video = files.enter_context(open_video(clip.video))
-            return _prepared(_from_both(clip, video), settings, video)
+            outcome = _prepared(_from_both(clip, video), settings, video)
+            return replace(outcome, contents=contents)
     except _UnusableError as error:
         return Rejected(error.reason, str(error))
     except (InputError, ImportError):

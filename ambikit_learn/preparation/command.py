@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
+import shutil
 from collections import Counter
-from collections.abc import Callable, Generator, Mapping, Sequence
-from contextlib import closing
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from ambikit_learn.data.sound import BITRATE, BITRATES, CODECS, OPUS_RATES
 from ambikit_learn.detection import load_detector
 from ambikit_learn.parallel.processes import Loss, map_in_order
 from ambikit_learn.parallel.ray import map_on_ray
-from ambikit_learn.preparation.assembly import HANG, Assembly, Outcome, row_of, size_of
+from ambikit_learn.preparation.assembly import Assembly, Outcome, holds_clips, row_of
 from ambikit_learn.preparation.clip import (
     NOTES,
     SHORTEST,
@@ -29,6 +30,7 @@ from ambikit_learn.preparation.clip import (
     length_of,
     prepare_clip,
 )
+from ambikit_learn.preparation.stored import HANG, size_of
 from ambikit_learn.sources import Clip, distinct, open_source, segments
 from ambikit_learn.sphere.projection import PROJECTIONS, STEREO
 from ambikit_learn.video.transcode import MODES
@@ -130,6 +132,7 @@ def prepare(
     workers: int | None = None,
     clip_timeout: float = 600.0,
     check: bool = False,
+    repack: bool = False,
 ) -> Summary:
     """Check clips, detect objects, and write shards that `AlignmentDataset` reads.
 
@@ -196,6 +199,9 @@ def prepare(
         (or a second for each 20 kB of its video, if the length is not known).
     check : bool
         Only report which clips can be used; `out` is not written.
+    repack : bool
+        Distribute all clips over shards anew, as a single run would have done, after the source has
+        changed. Clips that are prepared are copied; until the end this takes their size once more.
 
     Returns
     -------
@@ -212,11 +218,21 @@ def prepare(
     Notes
     -----
     Every clip of the source has a row in ``manifest.parquet``; a clip that cannot be used is
-    rejected with its reason, and the run continues. Which clips belong to a shard depends only on
-    the source, so that each shard can be written independently: the output has the same bytes for
+    rejected with its reason, and the run continues. The output of a source has the same bytes for
     any engine and number of workers, and however often the run was killed. A kill loses the clips
-    in progress, up to four per worker. A shard is written again when the files of its clips change,
-    and when one of its clips hung and the timeout is now longer.
+    in progress, up to four per worker.
+
+    When the source changes, the same command prepares what is new. A clip stays prepared while its
+    span and the content of its files are the same, wherever it sorts; if it was renamed or moved to
+    another split, its picture and sound are copied and its record is written anew. New clips go
+    into new shards, and no finished shard is touched, except one of whose clips was removed,
+    recorded anew or moved, or is to be tried again: it is written again without computing the
+    others. ``manifest.parquet`` lists exactly the clips of the source, in its order, so that items
+    of data sets depend on the source alone. The shards then depend on what came when; `repack`
+    gives those of a single run, to the byte.
+
+    Tried again are clips that failed for reasons that may lie in the surroundings (``"failed"``,
+    ``"detector failed"``, ``"decoder crash"``), and a clip that hung if the timeout is now longer.
 
     A clip whose worker dies is retried once in another process. If that dies too, the clip is
     rejected as a decoder crash; a clip that takes too long is rejected as a decoder hang.
@@ -258,6 +274,12 @@ def prepare(
         checks.positive(clip_timeout, "clip_timeout", "seconds"),
     )
     whole = list(open_source(source, folder).clips())
+    if detector != "file":
+        # So that files of boxes that nobody reads may change.
+        whole = [replace(clip, boxes=None) for clip in whole]
+    if detector != "file":
+        # So that files of boxes that nobody reads may change.
+        whole = [replace(clip, boxes=None) for clip in whole]
     parts = _cut(whole, settings.segment, workers)
     if check:
         outcomes = pool.work(partial(check_clip, settings=settings), parts)
@@ -265,12 +287,9 @@ def prepare(
     if folder.resolve() in (root.resolve(), *root.resolve().parents):
         raise InputError(f"{root} lies in the folder of the clips: choose one outside {folder}")
     assembly = Assembly(root, folder, settings, pool.clip_timeout)
-    shards = assembly.plan(parts)
-    with writing_to(root):
-        _claim(root, settings)
-        with locked(root / "dataset.json"):
-            work = partial(pool.work, partial(prepare_clip, settings=settings))
-            return Summary.of(assembly.make(shards, work))
+    with writing_to(root), _claimed(root, settings), locked(root / "dataset.json"):
+        work = partial(pool.work, partial(prepare_clip, settings=settings))
+        return Summary.of(assembly.make(parts, work, repack=repack))
 
 
 def _convention(name: str | None) -> str | None:
@@ -351,14 +370,36 @@ class _Pool:
         return Rejected("decoder crash", "the worker process died, and another died on this clip")
 
 
-def _claim(root: Path, settings: Settings) -> None:
-    """Make `root` the folder of this preparation, or check that it already is."""
-    root.mkdir(parents=True, exist_ok=True)
-    if not (root / "dataset.json").exists():
-        if any(not path.name.startswith(".") for path in root.iterdir()):
-            raise InputError(f"{root} holds something else: choose a new folder")
-        settings.save(root)
+@contextmanager
+def _claimed(root: Path, settings: Settings) -> Iterator[None]:
+    """Make `root` the folder of this preparation, or check that it already is.
+
+    If it is new and a setting turns out to be wrong before anything is prepared, it is left as it
+    was found.
+    """
+    if (root / "dataset.json").exists():
+        _refuse_other(root, settings)
+        yield
         return
+    made = [path for path in (root, *root.parents) if not path.exists()]
+    root.mkdir(parents=True, exist_ok=True)
+    if any(not path.name.startswith(".") for path in root.iterdir()):
+        raise InputError(f"{root} holds something else: choose a new folder")
+    settings.save(root)
+    try:
+        yield
+    except (InputError, ImportError):
+        if not holds_clips(root):
+            for part in ("shards", "journal"):
+                shutil.rmtree(root / part, ignore_errors=True)
+            (root / "dataset.json").unlink()
+            for path in made:
+                path.rmdir()
+        raise
+
+
+def _refuse_other(root: Path, settings: Settings) -> None:
+    """Refuse to add to a folder that was prepared with other settings."""
     found, wanted = asdict(Settings.load(root)), asdict(settings)
     changed = [f"{k} {found[k]!r}, not {wanted[k]!r}" for k in wanted if found[k] != wanted[k]]
     if changed:

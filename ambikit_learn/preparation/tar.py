@@ -135,21 +135,6 @@ class GrowingTar:
         self._tar.flush()
         return self._tar.tell()
 
-    def commit(self, *, keep: bool) -> None:
-        """Give the tar its place.
-
-        Parameters
-        ----------
-        keep : bool
-            False discards it.
-        """
-        self.close()
-        tar, log = _parts(self._target)
-        if keep:
-            tar.replace(self._target)
-        tar.unlink(missing_ok=True)
-        log.unlink()
-
     def close(self) -> None:
         """Close the files, which are kept."""
         try:
@@ -161,6 +146,44 @@ class GrowingTar:
         """Add a line to the log."""
         self._log.write(json.dumps(document).encode() + b"\n")
         self._log.flush()
+
+
+def commit_tar(target: Path, *, keep: bool) -> None:
+    """Give a finished tar its place.
+
+    Parameters
+    ----------
+    target : Path
+        Its final path.
+    keep : bool
+        False discards it.
+    """
+    tar, log = _parts(target)
+    if keep:
+        tar.replace(target)
+    tar.unlink(missing_ok=True)
+    log.unlink()
+
+
+def unfinished_tars(folder: Path) -> list[Path]:
+    """Return the final paths of all unfinished tars in a folder."""
+    logs = sorted(folder.glob(".*.log"))
+    return [path.with_name(f"{path.name[1:-4]}.tar") for path in logs]
+
+
+def tar_to_read(target: Path) -> Path:
+    """Return where the members of an unfinished tar lie."""
+    return _parts(target)[0]
+
+
+def set_aside(target: Path) -> Path:
+    """Rename an unfinished tar, so that another can be written; return its new final path."""
+    number = 1
+    while _parts(aside := target.with_name(f"{target.stem}~{number}.tar"))[1].exists():
+        number += 1
+    for old, new in zip(_parts(target), _parts(aside), strict=True):
+        old.replace(new)
+    return aside
 
 
 def _parts(target: Path) -> tuple[Path, Path]:

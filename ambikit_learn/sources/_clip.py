@@ -8,6 +8,7 @@ from pathlib import Path, PurePath
 from typing import Protocol
 
 from ambikit import InputError
+from ambikit_learn._files import as_text
 
 SPLITS = ("train", "validation", "test")
 """What clips are for: training, choosing among models while they train, and reporting."""
@@ -84,15 +85,16 @@ def split_lists(folder: Path) -> dict[str, list[Path]]:
 
 
 def distinct(clips: list[Clip]) -> Iterator[Clip]:
-    """Yield the clips in the order of their keys, which must differ."""
+    """Yield the clips in the order of their keys, which must differ when written as text."""
     seen: dict[str, Clip] = {}
     for clip in sorted(clips, key=lambda clip: (clip.key, str(clip.video))):
-        if clip.key in seen:
+        key = as_text(clip.key)
+        if key in seen:
             raise InputError(
-                f"{clip.video} and {seen[clip.key].video} would both be clip {clip.key!r}: "
-                "rename or remove one"
+                f"{clip.video} and {seen[key].video} would both be clip {key!r}: rename or remove "
+                "one"
             )
-        seen[clip.key] = clip
+        seen[key] = clip
         yield clip
 
 

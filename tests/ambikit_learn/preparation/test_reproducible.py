@@ -14,6 +14,7 @@ import torch
 from ambikit import InputError
 from ambikit_learn._files import locked
 from ambikit_learn.data.format import read_manifest
+from ambikit_learn.preparation import assembly
 from ambikit_learn.preparation.command import prepare
 from ambikit_learn.preparation.tar import GrowingTar
 from tests.ambikit_learn.preparation.outputs import DARK, OPTIONS, contents, cut, rows_of
@@ -83,9 +84,9 @@ class TestReproducible:
         assert contents(out) == contents(tmp_path / "calm")
         assert finished.stat().st_mtime_ns == made
 
-    @pytest.mark.parametrize("step", ["finish", "commit"])
+    @pytest.mark.parametrize(("place", "step"), [(GrowingTar, "finish"), (assembly, "commit_tar")])
     def test_goes_on_after_any_step_of_finishing_a_shard(
-        self, source, tmp_path, detectors, monkeypatch, step
+        self, source, tmp_path, detectors, monkeypatch, place, step
     ):
         options = OPTIONS | {"detector": "test_detectors:Patient", "workers": 0}
         prepare(source.root, tmp_path / "calm", **options)
@@ -94,7 +95,7 @@ class TestReproducible:
             raise KeyboardInterrupt
 
         with monkeypatch.context() as patch:
-            patch.setattr(GrowingTar, step, die)
+            patch.setattr(place, step, die)
             with pytest.raises(KeyboardInterrupt):
                 prepare(source.root, tmp_path / "killed", **options)
         monkeypatch.setenv("SEEN", str(tmp_path / "seen"))

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ambikit_learn.preparation.tar import GrowingTar, PartialTar, partial_tar
+from ambikit_learn.preparation.tar import GrowingTar, PartialTar, commit_tar, partial_tar
 
 HEADER = {"digest": "abc"}
 CLIPS = [
@@ -34,7 +34,7 @@ def finish(target):
     rows = fill(target, CLIPS[len(known.rows) :], known)
     with closing(GrowingTar(target, HEADER, partial_tar(target))) as tar:
         size = tar.finish()
-        tar.commit(keep=True)
+    commit_tar(target, keep=True)
     assert target.stat().st_size == size
     return rows
 
