@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -18,13 +18,13 @@ from typing import Any, Literal, get_args
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset, Subset
 
 from ambikit import InputError, checks
 from ambikit_learn._files import check_writable
 from ambikit_learn._threads import cores, leave_cores
-from ambikit_learn._typing import Indices
+from ambikit_learn._typing import Floats, Indices
 from ambikit_learn.data.cached import CachedDataset
 from ambikit_learn.data.open import is_rendered, open_items
 from ambikit_learn.data.rendered import WorldDataset
@@ -46,10 +46,8 @@ from ambikit_learn.models.run import Record, RunFolder, load_run
 Task = Literal["avc", "avsa"]
 VIEWS = 4
 """Random crops of a span, whatever the training took: the paper's multi-crop accuracy."""
-WORLD_CLIPS = 2000
-"""Scenes of a world, which has no end, to test on."""
-WORLD_CLIPS_OF_HEAD = 4000
-"""Scenes of a world to train a head on; with half of them it falls short by a point."""
+WORLD_CLIPS = {"train": 4000, "validation": 500, "test": 2000}
+"""Scenes of a world, which has no end: with half as many, a head falls short by a point."""
 ALIGNED = "aligned above turned"
 YAWS = (0, 20, 45, 90, 135, 180)
 """Bounds, in degrees, of the turns for which alignment is scored apart."""
@@ -101,12 +99,21 @@ class Scores:
         Accuracy of an oracle, for those rows and details for which it is known.
     details : dict
         Accuracies over part of the spans, for each of which chance gives ½.
+    right : dict
+        For each row the share of right decisions in every span, shape (spans,), for paired
+        comparisons with another model on the same spans.
     """
 
     rows: dict[str, Estimate]
     chance: dict[str, float]
     ceiling: dict[str, float]
     details: dict[str, Estimate]
+    right: dict[str, Floats]
+
+    def results(self, task: str, clips_per_second: float, *, learned: bool = True) -> Results:
+        """Return them as the results of a task."""
+        parts = self.rows, self.chance, self.ceiling, self.details
+        return Results(task, *parts, clips_per_second, learned)
 
 
 def evaluate(
@@ -135,8 +142,7 @@ def evaluate(
     spans : int
         Number of evenly spaced spans of each clip; a scene of a world has one.
     clips : int, optional
-        Largest number of clips of each split: by default all, or `WORLD_CLIPS` scenes of a world
-        and `WORLD_CLIPS_OF_HEAD` for training the head.
+        Largest number of clips of each split: by default all, or `WORLD_CLIPS` scenes of a world.
     seed : int
         Seed of crops, wrong pairs and the head.
     out : path, optional
@@ -183,47 +189,60 @@ def evaluate(
         "seed": seed,
         "covariance": net.front_end.covariance_settings,
     }
-    train, test = (_spans(str(data), name, spans, clips, options) for name in ("train", split))
+    train, test = (open_spans(data, name, spans, clips, options) for name in ("train", split))
     known = embed(net, train, seed)
     started = time.perf_counter()
     unseen = embed(net, test, seed + 1)
     rate = len(unseen.clip) / (time.perf_counter() - started)
-    contents = Contents.of_dataset(test) if isinstance(test, WorldDataset | CachedDataset) else None
     outcome = Outcome.read(model)
     learned = outcome is None or outcome.failure is None
     results = []
     for task in wanted:
-        found = score(task, known, unseen, seed, contents)
-        results.append(Results(task, **vars(found), clips_per_second=rate, learned=learned))
+        found = score(task, train_heads(task, known, seed), unseen, seed, contents_of(test))
+        results.append(found.results(task, rate, learned=learned))
     for result in results:
         result.save(results_in.result(result.task))
     return results
 
 
+def train_heads(task: Task, known: Embeddings, seed: int) -> dict[str, nn.Module]:
+    """Train a head on pairs of known spans: from pictures, and from what translators make of them.
+
+    Returns
+    -------
+    dict
+        Name of the embedding of the picture, ``"video"`` or ``"translated"`` -> its head.
+    """
+    return {
+        picture: train_head(*_pairs(task, known, picture, seed), seed=seed)
+        for picture in ("video", "translated")
+        if getattr(known, picture) is not None
+    }
+
+
 def score(
     task: Task,
-    known: Embeddings,
+    heads: Mapping[str, nn.Module],
     unseen: Embeddings,
     seed: int,
     contents: Contents | None = None,
 ) -> Scores:
     """Return accuracies on unseen spans with their intervals, and those of chance.
 
-    Heads are trained on known spans. Alignment is also scored without one: how often the nearest
+    Heads are those of `train_heads`. Alignment is also scored without one: how often the nearest
     of a span's sounds is the crop's own, and how often the span agrees more with its sound than
     with the same sound turned; by how far it was turned, too. With the `contents` of unseen
     scenes, accuracies come with their ceiling, and apart for what crops show.
     """
     clips, views = unseen.clip.numpy(), unseen.video.shape[1]
-    found = Scores({}, {}, {}, {})
-    for picture in ("video", "translated"):
-        if getattr(unseen, picture) is None:
-            continue
-        decisions = _decisions(task, known, unseen, picture, seed)
+    found = Scores({}, {}, {}, {}, {})
+    for picture, head in heads.items():
+        decisions = _decisions(task, head, unseen, picture, seed)
         suffix = ", translated" if picture == "translated" else ""
         owners = np.repeat(clips, views).reshape(-1, views), clips
         for name, right, owner in zip(("1 crop", f"{views} crops"), decisions, owners, strict=True):
             found.rows[name + suffix], found.chance[name + suffix] = _estimate(right, owner), 0.5
+            found.right[name + suffix] = right.reshape(2, len(clips), -1).mean((0, 2))
         if picture == "video" and contents is not None:
             told = _told_by_oracle(task, unseen, contents, seed)
             shown = most_shown(contents, unseen.views.double().numpy())
@@ -232,6 +251,7 @@ def score(
         without = _without_head(unseen)
         for name, (right, guess) in without.items():
             found.rows[name], found.chance[name] = bootstrap_mean(right, clips), guess
+            found.right[name] = right.astype(float)
         aligned, _ = without[ALIGNED]
         angle = np.rad2deg(unseen.yaw.abs().double().numpy())
         for low, high in itertools.pairwise(YAWS):
@@ -278,25 +298,38 @@ def embed(
     return Embeddings(translated=whole.pop("translated", None), **whole)
 
 
-def _spans(
-    data: str, split: str, spans: int, clips: int | None, options: dict[str, Any]
+def open_spans(
+    data: str | Path, split: str, spans: int, clips: int | None, options: Mapping[str, Any]
 ) -> Dataset[Any]:
-    """Return the spans of a split, each an item."""
-    scenes = clips or (WORLD_CLIPS_OF_HEAD if split == "train" else WORLD_CLIPS)
+    """Return the spans of a split, each an item.
+
+    Parameters
+    ----------
+    data, split, spans, clips
+        As for `evaluate`.
+    options : mapping
+        Options of `ambikit_learn.open_items`.
+    """
+    scenes = clips or WORLD_CLIPS.get(split)
     dataset = open_items(data, split, spans=spans, scenes=scenes, **options)
     if clips is None or is_rendered(data):
         return dataset
     return Subset(dataset, range(min(clips * spans, len(dataset))))
 
 
+def contents_of(dataset: Dataset[Any]) -> Contents | None:
+    """Return what the scenes of a data set hold, if it has scenes."""
+    rendered = isinstance(dataset, WorldDataset | CachedDataset)
+    return Contents.of_dataset(dataset) if rendered else None
+
+
 def _decisions(
-    task: Task, train: Embeddings, test: Embeddings, picture: str, seed: int
+    task: Task, head: nn.Module, test: Embeddings, picture: str, seed: int
 ) -> tuple[Booleans, Booleans]:
     """Whether the head is right, of right pairs and then of wrong ones.
 
     Returns that by one view, (2, spans, views), and by all views of a span, (2, spans).
     """
-    head = train_head(*_pairs(task, train, picture, seed), seed=seed)
     features, labels = _pairs(task, test, picture, seed + 1)
     with torch.inference_mode():
         logits = head(features).reshape(2, len(test.clip), -1)
