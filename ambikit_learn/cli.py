@@ -55,6 +55,11 @@ COMMANDS = {
         without=("path",),
     ),
     "demo": Command("ambikit_learn.reproduce.demo:run_demo"),
+    "reproduce": Command(
+        "ambikit_learn.reproduce.command:reproduce",
+        run="ambikit_learn.cli:_reproduce",
+        positional=("out",),
+    ),
 }
 """Commands except `fit`, whose settings have groups: see `ambikit_learn.training.settings`."""
 
@@ -132,6 +137,7 @@ def _overview() -> str:
         "embed",
         "export",
         "demo",
+        "reproduce",
     )
     lines = [
         f"usage: {PROGRAM} COMMAND [OPTION]...",
@@ -265,6 +271,13 @@ def _embed(
         print(f"{PROGRAM}: left out: {reason}", file=sys.stderr)
     if summary.failed:
         raise SystemExit(1)
+
+
+def _reproduce(**options: Any) -> None:
+    """Train, evaluate and report; print where the report is."""
+    from ambikit_learn.reproduce.command import reproduce
+
+    print(reproduce(**options))
 
 
 def _export(model: str, out: Path, **options: Any) -> None:

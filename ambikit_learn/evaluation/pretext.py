@@ -194,11 +194,12 @@ def evaluate(
     started = time.perf_counter()
     unseen = embed(net, test, seed + 1)
     rate = len(unseen.clip) / (time.perf_counter() - started)
+    contents = contents_of(test)
     outcome = Outcome.read(model)
     learned = outcome is None or outcome.failure is None
     results = []
     for task in wanted:
-        found = score(task, train_heads(task, known, seed), unseen, seed, contents_of(test))
+        found = score(task, train_heads(task, known, seed), unseen, seed, contents)
         results.append(found.results(task, rate, learned=learned))
     for result in results:
         result.save(results_in.result(result.task))
@@ -319,8 +320,9 @@ def open_spans(
 
 def contents_of(dataset: Dataset[Any]) -> Contents | None:
     """Return what the scenes of a data set hold, if it has scenes."""
-    rendered = isinstance(dataset, WorldDataset | CachedDataset)
-    return Contents.of_dataset(dataset) if rendered else None
+    if isinstance(dataset, WorldDataset | CachedDataset):
+        return Contents.of_dataset(dataset)
+    return None
 
 
 def _decisions(
@@ -412,5 +414,6 @@ def _without_head(embeddings: Embeddings) -> dict[str, tuple[npt.NDArray[Any], f
     )
     return {
         f"own sound among {views} views": (found.float().mean(1).numpy(), 1 / views),
-        ALIGNED: ((aligned > turned).float().numpy(), 0.5),
+        # A tie, as between sounds without direction, is half right
+        ALIGNED: (0.5 + 0.5 * (aligned - turned).sign().numpy(), 0.5),
     }

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
@@ -34,6 +35,15 @@ class Results:
     def shown(self, estimate: Estimate) -> str:
         """Return how tables show an accuracy: of a run that has not learned it is no result."""
         return str(estimate) if self.learned else f"not learned ({100 * estimate.mean:.1f})"
+
+    @classmethod
+    def of(cls, document: Mapping[str, Any]) -> Results:
+        """Return the results that `dataclasses.asdict` made a document of."""
+        parts = {
+            name: {row: Estimate(**value) for row, value in document[name].items()}
+            for name in ("rows", "details")
+        }
+        return cls(**{**document, **parts})
 
     def save(self, path: Path) -> None:
         """Write as JSON."""

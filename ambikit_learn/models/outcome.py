@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from ambikit import InputError
@@ -46,6 +46,11 @@ class Outcome:
                 f"guessing in {self.chance_found:.1%}"
             )
         return None
+
+    def learned(self, *, directions: bool) -> bool:
+        """Return whether anything was learned; with `directions`, whether they were as well."""
+        judged = self if directions else replace(self, found=None)
+        return judged.failure is None
 
     @classmethod
     def read(cls, run: str | Path) -> Outcome | None:

@@ -23,6 +23,7 @@ def test_help_names_every_command(capsys):
     assert main(["--help"]) == 0
     text = capsys.readouterr().out
     names = ("world", "prepare", "data", "fit", "evaluate", "embed", "export", "demo")
+    names += ("cache", "reproduce")
     assert all(f"\n    {name} " in text for name in names), text
 
 

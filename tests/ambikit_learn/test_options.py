@@ -218,6 +218,7 @@ def test_a_command_without_the_extra_is_one_line(name):
         "evaluate": ["avc", "--model=a", "--data=b"],
         "embed": ["a.wav", "--model=a", "--out=b"],
         "export": ["a", "--out=b"],
+        "reproduce": ["out"],
         "fit": ["--config=avc_foa_iv"],
     }.get(name, [])
     code = (

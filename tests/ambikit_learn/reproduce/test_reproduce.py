@@ -1,0 +1,121 @@
+"""The comparison from the command line, at two steps a training."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+import yaml
+
+from ambikit import InputError
+from ambikit_learn.cli import main
+from ambikit_learn.reproduce import command, pieces
+from ambikit_learn.reproduce.command import reproduce
+from ambikit_learn.reproduce.pieces import Plan
+
+FEW = {
+    "data": {"workers": 0, "batch_size": 4, "validation_clips": 0, "span": 0.4, "size": 16},
+    "trainer": {"enable_progress_bar": False},
+}
+
+
+@pytest.fixture
+def few(tmp_path):
+    """File of settings for short trainings."""
+    path = tmp_path / "few.yaml"
+    path.write_text(yaml.safe_dump(FEW))
+    return path
+
+
+@pytest.fixture
+def options(few):
+    """Options of a small comparison."""
+    return [
+        *("--data", "world:easy", "--seeds", "1", "--variants", "foa_iv", "flip"),
+        *("--steps", "2", "1", "--clips", "4", "--settings", str(few)),
+    ]
+
+
+def test_variants_are_trained_evaluated_and_reported(tmp_path, options, monkeypatch, capsys):
+    out = tmp_path / "out"
+    assert main(["reproduce", str(out), *options]) == 0
+    assert capsys.readouterr().out.strip().endswith("report.md")
+    text = (out / "report.md").read_text()
+    assert "| log-mel + intensity (FOA-IV) (`foa_iv`) | 1 |" in text
+    assert "`flip`" in text
+    record = json.loads((out / "runs" / "flip-0" / "run.json").read_text())
+    assert record["stages"]["avc"]["folder"] == "foa_iv-0/avc"  # which it shares
+    assert record["stages"]["flip"]["steps"] == 1
+    assert set(record["results"]) == {"validation", "test"}
+    settings = yaml.safe_load((out / "runs" / "flip-0" / "flip" / "config.yaml").read_text())
+    assert settings["model"]["objective"] == "flip"
+    assert settings["model"]["initialise_from"].endswith("avc")
+    assert settings["model"]["whiten"]  # the recipe of rendered scenes
+
+    # Nothing is done twice, the test least of all
+    monkeypatch.setattr(pieces, "fit", None)
+    monkeypatch.setattr(pieces, "evaluate_run", None)
+    assert main(["reproduce", str(out), *options]) == 0
+    assert main(["reproduce", str(out), "--report"]) == 0
+    assert (out / "report.md").read_text() == text
+
+
+def test_a_run_that_fails_does_not_end_the_others(tmp_path, few, monkeypatch):
+    def broken(config, data, out, *, settings):
+        raise InputError(f"no {out.parent.name}")
+
+    monkeypatch.setattr(pieces, "fit", broken)
+    with pytest.raises(InputError, match=r"2 of 2 runs failed.*no mono-0.*no beamform-0"):
+        reproduce(tmp_path / "out", seeds=1, variants=["mono", "beamform"], settings=few)
+    assert "**mono-0 failed**: no mono-0" in (tmp_path / "out" / "report.md").read_text()
+
+
+def test_what_each_stage_is_trained_with(tmp_path, monkeypatch):
+    given = []
+
+    def note(config, data, out, *, settings):
+        given.append((config, out.relative_to(tmp_path).as_posix(), settings))
+        raise InputError("enough")
+
+    monkeypatch.setattr(pieces, "fit", note)
+    with pytest.raises(InputError):
+        reproduce(tmp_path, seeds=1, variants=["mono", "random", "beamform_yolo"])
+    assert [(config, out) for config, out, _ in given] == [
+        ("world/avc_baseline", "runs/mono-0/avc"),
+        ("world/avsa_foa_iv", "runs/random-0/avsa"),
+        ("world/avc_beamform_yolo", "runs/beamform_yolo-0/avc"),
+    ]
+    assert given[0][2]["model.alignment"] == "omni"
+    assert given[1][2]["model.learning_rate"] == 0.0
+
+
+def test_a_folder_keeps_its_plan(tmp_path):
+    plan = Plan("world:easy", "world:easy", "tiny", 7, 21, (1, 2), None, {"data.workers": 0})
+    plan.save(tmp_path / "plan.json")
+    assert Plan.load(tmp_path / "plan.json") == plan
+    with pytest.raises(InputError, match=r"other settings .*test_seed"):
+        Plan(**{**vars(plan), "test_seed": 22}).save(tmp_path / "plan.json")
+
+
+def test_the_recipe_belongs_to_the_data(tmp_path):
+    (tmp_path / "cache.json").touch()
+    for data, preset, recipe in (
+        ("world:easy", "tiny", "world"),
+        (str(tmp_path), "tiny", "world"),
+        (str(tmp_path / "shards"), "tiny", "tiny"),
+        (str(tmp_path / "shards"), "paper", "paper"),
+    ):
+        assert Plan(data, data, preset, 7, 21).recipe == recipe
+
+
+def test_what_cannot_be_used(tmp_path, capfd):
+    assert main(["reproduce", str(tmp_path), "--variants", "foa-iv"]) == 2
+    assert "nearest is 'foa_iv'" in capfd.readouterr().err
+    assert main(["reproduce", str(tmp_path), "--report"]) == 2
+    assert "no comparison" in capfd.readouterr().err
+    assert main(["reproduce", str(tmp_path), "--settings", str(tmp_path / "no.yaml")]) == 2
+    assert "no.yaml" in capfd.readouterr().err
+
+
+def test_settings_by_their_dotted_names(few):
+    assert command._settings(few)["data.batch_size"] == 4
