@@ -30,12 +30,15 @@ class Command:
         Parameters that are given without their names; the last of them may be a list.
     without : tuple of str
         Parameters that are no options, since `run` fills them in.
+    show : str, optional
+        A function that is called with what the work returns, to print it.
     """
 
     work: str
     run: str | None = None
     positional: tuple[str, ...] = ()
     without: tuple[str, ...] = ()
+    show: str | None = None
 
     @property
     def summary(self) -> str:
@@ -51,8 +54,14 @@ class Command:
 
     def __call__(self, options: Mapping[str, Any]) -> Any:
         """Import the function that does the work, and call it."""
-        module, _, name = (self.run or self.work).partition(":")
-        return getattr(importlib.import_module(module), name)(**options)
+        result = _imported(self.run or self.work)(**options)
+        return result if self.show is None else _imported(self.show)(result)
+
+
+def _imported(place: str) -> Callable[..., Any]:
+    module, _, name = place.partition(":")
+    function: Callable[..., Any] = getattr(importlib.import_module(module), name)
+    return function
 
 
 def read_options(
@@ -82,7 +91,10 @@ def read_options(
     command = commands[name]
     parameters = command.parameters
     if {"-h", "--help"} & set(arguments):
-        _parser(command, f"{program} {name}").print_help()
+        parser = _parser(command, f"{program} {name}")
+        if others := [other for other in commands if other.startswith(f"{name} ")]:
+            parser.epilog = f"With other options: {', '.join(others)}; each has its own --help."
+        parser.print_help()
         return None
     given, rest = _given(command, name, arguments)
     files = given.pop("config", [])

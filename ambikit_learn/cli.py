@@ -11,11 +11,15 @@ import sys
 import textwrap
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ambikit import InputError, __version__
 from ambikit_learn._commandline import Command, belonging, nearest, read_options
 from ambikit_learn._signatures import signature
+from ambikit_learn.evaluation import DOWNSTREAM, PRETEXT
+
+if TYPE_CHECKING:
+    from ambikit_learn.evaluation.results import TaskResults
 
 PROGRAM = "ambikit-learn"
 FIT = "ambikit_learn.training.command:fit"
@@ -42,6 +46,10 @@ COMMANDS = {
         run="ambikit_learn.cli:_evaluate",
         positional=("tasks",),
     ),
+    **{
+        f"evaluate {task}": Command(work, show="ambikit_learn.cli:_show_task")
+        for task, work in DOWNSTREAM.items()
+    },
     "embed": Command(
         "ambikit_learn.inference.table:embed_files",
         run="ambikit_learn.cli:_embed",
@@ -115,6 +123,11 @@ def _chosen(given: list[str]) -> Callable[[], None] | None:
         near = nearest(" ".join(given[:2]), known) or nearest(name, known)
         said = f"no command {name!r}" if name else "a command is needed"
         raise InputError(f"{said}: {f'the nearest is {near}, of ' if near else ''}{_listed(known)}")
+    tasks = (*PRETEXT, *DOWNSTREAM)
+    if name == "evaluate" and given[1:] and not given[1].startswith("-") and given[1] not in tasks:
+        near = nearest(given[1], tasks)
+        said = f"no task {given[1]!r} of evaluate"
+        raise InputError(f"{said}: {f'the nearest is {near}, of ' if near else ''}{_listed(tasks)}")
     options = read_options(COMMANDS, name, given[len(name.split()) :], PROGRAM)
     return None if options is None else lambda: COMMANDS[name](options)
 
@@ -127,17 +140,10 @@ def _overview() -> str:
     """Return the help of the program."""
     summaries = {name: command.summary for name, command in COMMANDS.items()}
     summaries["fit"] = signature(FIT).summary
+    tasks = tuple(f"evaluate {task}" for task in DOWNSTREAM)
     names = (
-        "world",
-        "cache",
-        "prepare",
-        "data stats",
-        "fit",
-        "evaluate",
-        "embed",
-        "export",
-        "demo",
-        "reproduce",
+        *("world", "cache", "prepare", "data stats", "fit", "evaluate", *tasks),
+        *("embed", "export", "demo", "reproduce"),
     )
     lines = [
         f"usage: {PROGRAM} COMMAND [OPTION]...",
@@ -148,7 +154,7 @@ def _overview() -> str:
     ]
     for name in names:
         lines += textwrap.wrap(
-            summaries[name], 100, initial_indent=f"    {name:<12}", subsequent_indent=" " * 16
+            summaries[name], 100, initial_indent=f"    {name:<20}", subsequent_indent=" " * 24
         )
     return "\n".join([*lines, "", f"{PROGRAM} COMMAND --help shows the options; --version, ours."])
 
@@ -229,6 +235,18 @@ def _evaluate(**options: Any) -> None:
     from ambikit_learn.evaluation.results import print_results
 
     print_results(evaluate(**options))
+
+
+def _show_task(results: TaskResults) -> None:
+    """Print the tables of a downstream task, and draw them beside the JSON."""
+    from ambikit_learn.evaluation.results import print_task
+    from ambikit_learn.report.pictures import task_picture
+
+    print_task(results)
+    if results.path is not None:
+        picture = results.path.with_suffix(".png")
+        task_picture(picture, results)
+        print(f"written: {results.path}, {picture.name}")
 
 
 def _embed(

@@ -15,6 +15,7 @@ EXTRAS = {
     "sofa": ("sofar",),
     "ray": ("ray",),
     "onnx": ("onnx", "onnxscript"),
+    "yamnet": ("ai_edge_litert",),
     "learn": (
         "torch",
         "torchvision",

@@ -1,9 +1,188 @@
-"""A small head on frozen embeddings."""
+"""Small heads on frozen embeddings: the pretext tasks' own, and classifiers of downstream tasks."""
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor, nn
+
+from ambikit import checks
+from ambikit_learn._typing import Floats, Indices
+
+Folds = Sequence[tuple[Indices, Indices]]
+"""Numbers of the recordings that each fold trains on, and of those that it tests on."""
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """What a probe says of recordings that it was not trained on.
+
+    Attributes
+    ----------
+    scores : ndarray, shape (n, classes)
+        Mean over segments of log-probabilities, or of distances from the boundaries of an SVM; NaN
+        where no fold tests.
+    classes : tuple of str
+        Names of the classes, sorted.
+    labels : ndarray of int, shape (n,)
+        Numbers of the true classes.
+    """
+
+    scores: Floats
+    classes: tuple[str, ...]
+    labels: Indices
+
+    @property
+    def tested(self) -> npt.NDArray[np.bool_]:
+        """Which recordings were tested, (n,)."""
+        return np.isfinite(self.scores[:, 0])
+
+    @property
+    def right(self) -> npt.NDArray[np.bool_]:
+        """Whether the class with the highest score is the true one, of tested recordings."""
+        some = self.tested
+        right: npt.NDArray[np.bool_] = self.scores[some].argmax(1) == self.labels[some]
+        return right
+
+    @property
+    def names(self) -> npt.NDArray[np.str_]:
+        """Name of the true class of each tested recording."""
+        return np.array(self.classes)[self.labels[self.tested]]
+
+    def confusion(self) -> list[list[int]]:
+        """Return counts of tested recordings: true classes down, predicted ones across."""
+        matrix = np.zeros((len(self.classes),) * 2, int)
+        some = self.tested
+        np.add.at(matrix, (self.labels[some], self.scores[some].argmax(1)), 1)
+        counts: list[list[int]] = matrix.tolist()
+        return counts
+
+
+def cross_validate(
+    values: Sequence[npt.NDArray[Any]],
+    labels: Sequence[str],
+    folds: Folds,
+    probe: str,
+    *,
+    seed: int = 0,
+) -> Predictions:
+    """Train a probe on the training recordings of each fold and apply it to those for testing.
+
+    Parameters
+    ----------
+    values : sequence of ndarray, shape (segments, width)
+        Embeddings of each recording. The probe is trained on segments; the score of a recording is
+        the mean over its segments.
+    labels : sequence of str
+        Class of each recording.
+    folds : sequence of (ndarray of int, ndarray of int)
+        Numbers of recordings. If several folds test on one, its scores are those of the last.
+    probe : str
+        A key of `PROBES`.
+    seed : int
+        Random seed of the probe.
+
+    Returns
+    -------
+    Predictions
+
+    Raises
+    ------
+    InputError
+        If the probe is unknown.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> values = [np.array([[x, 0.0], [x, 1.0]]) for x in (-2.0, -1.0, 1.0, 2.0)]
+    >>> folds = [(np.array([0, 3]), np.array([1, 2])), (np.array([1, 2]), np.array([0, 3]))]
+    >>> found = cross_validate(values, ["left", "left", "right", "right"], folds, "linear")
+    >>> found.right.tolist(), found.confusion()
+    ([True, True, True, True], [[2, 0], [0, 2]])
+    """
+    make = PROBES[checks.choice(probe, tuple(PROBES), "probe")]
+    classes, numbers = np.unique(labels, return_inverse=True)
+    scores = np.full((len(values), len(classes)), np.nan)
+    for train, test in folds:
+        features, owners = _stacked(values, train)
+        head = make(seed)
+        with warnings.catch_warnings():
+            # A probe that has not converged is a probe with earlier stopping
+            warnings.filterwarnings("ignore", module="sklearn", message=".*converge.*")
+            head.fit(features, numbers[train][owners])
+        features, owners = _stacked(values, test)
+        found = _log_scores(head, features)
+        sums = np.zeros((len(test), len(classes)))
+        whole = np.full((len(owners), len(classes)), found.min())
+        whole[:, head.classes_] = found
+        np.add.at(sums, owners, whole)
+        scores[test] = sums / np.bincount(owners)[:, None]
+    return Predictions(scores, tuple(map(str, classes)), numbers)
+
+
+def _stacked(values: Sequence[npt.NDArray[Any]], some: Indices) -> tuple[npt.NDArray[Any], Indices]:
+    """Return the segments of some recordings, and the position in `some` of each one's."""
+    owners = np.repeat(np.arange(len(some)), [len(values[i]) for i in some])
+    return np.concatenate([values[i] for i in some]), owners
+
+
+def _log_scores(head: Any, features: npt.NDArray[Any]) -> Floats:
+    """Return the scores (n, classes) that a probe gives its classes."""
+    if hasattr(head, "predict_proba"):
+        told: Floats = np.asarray(head.predict_proba(features), float)
+        return np.log(np.maximum(told, 1e-12))
+    found = np.asarray(head.decision_function(features), float)
+    return np.stack([-found, found], 1) if found.ndim == 1 else found
+
+
+def _linear(seed: int) -> Any:
+    from sklearn.linear_model import LogisticRegression
+
+    return _standardised(LogisticRegression(C=0.1, max_iter=1000, random_state=seed))
+
+
+def _mlp(seed: int) -> Any:
+    from sklearn.neural_network import MLPClassifier
+
+    return _standardised(
+        MLPClassifier((256,), alpha=1e-3, early_stopping=True, max_iter=100, random_state=seed)
+    )
+
+
+def _knn(seed: int) -> Any:
+    from sklearn.neighbors import KNeighborsClassifier
+
+    return _standardised(KNeighborsClassifier(10, metric="cosine", weights="distance"))
+
+
+def _svm(seed: int) -> Any:
+    from sklearn.svm import LinearSVC
+
+    return _standardised(LinearSVC(C=1e-3, random_state=seed))
+
+
+def _standardised(head: Any) -> Any:
+    """Return a head on features that are standardised by those of its training."""
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    return make_pipeline(StandardScaler(), head)
+
+
+PROBES: dict[str, Callable[[int], Any]] = {
+    "linear": _linear,
+    "mlp": _mlp,
+    "knn": _knn,
+    "svm": _svm,
+}
+"""Classifiers on standardised embeddings, by name, each a function of a random seed: logistic
+regression (C 0.1), one hidden layer of 256, ten nearest neighbours by cosine, linear SVM."""
 
 
 def train_head(features: Tensor, labels: Tensor, *, seed: int, epochs: int = 10) -> nn.Module:

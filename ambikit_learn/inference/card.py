@@ -118,6 +118,8 @@ def _results(name: str, found: Mapping[str, Any]) -> str:
     """Return the results of an evaluation."""
     if not found.get("learned", True):
         return f"## Evaluation: {name}\n\nNot learned: the training ended where it began."
+    if "table" in found:
+        return f"## Evaluation: {name} ({found['data']})\n\n" + _task_table(found["table"])
     chance = found.get("chance", {})
     rows = [
         (row, _value(value), f"{chance[row]:.4g}" if row in chance else "")
@@ -126,6 +128,30 @@ def _results(name: str, found: Mapping[str, Any]) -> str:
     return f"## Evaluation: {name}\n\n" + _table(
         ("measure", "mean [95% interval over clips]", "chance"), rows
     )
+
+
+def _task_table(grid: Mapping[str, Any]) -> str:
+    """Return the rows of a downstream task; what intervals cover stands below."""
+    measures = grid["measures"]
+    head = ("", *(f"{m['name']}, {m['unit']}" if m["unit"] else m["name"] for m in measures))
+    rows = []
+    for row in grid["rows"]:
+        cells = []
+        for measure in measures:
+            scale = 100.0 if measure["unit"] == "%" else 1.0
+            e = row["values"].get(measure["name"])
+            bounds = [e and e[part] for part in ("mean", "low", "high")]
+            known = [f"{scale * x:.3g}" for x in bounds if x is not None]
+            cells.append(
+                f"{known[0]} [{', '.join(known[1:])}]"
+                if len(known) == 3
+                else known[0]
+                if known
+                else ""
+            )
+        rows.append((row["name"], *cells))
+    covered = "; ".join(f"{m['name']}: {m['interval']}" for m in measures)
+    return f"{_table(head, rows)}\n\n95% intervals: {covered}."
 
 
 def _limits(model: AlignmentModel, record: Record) -> Iterable[str]:

@@ -16,7 +16,7 @@ from torch import Tensor
 import ambikit
 import ambikit.plot
 from ambikit_learn._files import atomic_write
-from ambikit_learn.evaluation.results import Results
+from ambikit_learn.evaluation.results import Results, TaskResults
 from ambikit_learn.models.run import RunFolder
 from ambikit_learn.sphere.boxes import Boxes
 
@@ -135,6 +135,33 @@ def results_picture(path: Path, results: Sequence[Results]) -> None:
         axes.set_xlabel("accuracy (dotted: chance)")
 
 
+def task_picture(path: Path, results: TaskResults) -> None:
+    """Draw each measure of a downstream task with its intervals, and the first confusion matrix."""
+    grid = results.table
+    confusion = next(iter(results.confusion.items()), None)
+    columns = len(grid.measures) + (confusion is not None)
+    size = (2.5 + 4.5 * columns, max(1.4 + 0.4 * len(grid.rows), 5.0 if confusion else 0.0))
+    with _figure(path, size) as figure:
+        panels = figure.subplots(1, columns, squeeze=False)[0]
+        for axes, measure in zip(panels, grid.measures, strict=False):
+            scale = 100.0 if measure.unit == "%" else 1.0
+            for y, row in enumerate(grid.rows):
+                if (e := row.values.get(measure.name)) is None or np.isnan(e.mean):
+                    continue
+                bounds = [[e.mean - e.low], [e.high - e.mean]]
+                error = None if np.isnan(e.low) else scale * np.maximum(bounds, 0.0)
+                colour = {"learned": "tab:blue", "published": "tab:green"}.get(row.kind, "tab:grey")
+                axes.barh(y, scale * e.mean, xerr=error, color=colour, capsize=3)
+            if measure.chance is not None:
+                axes.axvline(scale * measure.chance, color="black", linestyle=":")
+            axes.set_yticks(range(len(grid.rows)), [row.name for row in grid.rows], fontsize=8)
+            axes.invert_yaxis()
+            axes.set_xlabel(f"{measure.name}, {measure.unit}" if measure.unit else measure.name)
+        if confusion is not None:
+            _draw_confusion(panels[-1], *confusion, results.classes)
+        figure.suptitle(f"{results.task}: {results.data}")
+
+
 @contextmanager
 def _figure(path: Path, size: tuple[float, float]) -> Iterator[Figure]:
     """Give a figure to draw on, and write it when drawn; no display is needed."""
@@ -142,6 +169,18 @@ def _figure(path: Path, size: tuple[float, float]) -> Iterator[Figure]:
     yield figure
     with atomic_write(path) as temporary:
         figure.savefig(temporary, dpi=120)
+
+
+def _draw_confusion(axes: Any, name: str, counts: list[list[int]], classes: Sequence[str]) -> None:
+    """Draw a confusion matrix as shares of the true classes, which are the rows."""
+    matrix = np.array(counts, float)
+    axes.imshow(matrix / np.maximum(matrix.sum(1, keepdims=True), 1), vmin=0, vmax=1, cmap="Blues")
+    if len(classes) <= 20:
+        axes.set_xticks(range(len(classes)), classes, rotation=90, fontsize=7)
+        axes.set_yticks(range(len(classes)), classes, fontsize=7)
+    axes.set_title(name, fontsize=9)
+    axes.set_xlabel("predicted")
+    axes.set_ylabel("true")
 
 
 def _draw_box(axes: Any, boxes: Boxes, i: int, label: str) -> None:

@@ -9,6 +9,7 @@ from ambikit import checks
 from ambikit_learn.sources._clip import Clip, Source, distinct, segments
 from ambikit_learn.sources._labelled import LabelledClip, LabelledSource
 from ambikit_learn.sources.eigenscape import EigenScape
+from ambikit_learn.sources.esc10 import ESC10
 from ambikit_learn.sources.folder import Folder
 from ambikit_learn.sources.hmdb51 import HMDB51
 from ambikit_learn.sources.sphere360 import Sphere360
@@ -18,6 +19,7 @@ from ambikit_learn.sources.ucf101 import UCF101
 from ambikit_learn.sources.yt360 import YT360
 
 __all__ = [
+    "ESC10",
     "HMDB51",
     "LABELLED",
     "SOURCES",
@@ -48,6 +50,7 @@ SOURCES: dict[str, Callable[[Path], Source]] = {
 
 LABELLED: dict[str, Callable[[Path], LabelledSource]] = {
     "eigenscape": EigenScape,
+    "esc10": ESC10,
     "hmdb51": HMDB51,
     "tau2019": TAU2019,
     "ucf101": UCF101,

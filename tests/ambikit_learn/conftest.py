@@ -1,9 +1,10 @@
-"""Small clips with known content, in the layout of YT-360."""
+"""Small clips with known content, in the layout of YT-360, and small encoders."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +13,10 @@ import torch
 
 import ambikit
 from ambikit_learn.detection import write_boxes
+from ambikit_learn.inference.encoder import AmbiEncoder
+from ambikit_learn.models.alignment import AlignmentModel, build_model
+from ambikit_learn.models.run import Record
+from ambikit_learn.networks.front_end import FrontEnd
 from ambikit_learn.preparation.command import prepare
 from ambikit_learn.sphere.equirect import direction_to_pixel
 from ambikit_learn.video.files import write_video
@@ -112,3 +117,22 @@ def small_shards(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (source.root / "test.txt").write_text("clip6\nclip7\n")
     prepare(source.root, root / "out", detector="file", frame_size=SIZE, workers=0)
     return root / "out"
+
+
+def make_encoder(kind: str = "foa_iv", record: Record | None = None, **front_end: Any):
+    """Make an encoder whose statistics and running averages are not those of a fresh one."""
+    torch.manual_seed(0)
+    first = FrontEnd(kind, **{"preset": "tiny", **front_end})
+    towards = torch.zeros(2, 1)
+    first.fit_statistics([(0.1 * torch.randn(2, 4, SAMPLE_RATE // 2), towards, towards)])
+    net = build_model("tiny", first.channels, frames=2)
+    for module in net.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            module.running_mean.normal_(0, 0.1)
+            module.running_var.uniform_(0.5, 1.5)
+    return AmbiEncoder(AlignmentModel(first, net), record)
+
+
+@pytest.fixture(scope="session")
+def new_encoder():
+    return make_encoder
