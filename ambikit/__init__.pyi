@@ -65,6 +65,10 @@ from .spectral import spectral_diffuseness as spectral_diffuseness
 from .spectral import spectral_intensity as spectral_intensity
 from .spectral import spectral_normalized_intensity as spectral_normalized_intensity
 from .spectral import stft as stft
+from .subspace import count_sources as count_sources
+from .subspace import esprit as esprit
+from .tracks import Track as Track
+from .tracks import track_directions as track_directions
 from .transforms import directional_gain as directional_gain
 from .transforms import mirror as mirror
 from .transforms import warp as warp

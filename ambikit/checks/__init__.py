@@ -12,6 +12,7 @@ from ambikit.checks.analysis import frames_of as frames_of
 from ambikit.checks.analysis import gapless as gapless
 from ambikit.checks.analysis import long_enough as long_enough
 from ambikit.checks.analysis import mel_settings as mel_settings
+from ambikit.checks.analysis import moments as moments
 from ambikit.checks.analysis import one_pole as one_pole
 from ambikit.checks.analysis import pooling_settings as pooling_settings
 from ambikit.checks.analysis import rate as rate
@@ -39,6 +40,7 @@ from ambikit.checks.beams import independent as independent
 from ambikit.checks.beams import invertible as invertible
 from ambikit.checks.beams import loading as loading
 from ambikit.checks.beams import sources as sources
+from ambikit.checks.beams import sources_of_order as sources_of_order
 from ambikit.checks.beams import steering as steering
 from ambikit.checks.beams import weights_of as weights_of
 from ambikit.checks.files import channels_to_write as channels_to_write

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -11,6 +12,8 @@ from ambikit._errors import InputError
 from ambikit._typing import ArrayLike, ComplexArray, FloatArray
 from ambikit.checks.arrays import array, real
 from ambikit.checks.scalars import number, positive, positive_int
+
+Found = TypeVar("Found")
 
 
 def one_pole(time_constant: float, sample_rate: float) -> float:
@@ -146,3 +149,14 @@ def covariance_bands(values: ArrayLike) -> FloatArray:
             f"covariance must be (..., 10, frames, mels) as from mel_covariance, got {c.shape}"
         )
     return c
+
+
+def moments(found: Sequence[Any], kind: type[Found]) -> list[Found]:
+    """Return what was found at each moment, all of one kind."""
+    needed = f"found must be a list of {kind.__name__}, one for each moment"
+    if not isinstance(found, Sequence):
+        raise TypeError(f"{needed}, got {type(found).__name__}")
+    for place, one in enumerate(found):
+        if not isinstance(one, kind):
+            raise TypeError(f"{needed}; number {place} is of type {type(one).__name__}")
+    return list(found)

@@ -95,3 +95,14 @@ def sources(value: int | None, method: str, channels: int) -> int | None:
             f"{value}; method 'intensity' finds any number"
         )
     return value
+
+
+def sources_of_order(value: int, order: int) -> int:
+    """Return how many sources to look for by ESPRIT: at most the square of the order."""
+    count = positive_int(value, "n_sources")
+    if count > order**2:
+        raise InputError(
+            f"n_sources is {count}, but ESPRIT at order {order} tells at most {order**2} apart: "
+            "pass fewer, or take ambikit.localize"
+        )
+    return count

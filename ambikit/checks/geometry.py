@@ -103,13 +103,15 @@ def field_of_view(value: ArrayLike, name: str, *, degrees: bool = False) -> Floa
     return a
 
 
-def separation(value: float | None, default: float, *, degrees: bool) -> float:
-    """Return an angle between peaks in radians."""
+def separation(
+    value: float | None, default: float, *, degrees: bool, name: str = "separation"
+) -> float:
+    """Return an angle between directions in radians."""
     if value is None:
         return default
-    a = single(angle(value, "separation", degrees=degrees), "separation")
+    a = single(angle(value, name, degrees=degrees), name)
     if not 0 < a <= np.pi:
-        raise InputError(f"separation must be an angle between 0 and 180°, got {value!r}")
+        raise InputError(f"{name} must be an angle between 0 and 180°, got {value!r}")
     return a
 
 

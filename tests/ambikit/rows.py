@@ -134,7 +134,7 @@ FIRST_ORDER = {
     "streaming.Features",
 }
 """Functions that use W, Y, Z, X of any order."""
-ONE_SIGNAL = {"localize", "intensity_map", "write"}
+ONE_SIGNAL = {"count_sources", "esprit", "localize", "intensity_map", "write"}
 """Functions of one signal, without a batch."""
 
 

@@ -39,6 +39,7 @@ OF_NUMBERS = {
     "steering_vector",
     "tetrahedron",
     "to_ambisonics",
+    "track_directions",
     "vbap_gains",
     "vector_to_angles",
 }
