@@ -45,6 +45,7 @@ from .io import info as info
 from .io import read as read
 from .io import write as write
 from .localization import localize as localize
+from .loudness import loudness as loudness
 from .maps import Directions as Directions
 from .maps import find_peaks as find_peaks
 from .maps import intensity_map as intensity_map
@@ -53,6 +54,15 @@ from .microphones import MicrophoneArray as MicrophoneArray
 from .microphones import array_filters as array_filters
 from .microphones import tetrahedron as tetrahedron
 from .microphones import to_ambisonics as to_ambisonics
+from .nearfield import near_field as near_field
+from .orders import expand_channels as expand_channels
+from .orders import mixed_order_channels as mixed_order_channels
+from .orders import select_channels as select_channels
+from .orders import truncate_order as truncate_order
+from .reflections import Reflections as Reflections
+from .reflections import ResponseDirections as ResponseDirections
+from .reflections import reflections as reflections
+from .reflections import response_directions as response_directions
 from .rooms import energy_decay as energy_decay
 from .rooms import image_source_response as image_source_response
 from .rooms import reverberation_time as reverberation_time

@@ -195,7 +195,7 @@ def _sorte(values: FloatArray) -> int:
 def _n3d(units: FloatArray, order: int) -> FloatArray:
     """Return harmonics (K, channels) of mean square 1."""
     degree, _ = degrees_and_indices(order)
-    return unit_harmonics(units, order) * np.sqrt(2.0 * degree + 1.0)
+    return np.asarray(unit_harmonics(units, order) * np.sqrt(2.0 * degree + 1.0))
 
 
 @lru_cache
@@ -207,8 +207,8 @@ def _coordinates(order: int) -> FloatArray:
     points = icosphere(max(2, math.ceil(math.log2(order + 1))))
     harmonics = _n3d(points, order)
     low = harmonics[:, : order**2]
-    fitted = [np.linalg.lstsq(harmonics, u[:, None] * low)[0].T for u in points.T]
-    return np.array(fitted)
+    inverse = np.linalg.pinv(harmonics)
+    return np.asarray([(inverse @ (u[:, None] * low)).T for u in points.T])
 
 
 def _common_eigenvalues(matrices: FloatArray) -> FloatArray:

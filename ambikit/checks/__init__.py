@@ -13,9 +13,11 @@ from ambikit.checks.analysis import gapless as gapless
 from ambikit.checks.analysis import long_enough as long_enough
 from ambikit.checks.analysis import mel_settings as mel_settings
 from ambikit.checks.analysis import moments as moments
+from ambikit.checks.analysis import needed_rate as needed_rate
 from ambikit.checks.analysis import one_pole as one_pole
 from ambikit.checks.analysis import pooling_settings as pooling_settings
 from ambikit.checks.analysis import rate as rate
+from ambikit.checks.analysis import seconds_at_least as seconds_at_least
 from ambikit.checks.analysis import spectra as spectra
 from ambikit.checks.analysis import streamable as streamable
 from ambikit.checks.analysis import window as window
@@ -24,6 +26,8 @@ from ambikit.checks.arrays import ambisonic as ambisonic
 from ambikit.checks.arrays import array as array
 from ambikit.checks.arrays import at_most_1d as at_most_1d
 from ambikit.checks.arrays import broadcast as broadcast
+from ambikit.checks.arrays import channel_numbers as channel_numbers
+from ambikit.checks.arrays import channels_of_sound as channels_of_sound
 from ambikit.checks.arrays import leading as leading
 from ambikit.checks.arrays import numbers as numbers
 from ambikit.checks.arrays import one_signal as one_signal
@@ -73,6 +77,7 @@ from ambikit.checks.heads import fits_responses as fits_responses
 from ambikit.checks.heads import left_is_louder_at_the_left as left_is_louder_at_the_left
 from ambikit.checks.heads import responses as responses
 from ambikit.checks.loudspeakers import apart as apart
+from ambikit.checks.loudspeakers import channels_of_layout as channels_of_layout
 from ambikit.checks.loudspeakers import crossover as crossover
 from ambikit.checks.loudspeakers import decoder as decoder
 from ambikit.checks.loudspeakers import enough_loudspeakers as enough_loudspeakers
@@ -89,15 +94,18 @@ from ambikit.checks.rooms import falling as falling
 from ambikit.checks.rooms import image_sources as image_sources
 from ambikit.checks.rooms import octaves as octaves
 from ambikit.checks.scalars import at_least as at_least
+from ambikit.checks.scalars import at_most_order as at_most_order
 from ambikit.checks.scalars import choice as choice
 from ambikit.checks.scalars import even as even
 from ambikit.checks.scalars import finite as finite
 from ambikit.checks.scalars import fraction as fraction
 from ambikit.checks.scalars import name_of as name_of
 from ambikit.checks.scalars import nonnegative_int as nonnegative_int
+from ambikit.checks.scalars import not_above as not_above
 from ambikit.checks.scalars import number as number
 from ambikit.checks.scalars import order as order
 from ambikit.checks.scalars import positive as positive
 from ambikit.checks.scalars import positive_int as positive_int
+from ambikit.checks.scalars import positive_or_infinite as positive_or_infinite
 from ambikit.checks.scalars import whole_rate as whole_rate
 from ambikit.checks.scalars import within as within

@@ -160,3 +160,18 @@ def moments(found: Sequence[Any], kind: type[Found]) -> list[Found]:
         if not isinstance(one, kind):
             raise TypeError(f"{needed}; number {place} is of type {type(one).__name__}")
     return list(found)
+
+
+def seconds_at_least(samples: int, needed: int, seconds: float, name: str) -> None:
+    """Refuse sound that is shorter than a measure needs."""
+    if samples < needed:
+        raise InputError(
+            f"{name} has {samples} samples: {needed} ({seconds:g} s) or more are needed"
+        )
+
+
+def needed_rate(sample_rate: float | None, what: str) -> float:
+    """Return a sample rate that an option needs."""
+    if sample_rate is None:
+        raise InputError(f"{what} needs the sample rate: pass sample_rate=")
+    return positive(sample_rate, "sample_rate", "Hz")

@@ -195,3 +195,36 @@ def output(
             + "another array"
         )
     return out
+
+
+def channel_numbers(
+    values: ArrayLike, signal: FloatArray | None, channels: int | None = None
+) -> npt.NDArray[np.int64]:
+    """Return ACN numbers: one for each channel of a signal, or those of some of its channels."""
+    numbers_ = array(values, "channels")
+    if numbers_.ndim != 1 or numbers_.size == 0 or numbers_.dtype.kind not in "iu":
+        raise TypeError(
+            f"channels must be a list of ACN numbers, got {numbers_.dtype} {numbers_.shape}"
+        )
+    if numbers_.min() < 0 or len(np.unique(numbers_)) < numbers_.size:
+        raise InputError(
+            f"channels must be different ACN numbers from 0 on, got {numbers_.tolist()}"
+        )
+    if signal is not None and (signal.ndim < 2 or signal.shape[-2] != numbers_.size):
+        raise InputError(
+            f"x must be (..., {numbers_.size}, samples) for {numbers_.size} channel numbers, got "
+            f"shape {signal.shape}"
+        )
+    if channels is not None and numbers_.max() >= channels:
+        raise InputError(
+            f"channel {numbers_.max()} is asked for, but x has {channels}: expand it first"
+        )
+    return numbers_.astype(np.int64)
+
+
+def channels_of_sound(signals: ArrayLike, name: str) -> FloatArray:
+    """Return signals (..., channels, samples) of any number of channels."""
+    x = sound(signals, name)
+    if x.ndim < 2 or x.shape[-2] == 0:
+        raise InputError(f"{name} must be (..., channels, samples), got shape {x.shape}")
+    return x

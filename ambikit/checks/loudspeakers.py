@@ -8,6 +8,7 @@ import numpy as np
 
 from ambikit._errors import InputError
 from ambikit._typing import ArrayLike, FloatArray
+from ambikit.checks.analysis import needed_rate
 from ambikit.checks.arrays import numbers
 from ambikit.checks.scalars import positive
 
@@ -78,10 +79,17 @@ def decoder(values: ArrayLike, loudspeakers: int) -> FloatArray:
 
 def crossover(frequency: float, sample_rate: float | None, what: str) -> tuple[float, float]:
     """Return the frequency of a crossover and the sample rate, both in Hz."""
-    if sample_rate is None:
-        raise InputError(f"{what} needs the sample rate: pass sample_rate=")
-    rate = positive(sample_rate, "sample_rate", "Hz")
+    rate = needed_rate(sample_rate, what)
     f = positive(frequency, what, "Hz")
     if f >= rate / 2:
         raise InputError(f"{what} must lie below half the sample rate, {rate / 2:g} Hz, got {f:g}")
     return f, rate
+
+
+def channels_of_layout(channels: int, needed: int) -> None:
+    """Refuse signals of another number of channels than a layout has."""
+    if channels != needed:
+        raise InputError(
+            f"signals has {channels} channels, but the layout {needed}: leave out loudspeakers= if "
+            "they are not its signals, or say lfe=True if low-frequency channels are among them"
+        )

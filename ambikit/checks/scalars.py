@@ -101,3 +101,28 @@ def name_of(value: str, options: tuple[str, ...], name: str) -> str:
     found = {option.lower(): option for option in options}
     key = value.lower() if isinstance(value, str) else value
     return found[key] if isinstance(key, str) and key in found else choice(value, options, name)
+
+
+def positive_or_infinite(value: float, name: str) -> float:
+    """Return a positive number, which may be infinite."""
+    v = number(value, name)
+    if not v > 0:
+        raise InputError(f"{name} must be positive, or math.inf, got {value!r}")
+    return v
+
+
+def at_most_order(value: int, highest: int, what: str) -> int:
+    """Return an order that is not higher than something allows."""
+    if value > highest:
+        raise InputError(
+            f"{what} go to order {highest}, got {value}: pass the first {(highest + 1) ** 2} "
+            "channels"
+        )
+    return value
+
+
+def not_above(value: int, highest: int, name: str, other: str) -> int:
+    """Return a number that is not above another one."""
+    if value > highest:
+        raise InputError(f"{name} must not be above {other} {highest}, got {value}")
+    return value

@@ -65,6 +65,21 @@ ROWS = [
         lambda x: ambikit.decode_binaural(x, RATE, yaw=[0, 2]),
         1,
     ),
+    Row(
+        "near_field",
+        "ambisonic",
+        lambda x: ambikit.near_field(x, RATE, distance=1.0, reference=2.0),
+        1,
+    ),
+    Row("select_channels", "ambisonic", lambda x: ambikit.select_channels(x, [3, 0]), 1),
+    Row("expand_channels", "ambisonic", lambda x: ambikit.expand_channels(x, [0, 1, 3, 4]), 1),
+    Row("truncate_order", "ambisonic", lambda x: ambikit.truncate_order(x, 0), 1),
+    Row(
+        "truncate_order:equalized",
+        "ambisonic",
+        lambda x: ambikit.truncate_order(x, 0, sample_rate=RATE, equalize=True),
+        1,
+    ),
     Row("convert", "ambisonic", lambda x: ambikit.convert(x, "ambix", "fuma"), 1),
     Row("mirror", "ambisonic", lambda x: ambikit.mirror(x, "front_back"), 1),
     Row("directional_gain", "ambisonic", lambda x: ambikit.directional_gain(x, 1, 0, 6, 1), 1),
@@ -134,7 +149,15 @@ FIRST_ORDER = {
     "streaming.Features",
 }
 """Functions that use W, Y, Z, X of any order."""
-ONE_SIGNAL = {"count_sources", "esprit", "localize", "intensity_map", "write"}
+ONE_SIGNAL = {
+    "count_sources",
+    "esprit",
+    "intensity_map",
+    "localize",
+    "reflections",
+    "response_directions",
+    "write",
+}
 """Functions of one signal, without a batch."""
 
 
