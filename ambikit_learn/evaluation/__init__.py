@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 PRETEXT = ("avc", "avsa")
 """Tasks of `ambikit_learn.evaluation.pretext`, several of which are evaluated at once."""
 DOWNSTREAM = {
+    "direction": "ambikit_learn.evaluation.direction:evaluate_direction",
     "sounds": "ambikit_learn.evaluation.sounds:evaluate_sounds",
 }
 """Function of each downstream task: its parameters are the options of the command."""

@@ -216,6 +216,7 @@ def test_a_command_without_the_extra_is_one_line(name):
         "prepare": ["clips", "out"],
         "data stats": ["out"],
         "evaluate": ["avc", "--model=a", "--data=b"],
+        "evaluate direction": ["--data=b"],
         "evaluate sounds": ["--data=b"],
         "embed": ["a.wav", "--model=a", "--out=b"],
         "export": ["a", "--out=b"],
