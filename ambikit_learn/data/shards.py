@@ -6,6 +6,7 @@ No tar is unpacked, so that links and names within it have no effect.
 from __future__ import annotations
 
 import hashlib
+import json
 import math
 import os
 from collections.abc import Iterator, Mapping, Sequence
@@ -91,6 +92,38 @@ def _of_split(rows: pa.Table, split: str, validation_share: float) -> pa.Table:
     count = math.ceil(validation_share * len(names)) if len(names) >= _FEWEST_VIDEOS else 0
     held = set(names[:count])
     return train.filter(pa.array([(name in held) == (split == "validation") for name in videos]))
+
+
+def contents_of(root: Path, splits: Sequence[str]) -> tuple[int, str]:
+    """Return the number of usable clips of some splits, and a hash of what they are.
+
+    Parameters
+    ----------
+    root : Path
+        Prepared folder.
+    splits : sequence of str
+
+    Returns
+    -------
+    (int, str)
+        The hash covers the keys of clips, their order, lengths, gains, and the sizes of their
+        members in bytes. It does not depend on the shards in which they lie.
+
+    Raises
+    ------
+    FileNotFoundError
+        Preparation has not finished.
+    InputError
+        The manifest is damaged.
+    """
+    rows = read_manifest(root)
+    chosen = pc.and_(pc.equal(rows["status"], "ok"), pc.is_in(rows["split"], pa.array(splits)))
+    clips = rows.filter(chosen).select([*_FACTS, *(f"{part}_bytes" for part in MEMBERS)])
+    text = json.dumps(clips.to_pydict(), sort_keys=True)
+    return len(clips), hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+_FACTS = ("key", "split", "start", "duration", "frames", "samples", "gain")
 
 
 @contextmanager

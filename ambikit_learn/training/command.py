@@ -26,7 +26,7 @@ from ambikit_learn.models.run import RunFolder, save_run
 from ambikit_learn.training import checkpoints
 from ambikit_learn.training.checkpoints import Checkpoints, Stopped, WholeFiles
 from ambikit_learn.training.data import AlignmentData
-from ambikit_learn.training.failures import one_line
+from ambikit_learn.training.failures import errors_of_threads, one_line
 from ambikit_learn.training.metrics import MetricsTable, Throughput
 from ambikit_learn.training.module import AlignmentModule
 from ambikit_learn.training.plateau import Plateau
@@ -121,6 +121,9 @@ def fit_main(arguments: Sequence[str]) -> Path:
     with _quiet():
         command = _Command(expand(arguments))
     run = RunFolder(Path(command.trainer.default_root_dir))
+    # What is wrong is refused before anything is written.
+    _refuse_no_steps(command.trainer)
+    command.datamodule.check()
     try:
         with ExitStack() as held:
             held.enter_context(writing_to(run.path))
@@ -167,17 +170,22 @@ def train(trainer: Trainer, module: AlignmentModule, data: AlignmentData) -> Pat
     ConnectionError
         If another rank is gone.
     """
-    if trainer.max_steps < 1:
-        raise InputError(f"trainer.max_steps must be at least 1, got {trainer.max_steps}")
+    _refuse_no_steps(trainer)
     leave_cores(data.workers)
     run = Path(trainer.default_root_dir)
     last = checkpoints.newest(RunFolder(run))
-    with _quiet(), one_line():
-        trainer.fit(module, datamodule=data, ckpt_path=last, weights_only=True)
-        checkpoints.save(trainer, RunFolder(run))
-    if trainer.is_global_zero:
-        save_run(module.model, run)
+    with errors_of_threads():
+        with _quiet(), one_line():
+            trainer.fit(module, datamodule=data, ckpt_path=last, weights_only=True)
+            checkpoints.save(trainer, RunFolder(run))
+        if trainer.is_global_zero:
+            save_run(module.model, run)
     return run
+
+
+def _refuse_no_steps(trainer: Trainer) -> None:
+    if trainer.max_steps < 1:
+        raise InputError(f"trainer.max_steps must be at least 1, got {trainer.max_steps}")
 
 
 @contextmanager

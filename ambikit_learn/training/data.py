@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import cached_property
+from pathlib import Path
 from typing import Any, Literal
 
 from lightning.pytorch import LightningDataModule
@@ -12,7 +13,8 @@ from torch.utils.data import DataLoader
 
 from ambikit import InputError
 from ambikit_learn.data.items import Change, Item, direction_blind
-from ambikit_learn.data.open import open_items, sample_rate_of
+from ambikit_learn.data.open import is_world, open_items, sample_rate_of
+from ambikit_learn.data.shards import contents_of
 from ambikit_learn.pretext.tasks import TASKS, Objective
 from ambikit_learn.sphere.crops import SPACING
 from ambikit_learn.training.batches import (
@@ -119,6 +121,7 @@ class AlignmentData(LightningDataModule):
             "gain_jitter": gain_jitter,
         }
         self.validation_clips = validation_clips
+        self._contents: tuple[int, str] | None = None
         for name in ("views", "batch_size", "frames", "size"):
             if getattr(self, name) < 1:
                 raise InputError(f"data.{name} must be at least 1, got {getattr(self, name)}")
@@ -127,6 +130,37 @@ class AlignmentData(LightningDataModule):
     def sample_rate(self) -> int:
         """Sample rate of the prepared sound in Hz."""
         return sample_rate_of(self.path)
+
+    def check(self) -> None:
+        """Refuse data or options that no training is possible with; nothing is kept of it.
+
+        Raises
+        ------
+        InputError, FileNotFoundError
+            As for `ambikit_learn.data.open.open_items`.
+        """
+        self._items("train", self.strategy, self.views, **self.varying)
+
+    def setup(self, stage: str) -> None:
+        """Note what the data are when the run begins or is resumed."""
+        if not is_world(self.path):
+            self._contents = contents_of(Path(self.path), ("train", "validation"))
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what a checkpoint remembers of the data: the number of clips, and a hash."""
+        if self._contents is None:
+            return {}
+        return dict(zip(("clips", "contents"), self._contents, strict=True))
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Refuse to resume on other data: neither the old curve nor a new one would go on."""
+        before = state_dict.get("clips"), state_dict.get("contents")
+        if self._contents is not None and before[1] and before != self._contents:
+            raise InputError(
+                f"{self.path} has changed since this run began (then {before[0]} clips to train "
+                f"and validate on, now {self._contents[0]}, not all the same): give another --out "
+                "to train on it, or a folder with the same clips to resume"
+            )
 
     @cached_property
     def training_set(self) -> StreamDataset:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -49,6 +50,30 @@ def one_line() -> Iterator[None]:
                 f"another rank is gone or does not answer ({_first(error)}): {_GOES_ON}"
             ) from None
         raise
+
+
+@contextmanager
+def errors_of_threads() -> Iterator[None]:
+    """Raise an OSError of another thread at the end, instead of printing its traceback.
+
+    The logs for TensorBoard are written by such a thread; on a full disk it is the first to fail.
+    """
+    errors: list[OSError] = []
+    usual = threading.excepthook
+
+    def keep(failure: threading.ExceptHookArgs) -> None:
+        if isinstance(failure.exc_value, OSError):
+            errors.append(failure.exc_value)
+        else:
+            usual(failure)
+
+    threading.excepthook = keep
+    try:
+        yield
+    finally:
+        threading.excepthook = usual
+    if errors:
+        raise errors[0]
 
 
 def _out_of_memory(error: BaseException) -> InputError:

@@ -13,14 +13,18 @@ from torch import Tensor
 
 from ambikit import InputError
 from ambikit_learn._distributed import gathered
+from ambikit_learn._files import fingerprint
 from ambikit_learn.data.items import Item
 from ambikit_learn.models.alignment import AlignmentModel, build_model
-from ambikit_learn.models.run import load_run
+from ambikit_learn.models.run import RunFolder, load_run
 from ambikit_learn.networks.front_end import Alignment, FrontEnd, Kind, Rotation
 from ambikit_learn.networks.presets import NETWORKS
 from ambikit_learn.pretext.contrast import CONTRASTS, TEMPERATURE, ContrastiveSettings, Negatives
 from ambikit_learn.pretext.interface import Output
 from ambikit_learn.pretext.tasks import TASKS, Objective
+
+_ORIGIN = "initialised_from"
+"""Key of a checkpoint: hash of the weights from which the run began."""
 
 
 class LossNotFinite(InputError):
@@ -121,7 +125,9 @@ class AlignmentModule(LightningModule):
         self.learning_rate, self.weight_decay = learning_rate, weight_decay
         self.warmup_steps, self.schedule = warmup_steps, schedule
         self.seed = seed
+        self._origin = ""
         if initialise_from is not None:
+            self._origin = fingerprint(RunFolder(Path(initialise_from)).weights)
             _copy_encoders(self.model, initialise_from)
         if compile:
             net.video.compile()
@@ -209,6 +215,18 @@ class AlignmentModule(LightningModule):
             "optimizer": optimizer,
             "lr_scheduler": {"scheduler": scheduler, "interval": "step"},
         }
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Note which weights this run began from."""
+        checkpoint[_ORIGIN] = self._origin
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Refuse to resume a run that began from other weights than those that are there now."""
+        if checkpoint.get(_ORIGIN, self._origin) != self._origin:
+            raise InputError(
+                "the weights that model.initialise_from names are not those from which this run "
+                "began: give another --out to begin from them"
+            )
 
     def load_state_dict(
         self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False

@@ -12,7 +12,9 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pytest
 
+from ambikit import InputError
 from ambikit_learn.networks.presets import NETWORKS
 from ambikit_learn.training.command import fit_main
 from tests.waiting import PATIENCE
@@ -108,3 +110,27 @@ def test_a_dead_rank_ends_the_others(small_shards, tmp_path):
     assert ranks[0].returncode == 2, errors
     assert "another rank is gone" in errors.splitlines()[-1]
     assert "resumes from the last checkpoint" in errors.splitlines()[-1]
+
+
+@pytest.mark.slow
+def test_ranks_hold_one_lock_together_and_keep_another_run_out(small_shards, tmp_path):
+    run = tmp_path / "run"
+    ranks = start(arguments(small_shards, run, 10_000))
+    assert ranks[0].stdout is not None
+    for line in ranks[0].stdout:
+        if line.startswith("step 2/"):
+            break
+    try:
+        with pytest.raises(InputError, match=f"another run is writing to {run}: wait"):
+            fit_main(arguments(small_shards, run, 10_000))
+        assert all(rank.poll() is None for rank in ranks)
+    finally:
+        ranks[0].send_signal(signal.SIGTERM)
+    for rank in ranks:
+        _, errors = rank.communicate(timeout=PATIENCE)
+        assert rank.returncode == 143, errors
+    step = max(int(row.stem.split("-")[1]) for row in (run / "checkpoints").glob("step-*.ckpt"))
+    ranks = start(arguments(small_shards, run, step + 1))
+    for rank in ranks:
+        _, errors = rank.communicate(timeout=PATIENCE)
+        assert rank.returncode == 0, errors
