@@ -18,6 +18,7 @@ from ambikit_learn.data.format import Settings
 from ambikit_learn.data.record import write_record
 from ambikit_learn.data.sound import encode_sound
 from ambikit_learn.detection import read_boxes
+from ambikit_learn.detection.annotated import annotated_tracks
 from ambikit_learn.detection.tracking import regular
 from ambikit_learn.preparation.detections import Detections, detection_times
 from ambikit_learn.preparation.identity import Contents, contents_of
@@ -375,6 +376,9 @@ def _objects(
         raise _UnusableError("no boxes", "the source has no file of boxes for this clip")
     times = detection_times(duration, rate)
     with _or_rejected("unreadable boxes"):
+        if clip.boxes.suffix == ".csv":
+            tracks = annotated_tracks(clip.boxes, clip.start + times, rate)
+            return "annotated", Objects(rate, len(times), tuple(tracks))
         known = read_boxes(clip.boxes, clip.start + times)
     return "file", Objects(rate, len(times), tuple(regular(known)))
 

@@ -145,7 +145,8 @@ def prepare(
     source : str
         Layout of `clips`, a name of `ambikit_learn.sources`.
     detector : str
-        ``"none"``, ``"file"`` (the source's own boxes), ``"yolo:PATH"`` or
+        ``"none"``, ``"file"`` (the source's own boxes, or its annotated directions as boxes of 20°,
+        with the detector ``"annotated"`` in the manifest), ``"yolo:PATH"`` or
         ``"package.module:factory"``.
     detection_rate : float
         Detections per second.

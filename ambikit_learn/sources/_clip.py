@@ -35,7 +35,8 @@ class Clip:
     duration : float or None
         Length in seconds; None extends to the end.
     boxes : Path or None
-        File of known boxes (`ambikit_learn.detection.read_boxes`), if there is one.
+        File of known boxes (`ambikit_learn.detection.read_boxes`), or of annotated directions
+        (``.csv``, `ambikit_learn.detection.annotated`), if there is one.
     split : str
         ``"train"``, ``"validation"``, ``"test"``, or ``"unlisted"`` for a clip that the data set's
         lists leave out.

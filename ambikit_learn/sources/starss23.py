@@ -12,6 +12,11 @@ import numpy.typing as npt
 from ambikit import InputError
 from ambikit_learn.sources._clip import Clip, distinct, existing, key_of
 
+CLASSES = (
+    *("female speech", "male speech", "clapping", "telephone", "laughter", "domestic sounds"),
+    *("footsteps", "door", "music", "musical instrument", "water tap", "bell", "knock"),
+)
+"""Classes of the data set by their number."""
 _FOLDERS = {".wav": "foa_dev", ".mp4": "video_dev"}
 
 
@@ -44,7 +49,8 @@ class STARSS23:
     ``ROOT/foa_dev/{PART}/{NAME}.wav`` is the sound, ``ROOT/video_dev/{PART}/{NAME}.mp4`` the
     picture and ``ROOT/metadata_dev/{PART}/{NAME}.csv`` the labels (`read_events`). Parts
     ``dev-test-…`` are for testing, all others for training. Boxes may lie in
-    ``ROOT/boxes_dev/{PART}/{NAME}.json``. Recordings without video or sound are named too.
+    ``ROOT/boxes_dev/{PART}/{NAME}.json``; where there are none, the labels stand for them
+    (`ambikit_learn.detection.annotated`). Recordings without video or sound are named too.
 
     Parameters
     ----------
@@ -82,11 +88,14 @@ class STARSS23:
 
     def _clip(self, part: str, name: str, found: dict[tuple[str, str, str], Path]) -> Clip:
         """Return the clip of a recording."""
+        labels = existing(self.root / "metadata_dev" / part / f"{name}.csv")
+        if part.endswith("-world"):  # rendered scenes number classes of their own
+            labels = None
         return Clip(
             key=key_of(Path(name)),
             video=found.get((part, name, ".mp4"), self.root / "video_dev" / part / f"{name}.mp4"),
             audio=found.get((part, name, ".wav"), self.root / "foa_dev" / part / f"{name}.wav"),
-            boxes=existing(self.root / "boxes_dev" / part / f"{name}.json"),
+            boxes=existing(self.root / "boxes_dev" / part / f"{name}.json") or labels,
             split="test" if part.startswith("dev-test") else "train",
         )
 

@@ -191,3 +191,22 @@ def test_what_lay_in_the_surroundings_is_tried_again(
     assert run(command) == 0
     assert {row["status"] for row in rows_of(tmp_path / "out").values()} == {"ok"}
     sys.modules.pop("flaky_detector", None)
+
+
+def test_what_is_refused_leaves_the_folder_as_it_was(clip_folder, tmp_path, detectors):
+    """A detector that cannot work shows at the first clip, when the folder is claimed already."""
+    clip_folder.add("a")
+    options = {"detector": "test_detectors:Misset", "workers": 0, "frame_size": (80, 160)}
+    (tmp_path / "there").mkdir()
+    (tmp_path / "there" / ".hidden").touch()
+    for name in ("there", "new", "new/deep/er"):
+        before = sorted(tmp_path.rglob("*"))
+        with pytest.raises(InputError, match="weights are for something else"):
+            prepare(clip_folder.root, tmp_path / name, **options)
+        assert sorted(tmp_path.rglob("*")) == before
+    out = tmp_path / "new"
+    assert prepare(clip_folder.root, out, **options | {"detector": "none"}).prepared == 1
+    before = contents(out)
+    with pytest.raises(InputError, match="detector 'none', not 'test_detectors:Misset'"):
+        prepare(clip_folder.root, out, **options)
+    assert contents(out) == before
