@@ -23,7 +23,7 @@ from torch.utils.data import Dataset
 
 from ambikit import InputError, checks
 from ambikit_learn._files import atomic_write
-from ambikit_learn._typing import Covariance, Floats32, Frames
+from ambikit_learn._typing import Covariance, Floats32, Frames, Sound
 from ambikit_learn.data.items import Item
 from ambikit_learn.data.rendered import WorldDataset
 from ambikit_learn.sphere.boxes import Boxes
@@ -374,7 +374,7 @@ class _BothCrops(WorldDataset):
             covariance=settings.covariance,
         )
 
-    def _select(self, boxes: Boxes, rng: np.random.Generator) -> Crops:
+    def _select(self, boxes: Boxes, sound: Sound, rng: np.random.Generator) -> Crops:
         kinds = self._settings.random, self._settings.objects
         parts = [random_crops(rng, kinds[0])] if kinds[0] else []
         if kinds[1]:

@@ -22,6 +22,7 @@ from ambikit_learn.data.sound import decode_sound
 from ambikit_learn.sphere.boxes import Boxes
 from ambikit_learn.sphere.crops import SPACING, STRATEGIES, Crops, select_crops
 from ambikit_learn.sphere.equirect import gnomonic
+from ambikit_learn.sphere.listening import listen
 from ambikit_learn.video.coding import decode_frames
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ class AlignmentDataset(Dataset[Item]):
         Folder that `ambikit_learn.preparation.command.prepare` wrote.
     split : str
         ``"train"``, ``"validation"`` or ``"test"``.
-    strategy : {"random", "objects", "mixed"}
+    strategy : {"random", "objects", "mixed", "sounding"}
         Choice of the crops, as in `ambikit_learn.sphere.crops.select_crops`.
     views : int
         Number of crops K of an item.
@@ -231,7 +232,11 @@ class AlignmentDataset(Dataset[Item]):
         middle = frame / self._rate + self.span / 2
         objects = None if self.strategy == "random" else self._objects(clip)
         boxes = Boxes.empty() if objects is None else objects.boxes(middle)
-        crops = select_crops(self.strategy, boxes, rng, self.views, spacing=self.spacing)
+        sound = self._sound(clip, frame)
+        heard = listen(sound, self.settings.sample_rate) if self.strategy == "sounding" else None
+        crops = select_crops(
+            self.strategy, boxes, rng, self.views, spacing=self.spacing, heard=heard
+        )
         # Drawn whether or not they are used, so that no option changes the draws of another.
         later, flips = rng.random(), rng.random(self.views) < 0.5
         level, *colours = rng.uniform(-1.0, 1.0, 5)
@@ -241,7 +246,6 @@ class AlignmentDataset(Dataset[Item]):
             tracks = objects.present(middle)
             where = _directions(crops, tracks, numbers / self._rate * objects.rate)
         video = self._crop(self._frames(clip, numbers.astype(int)), crops, where)
-        sound = self._sound(clip, frame)
         if mirrored:
             video = np.ascontiguousarray(video[..., ::-1, :])
             sound[1] *= -1.0  # Y in ACN order

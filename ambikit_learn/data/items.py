@@ -11,7 +11,7 @@ from torch import Tensor
 
 import ambikit
 from ambikit_learn._typing import Covariance, Floats, Frames, Sound
-from ambikit_learn.sphere.crops import Crops
+from ambikit_learn.sphere.crops import ORIGINS, Crops
 
 
 class Item(NamedTuple):
@@ -40,6 +40,8 @@ class Item(NamedTuple):
         Second of the clip at which the span begins.
     label : Tensor, bool
         What a pretext task did to the sound, if it does anything to it.
+    origin : Tensor, shape (K,), int8
+        Why each crop looks there: an index of `ambikit_learn.sphere.crops.ORIGINS`.
     """
 
     video: Tensor
@@ -53,6 +55,7 @@ class Item(NamedTuple):
     clip: np.int64
     start: np.float64
     label: Tensor = torch.tensor(False)
+    origin: Tensor = torch.tensor(0, dtype=torch.int8)
 
 
 Change = Callable[[Item, np.random.Generator], Item]
@@ -106,6 +109,7 @@ def make_item(
         key=key,
         clip=np.int64(clip),
         start=np.float64(start),
+        origin=torch.tensor([ORIGINS.index(origin) for origin in crops.origin], dtype=torch.int8),
     )
 
 

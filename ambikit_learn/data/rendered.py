@@ -9,9 +9,11 @@ import numpy as np
 from torch.utils.data import Dataset
 
 from ambikit import checks
+from ambikit_learn._typing import Sound
 from ambikit_learn.data.items import Item, make_item
 from ambikit_learn.sphere.boxes import Boxes
 from ambikit_learn.sphere.crops import STRATEGIES, Crops, select_crops
+from ambikit_learn.sphere.listening import listen
 from ambikit_learn.world.acoustics import render_sound
 from ambikit_learn.world.pictures import boxes, boxes_at, render_crops
 from ambikit_learn.world.presets import PRESETS, Preset
@@ -143,11 +145,12 @@ class WorldDataset(Dataset[Item]):
         there = Boxes.empty()
         if self.strategy != "random":
             there = boxes_at(boxes(scene, performances), self.span / 2)
-        crops = self._select(there, rng)
+        sound = render_sound(scene, performances, self.sample_rate)
+        crops = self._select(there, sound, rng)
         times = np.arange(1, self.frames + 1) * self.span / (self.frames + 1)
         return make_item(
             render_crops(scene, performances, times, crops, self.size),
-            render_sound(scene, performances, self.sample_rate),
+            sound,
             crops,
             key=key,
             clip=clip,
@@ -156,6 +159,7 @@ class WorldDataset(Dataset[Item]):
             covariance=self.covariance,
         )
 
-    def _select(self, boxes: Boxes, rng: np.random.Generator) -> Crops:
+    def _select(self, boxes: Boxes, sound: Sound, rng: np.random.Generator) -> Crops:
         """Draw the crops of a scene."""
-        return select_crops(self.strategy, boxes, rng, self.views)
+        heard = listen(sound, self.sample_rate) if self.strategy == "sounding" else None
+        return select_crops(self.strategy, boxes, rng, self.views, heard=heard)

@@ -25,6 +25,8 @@ class Matches:
         Angle in degrees from each object to its detection; NaN where it was missed.
     named : (N,) bool array
         Whether its detection has its label.
+    extent : (N, 2) array
+        Width and height of its detection relative to its own; NaN where it was missed.
     detections : int
         Number of detections in all frames, right or wrong.
     """
@@ -32,6 +34,7 @@ class Matches:
     objects: Boxes
     error: npt.NDArray[np.float64]
     named: npt.NDArray[np.bool_]
+    extent: npt.NDArray[np.float64]
     detections: int
 
     @property
@@ -75,8 +78,8 @@ def match_detections(
     ([1.0, nan], 3)
     """
     pairs = [_nearest(f, t, within) for f, t in zip(found, truth, strict=True)]
-    error, named = (np.concatenate(column) for column in zip(*pairs, strict=True))
-    return Matches(Boxes.concatenate(truth), error, named, sum(map(len, found)))
+    error, named, extent = (np.concatenate(column) for column in zip(*pairs, strict=True))
+    return Matches(Boxes.concatenate(truth), error, named, extent, sum(map(len, found)))
 
 
 def average_precision(
@@ -122,8 +125,8 @@ def average_precision(
 
 def _nearest(
     found: Boxes, truth: Boxes, within: float
-) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
-    """Return the angle to each object's detection, and whether that has its label."""
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_], npt.NDArray[np.float64]]:
+    """Return the angle to each object's detection, whether that has its label, and its size."""
     angle = angular_distance(
         truth.azimuth[:, None],
         truth.elevation[:, None],
@@ -138,7 +141,10 @@ def _nearest(
     error, named = np.full(len(truth), np.nan), np.zeros(len(truth), dtype=bool)
     error[rows] = angle[rows, columns]
     named[rows] = np.array(truth.label)[rows] == np.array(found.label)[columns]
-    return error, named
+    extent = np.full((len(truth), 2), np.nan)
+    for k, side in enumerate(("width", "height")):
+        extent[rows, k] = getattr(found, side)[columns] / getattr(truth, side)[rows]
+    return error, named, extent
 
 
 def _matches(found: Boxes, truth: Boxes, least: float) -> npt.NDArray[np.bool_]:

@@ -18,7 +18,8 @@ import numpy as np
 from ambikit import InputError, checks
 from ambikit_learn._files import fingerprint
 from ambikit_learn._typing import Frames
-from ambikit_learn.detection.views import MODES, Rectangles, detect_on_sphere
+from ambikit_learn.detection.modes import MODES, detect_on_sphere
+from ambikit_learn.detection.views import Rectangles
 from ambikit_learn.sphere.boxes import Boxes
 
 BATCH = 8
@@ -35,9 +36,13 @@ class YOLO:
     weights : path
         A ``.pt`` file, or a model exported to another format (for OpenVINO, a folder). A ``.pt``
         file is a pickle, which can run code: use one only if you trust where it is from.
-    mode : {"fast", "full", "wrapped", "frame"}
-        Views to detect in: four tiles of the frame; also fourteen perspective views; or the frame,
-        wrapped at the seam or as it is, in which small objects and those near a pole are missed.
+    mode : {"fast", "full", "tiles", "wrapped", "frame"}
+        Where to look (`ambikit_learn.detection.modes.MODES`). ``"fast"``: four tiles of the frame,
+        and a second look at what may be an object there: about 7 passes through the network; of
+        objects within 8° of a pole it misses many. ``"full"``: also sixteen perspective views,
+        which cover the poles: about 25 passes. ``"tiles"``: the tiles alone, for models that know
+        objects only at the scale of a panorama. ``"wrapped"``, ``"frame"``: one pass, in which
+        small objects and those near a pole are missed.
     labels : iterable of str, optional
         Keep only these classes of the model.
 
@@ -99,6 +104,11 @@ class YOLO:
     def _model(self) -> _Model:
         return _Model(self.weights, self.labels)
 
+    @property
+    def pictures(self) -> int:
+        """Number of pictures that went through the network so far."""
+        return self._model.pictures
+
     def __getstate__(self) -> dict[str, Any]:
         return {k: v for k, v in self.__dict__.items() if k != "_model"}
 
@@ -107,6 +117,7 @@ class _Model:
     """A loaded model as a `FlatDetector`."""
 
     def __init__(self, weights: Path, labels: tuple[str, ...] | None) -> None:
+        self.pictures = 0
         try:
             self._yolo = _ultralytics().YOLO(weights, task="detect", verbose=False)
             self.size = self._input_size(weights)
@@ -146,10 +157,11 @@ class _Model:
         """Detect objects in flat pictures (H, W, 3), `BATCH` at a time."""
         import cv2  # comes with ultralytics
 
-        least = min(view.confidence for views in MODES.values() for view in views)
+        least = min(view.confidence for mode in MODES.values() for view in mode.views)
         found: list[Rectangles] = []
         rest = iter(pictures)
         while some := list(islice(rest, BATCH)):
+            self.pictures += len(some)
             results = self._yolo.predict(
                 [cv2.cvtColor(picture, cv2.COLOR_RGB2BGR) for picture in some],
                 imgsz=self.size,

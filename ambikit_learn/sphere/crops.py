@@ -11,6 +11,7 @@ from ambikit import checks
 from ambikit_learn._typing import Floats, Indices
 from ambikit_learn.sphere.boxes import Boxes
 from ambikit_learn.sphere.equirect import angular_distance, pixel_to_direction
+from ambikit_learn.sphere.listening import Heard
 
 SPACING = 36.0
 """Smallest angle between the centres of two crops in degrees, according to the audio-visual spatial
@@ -21,7 +22,13 @@ MARGIN = 1.2
 """Field of view of a crop at an object, relative to the box."""
 ASPECT = 4.0 / 3.0
 """Greatest aspect ratio of a crop on the tangent plane."""
-STRATEGIES = ("random", "objects", "mixed")
+STRATEGIES = ("random", "objects", "mixed", "sounding")
+ORIGINS = ("random", "object", "fallback", "sound")
+"""Origins of crops."""
+SOUND_FIELD = 60.0
+"""Field of view of a crop where it sounds but no object is, in degrees."""
+SOUND_SCORE = 0.5
+"""What stands for the score of an object there."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,8 +42,8 @@ class Crops:
     width, height : (K,) arrays
         Fields of view in degrees.
     origin : tuple of K str
-        Origin of each: ``"random"``, ``"object"``, or ``"fallback"`` for a random crop in place of
-        a missing object.
+        Origin of each: ``"random"``, ``"object"``, ``"sound"`` where it sounds but no object was
+        detected, or ``"fallback"`` for a random crop in place of a missing object.
     box : (K,) int array
         Index of the box that the crop shows, or −1.
     """
@@ -133,16 +140,82 @@ def object_crops(
     return _completed(_objects(boxes, rng, count, least), rng, count, least, "fallback")
 
 
+def sounding_crops(
+    boxes: Boxes,
+    heard: Heard | None,
+    rng: np.random.Generator,
+    k: int,
+    *,
+    spacing: float = SPACING,
+) -> Crops:
+    """Draw crops where it sounds: at sounding objects, and at peaks of sound without an object.
+
+    Parameters
+    ----------
+    boxes : Boxes
+        Detected objects.
+    heard : Heard or None
+        From where the sound comes (`ambikit_learn.sphere.listening.listen`); None if that is not
+        known.
+    rng : numpy.random.Generator
+        Source of randomness.
+    k : int
+        Number of crops.
+    spacing : float
+        Least angle between two centres, in degrees.
+
+    Returns
+    -------
+    Crops
+        Of origin ``"object"`` and ``"sound"``, in the order in which they were drawn, then of
+        origin ``"fallback"``. All are fallbacks if the sound has no direction.
+
+    Notes
+    -----
+    As `object_crops`, but with probability proportional to score times share of the sound that
+    comes from the box. Peaks outside of all boxes are drawn with them, as objects of score
+    `SOUND_SCORE`, with a field of view of `SOUND_FIELD`; at the horizon if the sound has no height.
+
+    Examples
+    --------
+    >>> import ambikit
+    >>> from ambikit_learn.sphere.listening import listen
+    >>> noise = np.random.default_rng(0).standard_normal(24000).astype(np.float32)
+    >>> heard = listen(ambikit.encode(noise, 90, degrees=True), 24000)
+    >>> boxes = Boxes([10, 120], [0, 5], [30, 25], [40, 20], [0.9, 0.5], "ab")
+    >>> crops = sounding_crops(boxes, heard, np.random.default_rng(0), 2)
+    >>> crops.origin, crops.azimuth.round().tolist()
+    (('sound', 'fallback'), [90.0, 165.0])
+    """
+    count, least = checks.positive_int(k, "k"), checks.within(spacing, 0.0, 180.0, "spacing")
+    chosen = _crops(np.empty((0, 4)), (), ())
+    if heard is not None:
+        azimuth, elevation, share = heard.peaks(boxes, count, least)
+        sides = np.full((len(share), 2), SOUND_FIELD)
+        views = np.vstack([_views(boxes), np.column_stack([azimuth, elevation, sides])])
+        weight = np.concatenate([boxes.score * heard.towards(boxes), SOUND_SCORE * share])
+        drawn = _drawn(views, weight, rng, count, least)
+        origin = tuple("object" if i < len(boxes) else "sound" for i in drawn)
+        chosen = _crops(views[drawn], origin, [i if i < len(boxes) else -1 for i in drawn])
+    return _completed(chosen, rng, count, least, "fallback")
+
+
 def select_crops(
-    strategy: str, boxes: Boxes, rng: np.random.Generator, k: int, *, spacing: float = SPACING
+    strategy: str,
+    boxes: Boxes,
+    rng: np.random.Generator,
+    k: int,
+    *,
+    spacing: float = SPACING,
+    heard: Heard | None = None,
 ) -> Crops:
     """Draw crops by the name of a strategy.
 
     Parameters
     ----------
-    strategy : {"random", "objects", "mixed"}
+    strategy : {"random", "objects", "mixed", "sounding"}
         `random_crops`, `object_crops`, or objects for half of the crops and random crops for the
-        others; of an odd number, one is drawn by lot.
+        others; of an odd number, one is drawn by lot. ``"sounding"``: `sounding_crops`.
     boxes : Boxes
         Detected objects; not used by ``"random"``.
     rng : numpy.random.Generator
@@ -151,6 +224,8 @@ def select_crops(
         Number of crops.
     spacing : float
         Least angle between two centres, in degrees.
+    heard : Heard, optional
+        From where the sound comes, for ``"sounding"``.
 
     Returns
     -------
@@ -171,6 +246,8 @@ def select_crops(
         return random_crops(rng, k, spacing=spacing)
     if strategy == "objects":
         return object_crops(boxes, rng, k, spacing=spacing)
+    if strategy == "sounding":
+        return sounding_crops(boxes, heard, rng, k, spacing=spacing)
     half = half_by_lot(checks.positive_int(k, "k"), rng)
     objects = _completed(_objects(boxes, rng, half, spacing), rng, half, spacing, "fallback")
     return _completed(objects, rng, k, spacing, "random")
@@ -235,18 +312,31 @@ def _completed(crops: Crops, rng: np.random.Generator, k: int, spacing: float, n
 
 def _objects(boxes: Boxes, rng: np.random.Generator, k: int, spacing: float) -> Crops:
     """Draw at most k views of objects that keep the spacing."""
+    views = _views(boxes)
+    chosen = _drawn(views, boxes.score, rng, k, spacing)
+    return _crops(views[chosen], ("object",) * len(chosen), chosen)
+
+
+def _views(boxes: Boxes) -> Floats:
+    """Return the views (N, 4) of objects."""
     half = np.deg2rad(np.stack([boxes.width, boxes.height], axis=1) * MARGIN)
     half = np.tan(np.clip(half, *np.deg2rad(FIELD_OF_VIEW)) / 2.0)
     half = np.maximum(half, half[:, ::-1] / ASPECT)
-    views = np.column_stack([boxes.azimuth, boxes.elevation, np.rad2deg(2.0 * np.arctan(half))])
-    weight, chosen = boxes.score.copy(), []
+    return np.column_stack([boxes.azimuth, boxes.elevation, np.rad2deg(2.0 * np.arctan(half))])
+
+
+def _drawn(
+    views: Floats, weight: Floats, rng: np.random.Generator, k: int, spacing: float
+) -> list[int]:
+    """Draw at most k views that keep the spacing, with probability proportional to a weight."""
+    left, chosen = weight.copy(), []
     for _ in range(k):
-        if not weight.any():
+        if not left.any():
             break
-        chosen.append(int(rng.choice(len(boxes), p=weight / weight.sum())))
-        weight[_nearest(views, views[chosen[-1:]]) < spacing] = 0.0
-        weight[chosen[-1]] = 0.0
-    return _crops(views[chosen], ("object",) * len(chosen), chosen)
+        chosen.append(int(rng.choice(len(views), p=left / left.sum())))
+        left[_nearest(views, views[chosen[-1:]]) < spacing] = 0.0
+        left[chosen[-1]] = 0.0
+    return chosen
 
 
 def _nearest(candidates: Floats, views: Floats) -> Floats:

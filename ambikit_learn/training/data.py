@@ -25,7 +25,7 @@ from ambikit_learn.training.batches import (
     labelled,
 )
 
-Strategy = Literal["random", "objects", "mixed"]
+Strategy = Literal["random", "objects", "mixed", "sounding"]
 Mirror = Literal["both", "video", "none"]
 
 VALIDATION_VIEWS = 4
@@ -41,7 +41,7 @@ class AlignmentData(LightningDataModule):
     ----------
     path : str
         Prepared folder, or ``"world:PRESET"`` to render scenes without files.
-    strategy : "random", "objects" or "mixed"
+    strategy : "random", "objects", "mixed" or "sounding"
         Choice of crops in training. Validation uses random crops.
     views : int
         Crops per clip.

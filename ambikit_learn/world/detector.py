@@ -51,9 +51,10 @@ def world_detector() -> Detector:
     Returns
     -------
     Detector
-        The same as ``load_detector(f"yolo:{WEIGHTS}")``.
+        The same as ``load_detector(f"yolo:{WEIGHTS}?mode=tiles")``: it has seen objects only at
+        the scale of a tile, not at that of a second look.
     """
-    return load_detector(f"yolo:{WEIGHTS}")
+    return load_detector(f"yolo:{WEIGHTS}?mode=tiles")
 
 
 def labelled_frame(
@@ -172,7 +173,7 @@ def train_detector(
     """
     pictures = progress(training_pictures(scenes, seed), 2 * scenes, "pictures")
     train_yolo(ARCHITECTURE, pictures, CLASSES, out, size=SIZE, epochs=epochs, seed=seed)
-    precision = measure(load_detector(f"yolo:{out}"), seed=seed + 1)
+    precision = measure(load_detector(f"yolo:{out}?mode=tiles"), seed=seed + 1)
     for label, value in precision.items():
         print(f"{label:<12}{value:.3f}")
     print(f"{'mAP50':<12}{np.mean(list(precision.values())):.3f}")

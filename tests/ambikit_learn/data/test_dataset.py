@@ -13,7 +13,9 @@ from ambikit_learn.data.record import read_objects
 from ambikit_learn.data.shards import member
 from ambikit_learn.detection import read_boxes
 from ambikit_learn.preparation.command import prepare
+from ambikit_learn.sphere.crops import ORIGINS
 from ambikit_learn.sphere.equirect import angular_distance
+from ambikit_learn.sphere.listening import listen
 from ambikit_learn.world import render_world
 
 SPEED = 40.0
@@ -290,3 +292,18 @@ class TestOptions:
     def test_wrong_options(self, prepared, option, message):
         with pytest.raises(InputError, match=message):
             AlignmentDataset(prepared, **option)
+
+
+def test_sounding_crops_of_clips(moving):
+    """Crops look where the sound comes from; their origin is in the item."""
+    data = AlignmentDataset(moving, strategy="sounding", views=3, epoch_length=6)
+    for i in range(6):
+        item = data[i]
+        heard = listen(item.sound.numpy(), data.settings.sample_rate)
+        origins = [ORIGINS[k] for k in item.origin]
+        if heard is None:
+            assert origins == ["fallback"] * 3
+        else:
+            assert set(origins) <= {"object", "sound", "fallback"}
+            assert origins[0] != "fallback"
+        assert item.on_object.tolist() == [origin == "object" for origin in origins]

@@ -13,11 +13,11 @@ import torch
 import ambikit
 from ambikit_learn.data.rendered import WorldDataset
 from ambikit_learn.sources import open_source
-from ambikit_learn.sphere.crops import Crops, random_crops
+from ambikit_learn.sphere.crops import ORIGINS, Crops, random_crops
 from ambikit_learn.sphere.equirect import gnomonic
 from ambikit_learn.video.files import read_frames
 from ambikit_learn.world import PRESETS, render_world, sample_scene
-from ambikit_learn.world.pictures import render_crops, render_frames
+from ambikit_learn.world.pictures import boxes, render_crops, render_frames
 from ambikit_learn.world.sounds import perform
 
 RATE = 24000
@@ -196,3 +196,22 @@ def test_random_crops_are_those_of_the_item() -> None:
     dataset = WorldDataset("easy", seed=8, epoch_length=5)
     crops = random_crops(np.random.default_rng([8, 0, 3]), 4)
     np.testing.assert_allclose(np.rad2deg(dataset[3].azimuth.numpy()), crops.azimuth, rtol=1e-5)
+
+
+def test_sounding_crops_of_scenes_look_at_what_sounds() -> None:
+    """Of the objects, those that sound are looked at more often than those that are silent."""
+    dataset = WorldDataset("easy", strategy="sounding", views=1, span=0.5, frames=1, size=8)
+    seen, there = [], []
+    for index in range(12):
+        item, scene = dataset[index], dataset.scene(index)
+        again = dataset[index]
+        assert torch.equal(item.azimuth, again.azimuth)
+        performances = [perform(scene, i, RATE) for i in range(len(scene.objects))]
+        sounding = [one["sounding"] for one in boxes(scene, performances)]
+        there.append(np.mean(sounding))
+        if ORIGINS[int(item.origin[0])] == "object":
+            azimuth = [one["azimuth"][0] for one in boxes(scene, performances)]
+            away = np.abs((np.rad2deg(item.azimuth.numpy()) - azimuth + 180) % 360 - 180)
+            seen.append(sounding[int(away.argmin())])
+    assert len(seen) >= 6
+    assert np.mean(seen) > max(0.8, np.mean(there))

@@ -7,14 +7,9 @@ import pytest
 from scipy import ndimage
 
 import ambikit
-from ambikit_learn.detection.views import (
-    MODES,
-    Perspective,
-    Rectangles,
-    Tile,
-    detect_on_sphere,
-    merge,
-)
+from ambikit_learn.detection.merging import merge
+from ambikit_learn.detection.modes import MODES, Mode, detect_on_sphere, second_look
+from ambikit_learn.detection.views import Perspective, Rectangles, Tile
 from ambikit_learn.sphere.boxes import Boxes
 from ambikit_learn.sphere.equirect import angular_distance, pixel_to_direction
 
@@ -91,7 +86,7 @@ def test_every_object_is_found_once(mode):
 
 def test_a_tile_gives_true_boxes_on_the_horizon():
     objects = [o for o in OBJECTS if abs(o[1]) <= 10]
-    [boxes] = detect_on_sphere(scene(objects)[None], MODES["fast"], 320, find_colours)
+    [boxes] = detect_on_sphere(scene(objects)[None], MODES["tiles"], 320, find_colours)
     errors = matched(boxes, objects)
     assert errors[:, 0].max() < 1.0
     assert errors[:, 1:].max() < 3.0
@@ -142,7 +137,7 @@ def test_weak_finds_are_dropped_by_view_and_cut():
     wide = scene([(0, 0, 250, 40, 0)])[None]  # cut in every tile
     counts = {
         score: [
-            len(detect_on_sphere(frame, MODES["fast"], 320, find(score))[0])
+            len(detect_on_sphere(frame, MODES["tiles"], 320, find(score))[0])
             for frame in (whole, wide)
         ]
         for score in (0.2, 0.3, 0.6)
@@ -151,6 +146,95 @@ def test_weak_finds_are_dropped_by_view_and_cut():
     assert counts[0.3] == [1, 0]
     assert counts[0.6][0] == 1
     assert counts[0.6][1] >= 1
+
+
+def rows_of(boxes):
+    """Azimuth, elevation, width and height of boxes."""
+    return np.stack([boxes.azimuth, boxes.elevation, boxes.width, boxes.height], axis=1)
+
+
+@pytest.mark.parametrize("elevation", [0, -60, 75, 88])
+def test_a_second_look_gives_direction_and_extent(elevation):
+    """A guess that is off by some degrees and much too large: its second look repairs both."""
+    truth = (175, elevation, 24, 30)
+    guess = Boxes([180], [elevation - 2], [34], [36], [0.5], ["?"])
+    [boxes] = second_look(scene([(*truth, 1)], 640)[None], [guess], 320, find_colours, least=0.3)
+    assert boxes.label == ("green",)
+    assert boxes.score.tolist() == [0.9]
+    assert angular_distance(*rows_of(boxes)[0, :2], *truth[:2], degrees=True) < 0.7
+    assert rows_of(boxes)[0, 2:] == pytest.approx(truth[2:], abs=3)
+
+
+def test_a_second_look_confirms_or_drops():
+    frame = scene([(0, 0, 30, 30, 0)])[None]
+    guesses = Boxes([0, 90, 20], [0, 0, 0], [30, 30, 9], [30, 30, 9], [0.2, 0.9, 0.3], "abc")
+    # What has less than 0.4 in common is another object.
+    [kept] = second_look(frame, [guesses], 320, find_colours, least=0.35, kept=0.5)
+    assert sorted(kept.label) == ["b", "red"]
+    [sure] = second_look(frame, [guesses], 320, find_colours, least=0.35)
+    assert sure.label == ("red",)
+    [none] = second_look(frame, [guesses], 320, find_colours, least=0.95)
+    assert len(none) == 0
+
+
+def test_an_object_rolled_by_a_view_of_the_pole_is_the_same():
+    """Its second look shows it upright: not as wide as the box around the rolled one."""
+    for elevation, found in ((80, ("green",)), (-80, ("green",)), (40, ())):
+        frame = scene([(30, elevation, 8, 26, 1)], 640)[None]
+        rolled = Boxes([30], [elevation], [24], [24], [0.5], "?")
+        [boxes] = second_look(frame, [rolled], 320, find_colours, least=0.3)
+        assert boxes.label == found
+
+
+def test_a_crowd_is_looked_at_in_part():
+    """Sixteen second looks in a frame: what is weaker stays if its score suffices."""
+    azimuth = np.arange(20) * 18.0 - 180
+    score = np.linspace(0.9, 0.33, 20)
+    guesses = Boxes(azimuth, np.zeros(20), np.full(20, 9), np.full(20, 9), score, ["?"] * 20)
+    frame = scene([(a, 0, 9, 9, 2) for a in azimuth], 640)[None]
+    calls = []
+
+    def counted(pictures):
+        calls.extend(some := list(pictures))
+        return find_colours(some)
+
+    [boxes] = second_look(frame, [guesses], 320, counted, least=0.35)
+    assert len(calls) == 16
+    assert boxes.label.count("blue") == 16
+    assert boxes.label.count("?") == int((score[16:] >= 0.35).sum()) == 3
+
+
+def test_second_looks_of_a_batch_do_not_mix():
+    frames = np.stack([scene([(0, 0, 30, 30, 0)]), scene([]), scene([(90, 0, 30, 30, 1)])])
+    guesses = [Boxes([a], [0], [30], [30], [0.5], "?") for a in (0, 45, 90)]
+    guesses[1] = Boxes.empty()
+    found = second_look(frames, guesses, 320, find_colours, least=0.3)
+    assert [boxes.label for boxes in found] == [("red",), (), ("green",)]
+
+
+def test_weak_finds_of_fast_need_a_second_look():
+    """What scores 0.2 in the tiles is an object if a closer view gives it 0.6."""
+
+    def unsure(pictures):
+        return [
+            r._replace(score=np.where((r.corners[:, 2] - r.corners[:, 0]) > 0.3, 0.6, 0.2))
+            for r in find_colours(pictures)
+        ]
+
+    frame = scene([(45, 10, 25, 25, 0)])[None]
+    [weak] = detect_on_sphere(frame, Mode(MODES["fast"].views), 320, unsure)
+    [boxes] = detect_on_sphere(frame, MODES["fast"], 320, unsure)
+    assert weak.score.tolist() == [0.2]
+    assert boxes.score.tolist() == [0.6]
+    assert len(detect_on_sphere(frame, MODES["tiles"], 320, unsure)[0]) == 0
+
+
+def test_full_sees_the_poles():
+    for elevation in (90, -90):
+        frame = scene([(0, elevation, 30, 30, 0)], 640)[None]
+        [boxes] = detect_on_sphere(frame, MODES["full"], 320, find_colours)
+        assert angular_distance(*rows_of(boxes)[0, :2], 0, elevation, degrees=True) < 1
+        assert rows_of(boxes)[0, 2:] == pytest.approx([30, 30], abs=5)  # its corners count
 
 
 def merged(*rows, cut=None):
@@ -200,7 +284,9 @@ def test_the_more_trusted_leads():
     assert merge(boxes, cut, trust=np.array([0.5, 1.0])).label == ("chair",)
 
 
-@pytest.mark.parametrize("view", [*MODES["full"], *MODES["wrapped"]])
+@pytest.mark.parametrize(
+    "view", [*MODES["full"].views, *MODES["wrapped"].views, Perspective(40, -70, 50)]
+)
 def test_views_show_what_they_render(view):
     """Each direction that a view says it shows is one of those it draws, and the reverse."""
     step = (np.arange(24) + 0.5) / 24

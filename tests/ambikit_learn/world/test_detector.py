@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from ambikit_learn.detection.metrics import average_precision
-from ambikit_learn.detection.views import Tile, detect_on_sphere
+from ambikit_learn.detection.modes import Mode, detect_on_sphere
+from ambikit_learn.detection.views import Tile
 from ambikit_learn.sphere.boxes import Boxes
 from ambikit_learn.sphere.equirect import angular_distance
 from ambikit_learn.world import CLASSES, PRESETS
@@ -59,7 +60,7 @@ def test_rectangles_on_tiles_lead_back_to_the_boxes(side: float) -> None:
     )
     tile = Tile(side)
     frame = np.zeros((1, 64, 128, 3), np.uint8)
-    (back,) = detect_on_sphere(frame, (tile,), 64, lambda _: [rectangles_on(tile, there)])
+    (back,) = detect_on_sphere(frame, Mode((tile,)), 64, lambda _: [rectangles_on(tile, there)])
     assert sorted(back.label) == list("abcd")
     back = back.take(np.argsort(back.label))
     away = angular_distance(
@@ -95,7 +96,7 @@ def test_packaged_detector_finds_unseen_objects() -> None:
 def test_packaged_detector_was_trained_on_tiles_of_its_size() -> None:
     detector = world_detector()
     assert detector.detector._model.size == SIZE  # type: ignore[attr-defined]
-    assert detector.name == "yolo:detector.pt?mode=fast"
+    assert detector.name == "yolo:detector.pt?mode=tiles"
 
 
 @pytest.mark.slow

@@ -1,0 +1,215 @@
+"""Detection on the sphere by a detector of flat pictures, in views and by a second look."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from ambikit_learn._typing import Floats, Frames
+from ambikit_learn.detection.merging import merge, merge_views
+from ambikit_learn.detection.views import Perspective, Rectangles, Tile, View, boxes_of, forward
+from ambikit_learn.sphere.boxes import Boxes, overlap
+
+FlatDetector = Callable[[Iterable[Frames]], Sequence[Rectangles]]
+"""Detector of flat pictures (H, W, 3), which it takes as many at a time as suits it."""
+
+FIELD = (40.0, 110.0)
+"""Bounds of the field of view of a second look, in degrees."""
+AROUND = 2.0
+"""Field of view of a second look, relative to the longer side of the box."""
+AGAIN = 0.4
+"""Intersection over union from which a find of a second look is the object looked at."""
+STEEP, ROLLED = 60.0, 0.15
+"""Elevation from which views of a pole show objects rolled to any side, and that intersection over
+union there, for finds whose centre is at most a quarter of the box away."""
+KEPT = 0.5
+"""Score from which an object stays although its second look does not show it."""
+MOST = 16
+"""Greatest number of second looks in a frame."""
+
+
+@dataclass(frozen=True)
+class Mode:
+    """Where to look for objects.
+
+    Parameters
+    ----------
+    views : tuple of View
+        Views of the whole sphere.
+    again : float, optional
+        Look at every object once more, in a view that is centred on it, and take what has at least
+        this score there.
+    kept : float
+        Score from which an object stays although its second look does not show it.
+    """
+
+    views: tuple[View, ...]
+    again: float | None = None
+    kept: float = np.inf
+
+
+_AROUND = (0.0, 90.0, 180.0, -90.0)
+_TILES = tuple(Tile(azimuth) for azimuth in _AROUND)
+MODES: dict[str, Mode] = {
+    "frame": Mode((Tile(0.0, 360.0),)),
+    "wrapped": Mode((Tile(0.0, 468.0),)),
+    "tiles": Mode(_TILES),
+    "fast": Mode(
+        (
+            *(Tile(azimuth, confidence=0.10) for azimuth in _AROUND),
+            *(Perspective(0.0, e, confidence=0.20) for e in (90.0, -90.0)),
+        ),
+        again=0.35,
+    ),
+    "full": Mode(
+        (
+            *(Perspective(azimuth, 0.0) for azimuth in range(-120, 181, 60)),
+            *(Perspective(azimuth, e) for e in (50.0, -50.0) for azimuth in _AROUND),
+            *(Perspective(0.0, e) for e in (90.0, -90.0)),
+            *_TILES,
+        ),
+        again=0.25,
+        kept=KEPT,
+    ),
+}
+"""Modes by name. ``"frame"``: the frame as it is. ``"wrapped"``: the frame with 15% of it repeated
+at each side, so that the seam cuts no object of up to 108°. ``"tiles"``: four tiles of 180° that
+overlap by half, so that each object of up to 90° is whole in one of them. ``"fast"``: whatever may
+be an object in the tiles or in a view of either pole, if a second look confirms it; it misses
+objects that tiles distort and views of a pole show upside down. ``"full"``: tiles and sixteen
+perspective views, and a second look."""
+
+
+def detect_on_sphere(frames: Frames, mode: Mode, size: int, detect: FlatDetector) -> list[Boxes]:
+    """Detect objects in every view of each frame, and merge them on the sphere.
+
+    Parameters
+    ----------
+    frames : (B, H, W, 3) uint8 array
+        Equirectangular frames.
+    mode : Mode
+        Where to look, such as one of `MODES`.
+    size : int
+        Width of the views in pixels.
+    detect : callable
+        Detector of flat pictures.
+
+    Returns
+    -------
+    list of B Boxes
+        The highest score first.
+    """
+    views = mode.views
+    seen = detect(picture for view in views for picture in view.render(frames, size))
+    found = [boxes_of(view, seen[i * len(frames) :][: len(frames)]) for i, view in enumerate(views)]
+    merged = [
+        merge_views(
+            views, [boxes for boxes, _ in of_frame], np.concatenate([cut for _, cut in of_frame])
+        )
+        for of_frame in zip(*found, strict=True)
+    ]
+    if mode.again is None:
+        return merged
+    return second_look(frames, merged, size, detect, least=mode.again, kept=mode.kept)
+
+
+def second_look(
+    frames: Frames,
+    proposals: Sequence[Boxes],
+    size: int,
+    detect: FlatDetector,
+    *,
+    least: float,
+    kept: float = np.inf,
+) -> list[Boxes]:
+    """Look once more at every object, in a view that is centred on it.
+
+    Parameters
+    ----------
+    frames : (B, H, W, 3) uint8 array
+        Equirectangular frames.
+    proposals : sequence of B Boxes
+        Objects of each frame, the highest score first.
+    size : int
+        Width of the views in pixels.
+    detect : callable
+        Detector of flat pictures.
+    least : float
+        Smallest score of an object in its second look.
+    kept : float
+        Score from which an object stays although its second look does not show it.
+
+    Returns
+    -------
+    list of B Boxes
+        The highest score first.
+
+    Notes
+    -----
+    The field of view is `AROUND` times the longer side of the box, within `FIELD`. The object takes
+    over name, score, direction and extent of the find that overlaps it most, by `AGAIN` or more, or
+    by `ROLLED` near the poles. Only the `MOST` strongest objects of a frame are looked at; others
+    stay if their score is at least `least`. Objects that turn out to be the same are merged.
+    """
+    views = [[_view(boxes, i) for i in range(min(len(boxes), MOST))] for boxes in proposals]
+    seen = iter(detect(_pictures(frames, views, size)))
+    return [
+        _confirmed(boxes, [boxes_of(view, [next(seen)])[0] for view in of_frame], least, kept)
+        for boxes, of_frame in zip(proposals, views, strict=True)
+    ]
+
+
+def _view(boxes: Boxes, number: int) -> Perspective:
+    """Return the view of a second look at a box."""
+    longer = max(boxes.width[number], boxes.height[number])
+    field = float(np.clip(AROUND * longer, *FIELD))
+    return Perspective(float(boxes.azimuth[number]), float(boxes.elevation[number]), field)
+
+
+def _pictures(
+    frames: Frames, views: Sequence[Sequence[Perspective]], size: int
+) -> Iterator[Frames]:
+    """Render the views of each frame."""
+    for frame, of_frame in zip(frames, views, strict=True):
+        for view in of_frame:
+            yield view.render(frame, size)
+
+
+def _confirmed(
+    boxes: Boxes,
+    looks: Sequence[tuple[Boxes, npt.NDArray[np.bool_]]],
+    least: float,
+    kept: float,
+) -> Boxes:
+    """Return the boxes of a frame as their second looks show them."""
+    parts, edges = [], []
+    for number, (found, cut) in enumerate(looks):
+        proposal = boxes.take([number])
+        sure = np.flatnonzero(found.score >= least)
+        best = _same(found.take(sure), proposal)
+        if best is not None:
+            parts.append(found.take([sure[best]]))
+            edges.append(bool(cut[sure[best]]))
+        elif proposal.score[0] >= kept:
+            parts.append(proposal)
+            edges.append(False)
+    rest = boxes.take(np.arange(len(looks), len(boxes)))
+    rest = rest.take(rest.score >= least)
+    together = Boxes.concatenate([*parts, rest])
+    return merge(together, np.array([*edges, *[False] * len(rest)], dtype=bool))
+
+
+def _same(found: Boxes, proposal: Boxes) -> int | None:
+    """Return which of the boxes overlaps a proposal most, if any shows the same object."""
+    if not len(found):
+        return None
+    union: Floats = overlap(found, proposal)[0][:, 0]
+    enough = union >= AGAIN
+    if np.abs(proposal.elevation[0]) >= STEEP:
+        away = np.rad2deg(np.arccos(np.clip(forward(found) @ forward(proposal)[0], -1.0, 1.0)))
+        near = away <= max(proposal.width[0], proposal.height[0]) / 4.0
+        enough |= (union >= ROLLED) & near
+    return int(np.argmax(np.where(enough, union, -1.0))) if enough.any() else None
