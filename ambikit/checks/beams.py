@@ -86,12 +86,15 @@ def weights_of(values: ArrayLike, spectra_: ComplexArray) -> ComplexArray:
 
 
 def sources(value: int | None, method: str, channels: int) -> int | None:
-    """Return how many sources to look for; MUSIC needs to know, and fewer than channels."""
+    """Return how many sources to look for; MUSIC needs to know, and can tell only so many apart."""
     if value is not None:
         positive_int(value, "n_sources")
-    if method == "music" and (value is None or value >= channels):
+    # With n vectors of noise, a source is where n functions of the direction are zero: one or two
+    # functions are so along curves, or (above first order) also where no source is.
+    most = 2 if channels == 4 else channels - 3
+    if method == "music" and (value is None or value > most):
         raise InputError(
-            f"method 'music' needs n_sources from 1 to {channels - 1} for {channels} channels, got "
+            f"method 'music' needs n_sources from 1 to {most} for {channels} channels, got "
             f"{value}; method 'intensity' finds any number"
         )
     return value

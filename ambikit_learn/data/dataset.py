@@ -50,6 +50,8 @@ Direction = tuple[npt.ArrayLike, npt.ArrayLike]
 """Azimuth and elevation of a crop in degrees: one for all frames, or one per frame."""
 
 SAMPLING = ("clips", "videos")
+STEP = 0.25
+"""Greatest time between two points of the path of a crop, in seconds."""
 
 
 class AlignmentDataset(Dataset[Item]):
@@ -115,7 +117,8 @@ class AlignmentDataset(Dataset[Item]):
     begins on a frame, so sound and picture are aligned to the sample; its sound is not rotated.
 
     A crop at an object is centred on it in every frame, by its interpolated track; the direction in
-    the item, towards which the sound is to be rotated, is that in the middle of the span. Options
+    the item is that in the middle of the span, and its path that along the span, for the sound to
+    be turned along it. Options
     do not change each other's random numbers: crops are the same with and without a jitter.
 
     Members are read by the byte offsets of the manifest, and no file is held open.
@@ -207,6 +210,11 @@ class AlignmentDataset(Dataset[Item]):
         return self._read(number, clip, frame, rng)
 
     @property
+    def _points(self) -> int:
+        """Number of points of the path of a crop, also in both ends of the span."""
+        return 1 + math.ceil(self.span / STEP)
+
+    @property
     def _rate(self) -> float:
         """Frames per second."""
         return self.settings.frame_rate
@@ -242,9 +250,12 @@ class AlignmentDataset(Dataset[Item]):
         level, *colours = rng.uniform(-1.0, 1.0, 5)
         numbers = frame + np.floor((self._offsets + later * self._slack) * self._rate + 1e-6)
         where: Iterable[Direction] = zip(crops.azimuth, crops.elevation, strict=True)
+        path = None
         if objects is not None and self.follow:
             tracks = objects.present(middle)
             where = _directions(crops, tracks, numbers / self._rate * objects.rate)
+            times = frame / self._rate + np.linspace(0.0, self.span, self._points)
+            path = _path(crops, tracks, times * objects.rate)
         video = self._crop(self._frames(clip, numbers.astype(int)), crops, where)
         if mirrored:
             video = np.ascontiguousarray(video[..., ::-1, :])
@@ -267,6 +278,7 @@ class AlignmentDataset(Dataset[Item]):
             sample_rate=self.settings.sample_rate,
             covariance=self.covariance,
             mirrored=mirrored,
+            path=path,
         )
 
     def _moments(self, rate: float | None) -> tuple[Floats, float]:
@@ -424,3 +436,11 @@ def _directions(crops: Crops, tracks: Sequence[Track], steps: Floats) -> Iterato
             yield path.azimuth, path.elevation
         else:
             yield azimuth, elevation
+
+
+def _path(crops: Crops, tracks: Sequence[Track], steps: Floats) -> Floats:
+    """Return the directions (K, P, 2) of crops at steps of detection, in degrees."""
+    directions = _directions(crops, tracks, steps)
+    return np.stack(
+        [np.stack([np.broadcast_to(a, len(steps)) for a in one], axis=-1) for one in directions]
+    )

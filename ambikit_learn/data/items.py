@@ -42,6 +42,9 @@ class Item(NamedTuple):
         What a pretext task did to the sound, if it does anything to it.
     origin : Tensor, shape (K,), int8
         Why each crop looks there: an index of `ambikit_learn.sphere.crops.ORIGINS`.
+    path : Tensor, shape (K, P, 2)
+        Azimuth and elevation of the crops at P times, evenly spaced from the begin of the span to
+        its end, float32, radians, where crops follow their objects; else empty.
     """
 
     video: Tensor
@@ -56,6 +59,14 @@ class Item(NamedTuple):
     start: np.float64
     label: Tensor = torch.tensor(False)
     origin: Tensor = torch.tensor(0, dtype=torch.int8)
+    path: Tensor = torch.empty(0)
+
+    @property
+    def listening(self) -> tuple[Tensor, Tensor]:
+        """Azimuth and elevation from which sound is heard, (K,), or (K, P) along paths."""
+        if self.path.numel():
+            return self.path[..., 0], self.path[..., 1]
+        return self.azimuth, self.elevation
 
 
 Change = Callable[[Item, np.random.Generator], Item]
@@ -72,6 +83,7 @@ def make_item(
     sample_rate: int,
     covariance: Mapping[str, Any] | None = None,
     mirrored: bool = False,
+    path: Floats | None = None,
 ) -> Item:
     """Return the item of what was read or rendered.
 
@@ -89,6 +101,8 @@ def make_item(
         Settings of `ambikit.mel_covariance`, whose result then stands for the sound.
     mirrored : bool
         Picture and sound are mirrored, so that the crops look to the other side.
+    path : (K, P, 2) array, optional
+        Azimuth and elevation of the crops along the span, in degrees.
 
     Returns
     -------
@@ -109,6 +123,7 @@ def make_item(
         key=key,
         clip=np.int64(clip),
         start=np.float64(start),
+        path=torch.empty(0) if path is None else _radians(path * [-1.0 if mirrored else 1.0, 1.0]),
         origin=torch.tensor([ORIGINS.index(origin) for origin in crops.origin], dtype=torch.int8),
     )
 
@@ -122,6 +137,7 @@ def direction_blind(item: Item, rng: np.random.Generator) -> Item:
     return item._replace(
         azimuth=torch.from_numpy(azimuth).to(item.azimuth),
         elevation=torch.zeros_like(item.elevation),
+        path=torch.empty_like(item.path[..., :0, :]) if item.path.numel() else item.path,
     )
 
 

@@ -15,6 +15,8 @@ SAME = 0.3
 """Intersection over union from which two boxes are one object, whatever their labels; also the
 fraction of a box in a stronger one from which it is a piece of it, if its view shows only a
 part."""
+OTHER = 0.5
+"""The same for boxes of different labels that a second look will tell apart or give one name."""
 PART = 0.6
 """Fraction of a box in a stronger one of the same label from which it is a part of it."""
 CUT_SCORE, CUT_WEIGHT = 0.5, 0.3
@@ -27,6 +29,7 @@ def merge(
     *,
     trust: Floats | None = None,
     shown: npt.NDArray[np.bool_] | None = None,
+    other: float = SAME,
 ) -> Boxes:
     """Merge the boxes that show the same object.
 
@@ -40,6 +43,8 @@ def merge(
         Weights of the boxes in addition to their scores.
     shown : (N, N) bool array, optional
         Whether the view of one box (rows) shows the whole of another (columns); by default all do.
+    other : float
+        What `SAME` is for boxes of different labels.
 
     Returns
     -------
@@ -64,7 +69,7 @@ def merge(
     merged = [Boxes.empty()]
     for leader in np.argsort(-weight, kind="stable"):
         if left[leader]:
-            same = left & (union[leader] >= SAME)
+            same = left & (union[leader] >= np.where(label == label[leader], SAME, other))
             same[leader] = True
             # A box that is cut says nothing about the extent of the whole object.
             merged.append(_mean(boxes, leader, weight * (same & (cut <= cut[leader]))))
@@ -74,7 +79,11 @@ def merge(
 
 
 def merge_views(
-    views: Sequence[View], found: Sequence[Boxes], edge: npt.NDArray[np.bool_]
+    views: Sequence[View],
+    found: Sequence[Boxes],
+    edge: npt.NDArray[np.bool_],
+    *,
+    other: float = SAME,
 ) -> Boxes:
     """Merge the detections of all views, without those that are too weak.
 
@@ -85,6 +94,8 @@ def merge_views(
         Detections in each view.
     edge : (N,) bool array
         Whether the edge of its view cuts each of all detections.
+    other : float
+        As for `merge`.
 
     Returns
     -------
@@ -99,7 +110,7 @@ def merge_views(
     boxes = together.take(sure)
     points = outlines(boxes)
     shown = np.stack([view.shows(points).all(axis=-1) for view in views])
-    return merge(boxes, edge[sure], trust=trust[sure], shown=shown[of[sure]])
+    return merge(boxes, edge[sure], trust=trust[sure], shown=shown[of[sure]], other=other)
 
 
 def _mean(boxes: Boxes, leader: int, weight: Floats) -> Boxes:

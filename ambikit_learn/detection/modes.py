@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ambikit_learn._typing import Floats, Frames
-from ambikit_learn.detection.merging import merge, merge_views
+from ambikit_learn.detection.merging import OTHER, SAME, merge, merge_views
 from ambikit_learn.detection.views import Perspective, Rectangles, Tile, View, boxes_of, forward
 from ambikit_learn.sphere.boxes import Boxes, overlap
 
@@ -107,7 +107,10 @@ def detect_on_sphere(frames: Frames, mode: Mode, size: int, detect: FlatDetector
     found = [boxes_of(view, seen[i * len(frames) :][: len(frames)]) for i, view in enumerate(views)]
     merged = [
         merge_views(
-            views, [boxes for boxes, _ in of_frame], np.concatenate([cut for _, cut in of_frame])
+            views,
+            [boxes for boxes, _ in of_frame],
+            np.concatenate([cut for _, cut in of_frame]),
+            other=SAME if mode.again is None else OTHER,
         )
         for of_frame in zip(*found, strict=True)
     ]
@@ -199,7 +202,7 @@ def _confirmed(
     rest = boxes.take(np.arange(len(looks), len(boxes)))
     rest = rest.take(rest.score >= least)
     together = Boxes.concatenate([*parts, rest])
-    return merge(together, np.array([*edges, *[False] * len(rest)], dtype=bool))
+    return merge(together, np.array([*edges, *[False] * len(rest)], dtype=bool), other=OTHER)
 
 
 def _same(found: Boxes, proposal: Boxes) -> int | None:

@@ -21,6 +21,10 @@ SPEED = 45.0
 """Degrees per second by which an object may deviate from its path."""
 FARTHEST = 30.0
 """Greatest angle in degrees between linked detections, for any time between them."""
+SMALLEST = 0.5
+"""Smallest ratio of the sizes of linked detections: what is smaller is another object."""
+LASTING = 3
+"""Steps from which an object must be detected twice."""
 SAME = 0.4
 """Overlap from which two labels are taken as names of one object."""
 _NEVER = 1e6
@@ -48,7 +52,8 @@ def link(steps: Sequence[Boxes], rate: float) -> list[Track]:
     pairs is taken and, among those, the one with the smallest sum of distance (relative to the
     greatest allowed), missing overlap, and 1 for labels that differ. Partners are nearer than
     ``JITTER + SPEED · t``, `t` seconds after the object's last detection, and than `FARTHEST`; they
-    have the same label, or overlap by `SAME`. A track has the label whose detections have the
+    have the same label, or overlap by `SAME`; and neither is smaller than `SMALLEST` of the other,
+    in the geometric mean of width and height. A track has the label whose detections have the
     greatest sum of scores.
 
     References
@@ -78,6 +83,22 @@ def link(steps: Sequence[Boxes], rate: float) -> list[Track]:
     return [Track(when[track], _of_one_label(found.take(track))) for track in tracks]
 
 
+def lasting(tracks: Sequence[Track], steps: int) -> list[Track]:
+    """Return the tracks without those of a single detection, which are mostly errors.
+
+    Parameters
+    ----------
+    tracks : sequence of Track
+    steps : int
+        Number of steps of the clip: with fewer than `LASTING`, all tracks are returned.
+
+    Returns
+    -------
+    list of Track
+    """
+    return [track for track in tracks if len(track.steps) > 1 or steps < LASTING]
+
+
 def regular(steps: Sequence[Boxes]) -> list[Track]:
     """Return the tracks of steps that list the same objects in the same order."""
     found, objects = Boxes.concatenate(steps), len(steps[0]) if steps else 0
@@ -105,7 +126,10 @@ def _pairs(
     )
     union, _ = overlap(expected, here)
     differs = np.array(expected.label)[:, None] != np.array(here.label)
-    possible = np.where(differs, union >= SAME, distance <= reach)
+    size = [np.sqrt(b.width * b.height) for b in (expected, here)]
+    ratio = size[0][:, None] / size[1]
+    alike = np.minimum(ratio, 1.0 / ratio) >= SMALLEST
+    possible = alike & np.where(differs, union >= SAME, distance <= reach)
     cost = np.where(possible, distance / reach + (1.0 - union) + differs, _NEVER)
     rows, columns = linear_sum_assignment(cost)
     return [(int(r), int(c)) for r, c in zip(rows, columns, strict=True) if possible[r, c]]

@@ -275,9 +275,11 @@ def embed(
     with torch.inference_mode():
         for batch in loader:
             yaw = (2 * torch.rand(len(batch.clip), 1, generator=generator) - 1) * torch.pi
-            video, audio = model.encode(batch.video, batch.sound, batch.azimuth, batch.elevation)
+            azimuth, elevation = batch.listening
+            video, audio = model.encode(batch.video, batch.sound, azimuth, elevation)
             # To turn the field by yaw and look at a is to look at a - yaw in the field as it was.
-            features = model.front_end(batch.sound, batch.azimuth - yaw, batch.elevation)
+            turn = yaw if azimuth.ndim == 2 else yaw[..., None]
+            features = model.front_end(batch.sound, azimuth - turn, elevation)
             turned = net.encode_audio(features)
             part = {
                 "video": video,

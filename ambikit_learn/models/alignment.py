@@ -117,8 +117,8 @@ class AlignmentModel(nn.Module):
             Crops, uint8.
         sound : Tensor, shape (B, 4, n), or Covariance
             AmbiX sound, not rotated, or its covariance, see `FrontEnd.forward`.
-        azimuth, elevation : Tensor, shape (B, K)
-            Centres of the crops in radians.
+        azimuth, elevation : Tensor, shape (B, K) or (B, K, P)
+            Centres of the crops in radians, or along their paths.
         """
         features = self.front_end(sound, azimuth, elevation)
         return self.net.encode_video(video), self.net.encode_audio(features)

@@ -84,6 +84,43 @@ def beam_row(azimuth: Tensor, elevation: Tensor, pattern: str = "basic") -> Tens
     return omni * w + dipole * front
 
 
+def along_frames(azimuth: Tensor, elevation: Tensor, frames: int) -> tuple[Tensor, Tensor]:
+    """Return the directions of viewpoints in each frame of the features.
+
+    Parameters
+    ----------
+    azimuth, elevation : Tensor, shape (B, K) or (B, K, P)
+        Directions in radians, fixed or along paths.
+    frames : int
+        Number of frames.
+
+    Returns
+    -------
+    azimuth, elevation : Tensor, shape (B, K) or (B, K, frames)
+        Fixed directions as they are; those of a path between its points, on the great circle.
+
+    Examples
+    --------
+    >>> import torch
+    >>> path = torch.deg2rad(torch.tensor([[[170.0, -170.0]]]))
+    >>> azimuth, _ = along_frames(path, torch.zeros_like(path), 3)
+    >>> [round(abs(float(a))) for a in torch.rad2deg(azimuth[0, 0])]
+    [170, 180, 170]
+    """
+    if azimuth.ndim < 3 or azimuth.shape[-1] == frames:
+        return azimuth, elevation
+    if azimuth.shape[-1] == 1:
+        return azimuth[..., 0], elevation[..., 0]
+    flat = elevation.cos()
+    points = torch.stack([flat * azimuth.cos(), flat * azimuth.sin(), elevation.sin()], -2)
+    # Points of a path are near each other: the chord deviates little from the great circle
+    x, y, z = functional.interpolate(
+        points.flatten(0, -3), frames, mode="linear", align_corners=True
+    ).unbind(-2)
+    shape = (*azimuth.shape[:-1], frames)
+    return torch.atan2(y, x).reshape(shape), torch.atan2(z, torch.hypot(x, y)).reshape(shape)
+
+
 class FrontEnd(nn.Module):
     """Standardised log-mel and intensity of a sound field as seen from each crop.
 
@@ -243,8 +280,10 @@ class FrontEnd(nn.Module):
         sound : Tensor, shape (B, 4, n), or Covariance of (B, 10, frames, mels)
             AmbiX sound, not rotated; or its `ambikit.mel_covariance` with `covariance_settings`,
             which saves the transform.
-        azimuth, elevation : Tensor, shape (B, K)
-            Viewpoints in radians.
+        azimuth, elevation : Tensor, shape (B, K) or (B, K, P)
+            Viewpoints in radians; or the paths of viewpoints, P of them evenly spaced from the
+            first frame of the features to the last. Frames in between take a direction between two
+            of them.
 
         Returns
         -------
@@ -278,8 +317,10 @@ class FrontEnd(nn.Module):
         if self.mel.power == 2:
             return self.from_covariance(self.covariance(sound), azimuth, elevation)
         spectra = self.spectra(sound)
+        azimuth, elevation = along_frames(azimuth, elevation, spectra.shape[-1])
         rows = self._rows(azimuth, elevation)
-        seen = torch.einsum("bkci,bift->bkcft", rows.to(spectra.dtype), spectra)
+        moves = "t" if azimuth.ndim == 3 else ""
+        seen = torch.einsum(f"bk{moves}ci,bift->bkcft", rows.to(spectra.dtype), spectra)
         features = self._decibels(self._pool(seen.abs()))
         if self.kind == "logmel":
             return features
@@ -312,11 +353,13 @@ class FrontEnd(nn.Module):
 
     def from_covariance(self, covariance: Tensor, azimuth: Tensor, elevation: Tensor) -> Tensor:
         """Return the features (B, K, C, frames, mels) of stored covariances; power mels only."""
+        azimuth, elevation = along_frames(azimuth, elevation, covariance.shape[2])
         rows = self._rows(azimuth, elevation)
+        moves = "t" if azimuth.ndim == 3 else ""
         first, second = self.pairs
         # (g x)² = Σ g_i g_j C_ij, where each pair off the diagonal counts twice
         weights = rows[..., first] * rows[..., second] * (2.0 - (first == second).float())
-        features = self._decibels(torch.einsum("bkcp,bptm->bkctm", weights, covariance))
+        features = self._decibels(torch.einsum(f"bk{moves}cp,bptm->bkctm", weights, covariance))
         if self.kind == "logmel":
             return features
         return torch.cat([features, self._intensity(covariance, azimuth, elevation)], 2)
@@ -397,7 +440,8 @@ class FrontEnd(nn.Module):
         pooled = pooled * _SCALE
         ratio = pooled[:, :3] / (pooled[:, 3:] + _FLOOR * _SCALE)
         turn = look_at_rows(azimuth, elevation, self.rotation)[..., [3, 1, 2], 1:]
-        return torch.einsum("bkci,bitm->bkctm", turn, ratio)
+        moves = "t" if azimuth.ndim == 3 else ""
+        return torch.einsum(f"bk{moves}ci,bitm->bkctm", turn, ratio)
 
 
 def _matrix(*rows: list[Tensor]) -> Tensor:

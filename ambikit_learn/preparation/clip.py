@@ -44,6 +44,9 @@ SILENT = 1e-4
 """Peak of W, relative to full scale, below which sound is silence (-80 dB)."""
 ABSENT = 1e-3
 """RMS relative to W below which a dipole channel is absent (-60 dB)."""
+GAINS = (0.1, 2.5)
+"""Bounds of the energy of X, Y and Z together over that of W, where all three are present: 1 of any
+plane wave and of any diffuse field, 2 if W is 3 dB too low (FuMa), 3 if channels are N3D."""
 _NOTHING = 1e-7
 """Level below which a sample is digital silence, resampled or not."""
 _LATE = 0.002
@@ -61,11 +64,13 @@ NOTES = (
     "two eyes",
     "projection assumed",
     "gaps",
+    "impossible gains",
 )
 """Notes on clips, which reject a clip only if the settings say so. Cubemaps are converted to
 equirectangular frames, and one of two eyes is kept. The projection is assumed to be equirectangular
 where neither settings nor file state it and the picture does not show it. Gaps are seconds without
-a new frame, or of digital silence."""
+a new frame, or of digital silence. Gains are impossible if X, Y and Z together have another energy
+than W in any sound field: `GAINS`."""
 
 
 @dataclass(frozen=True)
@@ -221,7 +226,7 @@ def _prepared(clip: Clip, settings: Settings, video: Video) -> Prepared:
     duration, unequal = count / rate, abs(seen - heard) > APART
     # Its errors are reported after those of the picture, but nothing is detected in vain.
     sound = _sound(clip, settings, duration)
-    detections, flaws = None, (False, False, False)
+    detections, flaws = None, (False, False, False, False)
     if not isinstance(sound, _UnusableError):
         flaws = _flaws(sound, settings.sample_rate)
         stated = replace(span["layout"] or FrameLayout(), assumed=False)
@@ -313,9 +318,11 @@ def _sound(clip: Clip, settings: Settings, seconds: float) -> Sound | _UnusableE
     return np.ascontiguousarray(sound[:4], dtype=np.float32)
 
 
-def _notes(heard: tuple[bool, bool, bool], picture: Picture, *, unequal: bool) -> tuple[str, ...]:
+def _notes(
+    heard: tuple[bool, bool, bool, bool], picture: Picture, *, unequal: bool
+) -> tuple[str, ...]:
     """Return those of `NOTES` that hold of a picture, and of sound as `_flaws` tells them."""
-    no_height, no_direction, silence = heard
+    no_height, no_direction, silence, gains = heard
     layout = picture.layout
     found = (
         picture.still,
@@ -327,13 +334,18 @@ def _notes(heard: tuple[bool, bool, bool], picture: Picture, *, unequal: bool) -
         layout.stereo != "mono",
         layout.assumed,
         picture.gap or silence,
+        gains,
     )
     return tuple(note for note, holds in zip(NOTES, found, strict=True) if holds)
 
 
-def _flaws(sound: Sound, sample_rate: int) -> tuple[bool, bool, bool]:
-    """Return whether Z is absent from sound, all dipoles are, and it is nothing for long."""
-    return *_absent(sound), _has_gap(sound, sample_rate)
+def _flaws(sound: Sound, sample_rate: int) -> tuple[bool, bool, bool, bool]:
+    """Return whether Z is absent, all dipoles are, it is nothing for long, gains are impossible."""
+    no_height, no_direction = _absent(sound)
+    w, *xyz = (float(np.vdot(channel, channel)) for channel in sound)
+    known = not (no_height or no_direction)
+    gains = known and not GAINS[0] * w <= sum(xyz) <= GAINS[1] * w
+    return no_height, no_direction, _has_gap(sound, sample_rate), gains
 
 
 def _has_gap(sound: Sound, sample_rate: int) -> bool:

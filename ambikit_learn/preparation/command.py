@@ -182,8 +182,8 @@ def prepare(
         Clips of the source per shard.
     leave_out : sequence of str
         Notes that reject a clip: ``"still picture"``, ``"Z is silent"``, ``"W only"``,
-        ``"lengths differ"``; and for clips that are converted ``"cubemap"``,
-        ``"equi-angular cubemap"``, ``"two eyes"``, and ``"projection assumed"``.
+        ``"lengths differ"``, ``"gaps"``, ``"impossible gains"``; and for clips that are converted
+        ``"cubemap"``, ``"equi-angular cubemap"``, ``"two eyes"``, and ``"projection assumed"``.
     engine : {"local", "ray"}
         Process clips on this machine, or on the nodes of a Ray cluster. The nodes must see `clips`,
         a detector's weights and its module by the same paths; only this process writes to `out`.

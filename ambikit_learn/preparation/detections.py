@@ -10,7 +10,7 @@ import numpy as np
 from ambikit_learn._threads import one_thread
 from ambikit_learn._typing import Frames
 from ambikit_learn.detection import Detector, load_detector
-from ambikit_learn.detection.tracking import link
+from ambikit_learn.detection.tracking import lasting, link
 from ambikit_learn.sphere.boxes import Boxes
 from ambikit_learn.sphere.tracks import Objects
 from ambikit_learn.video.decode import Video
@@ -71,7 +71,7 @@ class Detections:
         return _detector(self._spec).name
 
     def objects(self) -> Objects:
-        """Return the objects of the clip.
+        """Return the objects of the clip, without those that were detected only once.
 
         Raises
         ------
@@ -81,7 +81,8 @@ class Detections:
         self._detect()
         if self._error is not None:
             raise self._error
-        return Objects(self.rate, len(self.times), tuple(link(self._found, self.rate)))
+        tracks = lasting(link(self._found, self.rate), len(self.times))
+        return Objects(self.rate, len(self.times), tuple(tracks))
 
     def _detect(self) -> None:
         """Detect objects in the frames that wait."""

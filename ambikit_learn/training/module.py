@@ -150,8 +150,7 @@ class AlignmentModule(LightningModule):
             front_end.fit_statistics(
                 (
                     batch.sound.to(self.device),
-                    batch.azimuth.to(self.device),
-                    batch.elevation.to(self.device),
+                    *(angle.to(self.device) for angle in batch.listening),
                 )
                 for batch in batches
             )
@@ -173,7 +172,7 @@ class AlignmentModule(LightningModule):
 
     def forward(self, batch: Item) -> Output:
         """Return what should agree in a batch of `AlignmentDataset`."""
-        out: Output = self.model(batch.video, batch.sound, batch.azimuth, batch.elevation)
+        out: Output = self.model(batch.video, batch.sound, *batch.listening)
         return out
 
     def training_step(self, batch: Item, index: int) -> dict[str, Tensor]:

@@ -160,7 +160,7 @@ def test_peaks_know_the_seam_and_the_poles() -> None:
     [
         ({"method": "srp"}, "intensity, pwd, music"),
         ({"method": "music"}, "needs n_sources"),
-        ({"method": "music", "n_sources": 4}, "1 to 3"),
+        ({"method": "music", "n_sources": 3}, "1 to 2"),
         ({"n_sources": 0}, "n_sources"),
         ({"sample_rate": -1}, "sample_rate"),
         ({"x": np.zeros((4, 100))}, "100 samples"),
@@ -180,3 +180,25 @@ def test_maps_that_do_not_fit() -> None:
         ambikit.find_peaks(np.array([np.nan, 1]), np.zeros(2), 0.0)
     with pytest.raises(InputError, match="separation"):
         ambikit.find_peaks(np.ones(2), np.zeros(2), 0.0, separation=0.0)
+
+
+def test_music_is_asked_for_no_more_than_it_can_tell() -> None:
+    """Three noises at first order leave one vector of noise, which is zero along a circle."""
+    places = [(40.0, 0.0), (-70.0, 20.0), (160.0, -30.0)]
+    x = sum(ambikit.encode(noise(seed=k), *d, order=2, degrees=True) for k, d in enumerate(places))
+    found = ambikit.localize(x, RATE, n_sources=3, method="music", degrees=True)
+    assert max(min(angle(found, k, *d) for k in range(3)) for d in places) < 1
+    with pytest.raises(InputError, match="1 to 2 for 4 channels"):
+        ambikit.localize(x[:4], RATE, n_sources=3, method="music")
+    with pytest.raises(InputError, match="1 to 6 for 9 channels"):
+        ambikit.localize(x, RATE, n_sources=7, method="music")
+
+
+@pytest.mark.parametrize(("half", "peaks"), [(20, [0]), (45, [0]), (90, [90, -90])])
+def test_two_noises_at_once_share_their_intensity(half: float, peaks: list[float]) -> None:
+    """As the documentation says: one peak between them, unless they are opposite."""
+    x = sum(ambikit.encode(noise(seed=k), a, degrees=True) for k, a in enumerate((half, -half)))
+    found = ambikit.localize(x, RATE, degrees=True)
+    assert len(found) == len(peaks)
+    for place in peaks:
+        assert min(angle(found, k, place, 0.0) for k in range(len(found))) < 3

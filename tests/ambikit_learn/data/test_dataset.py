@@ -83,6 +83,23 @@ class TestFollowing:
         places = np.array([[np.nonzero(b)[1].mean(), np.nonzero(b)[0].mean()] for b in bright])
         return np.rad2deg(np.arctan((1 - (2 * places + 1) / size) * tangent))
 
+    def test_the_item_knows_the_path(self, moving):
+        data = AlignmentDataset(moving, strategy="objects", views=2, epoch_length=6, mirror=True)
+        for i in range(6):
+            item = data[i]
+            azimuth, elevation = item.listening
+            assert azimuth.shape == elevation.shape == (2, 5)  # a point in a quarter of a second
+            steps = (np.diff(np.rad2deg(azimuth.numpy())) + 180) % 360 - 180
+            on = item.on_object.numpy()
+            assert np.abs(np.abs(steps[on]) - SPEED / 4).max() < 1.5
+            assert (steps[~on] == 0).all()
+            # The middle of the path is the direction of the item, mirrored or not.
+            middle = angular_distance(azimuth[:, 2], elevation[:, 2], item.azimuth, item.elevation)
+            assert np.rad2deg(middle).max() < 0.1
+        still = AlignmentDataset(moving, strategy="objects", views=2, follow=False)[0]
+        assert still.path.numel() == 0
+        assert still.listening[0] is still.azimuth
+
     def test_the_object_stays_in_the_middle(self, moving):
         data = AlignmentDataset(moving, strategy="objects", views=1, epoch_length=30, size=64)
         starts = set()

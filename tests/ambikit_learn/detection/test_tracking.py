@@ -7,7 +7,7 @@ import json
 import numpy as np
 import pytest
 
-from ambikit_learn.detection.tracking import link, regular
+from ambikit_learn.detection.tracking import lasting, link, regular
 from ambikit_learn.sphere.boxes import Boxes
 from ambikit_learn.sphere.tracks import Objects, Track
 
@@ -96,6 +96,23 @@ def test_how_far_an_object_may_jump():
     ):
         steps = [boxes((0, 0, "cat", 4)), boxes((step, 0, "cat", 4))]
         assert len(link(steps, rate)) == tracks, (rate, step)
+
+
+def test_a_box_of_a_third_of_the_size_is_another_object():
+    for size, tracks in ((8, 2), (9.5, 2), (10.5, 1), (38, 1), (42, 2)):
+        steps = [boxes((0, 0, "cat", 20)), boxes((2, 0, "cat", size))]
+        assert len(link(steps, RATE)) == tracks, size
+    # A head does not take the place of the body that is missed for a step.
+    body, head = (0, 0, "person", 60), (0, 5, "person", 15)
+    tracks = link([boxes(body), boxes(head), boxes(body)], RATE)
+    assert [t.steps.tolist() for t in tracks] == [[0, 2], [1]]
+
+
+def test_what_is_seen_once_is_no_object():
+    steps = [boxes((0, 0, "cat"), (90, 0, "clock")), boxes((1, 0, "cat")), boxes((2, 0, "cat"))]
+    tracks = link(steps, RATE)
+    assert [t.boxes.label[0] for t in lasting(tracks, 3)] == ["cat"]
+    assert len(lasting(link(steps[:2], RATE), 2)) == 2
 
 
 def test_what_moves_is_expected_ahead():

@@ -251,6 +251,17 @@ def test_two_names_of_one_thing_are_merged():
     assert boxes.score[0] == 0.6
 
 
+def test_a_second_look_keeps_what_overlaps_under_another_name():
+    """A rider and a horse of 0.4 in common are two objects, two names of one box are one."""
+    rider, horse = (0, 8, 30, 40, 0.8, "person"), (0, -4, 36, 36, 0.7, "horse")
+    *numbers, label = zip(rider, horse, strict=True)
+    boxes, cut = Boxes(*map(np.array, numbers), label), np.zeros(2, bool)
+    assert len(merge(boxes, cut)) == 1
+    assert len(merge(boxes, cut, other=0.7)) == 2
+    twice = Boxes([0, 1], [0, 0], [30, 30], [40, 40], [0.8, 0.7], ("dog", "cat"))
+    assert merge(twice, cut, other=0.7).label == ("dog",)
+
+
 def test_a_thing_before_another_stays():
     assert merged((0, 0, 80, 40, 0.9, "sofa"), (10, 0, 20, 30, 0.8, "cat")).label == ("sofa", "cat")
 

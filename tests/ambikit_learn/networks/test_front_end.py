@@ -7,7 +7,7 @@ from scipy.ndimage import maximum_filter1d
 
 import ambikit
 from ambikit_learn._typing import Covariance
-from ambikit_learn.networks.front_end import FrontEnd, beam_row, look_at_rows
+from ambikit_learn.networks.front_end import FrontEnd, along_frames, beam_row, look_at_rows
 from tests.tolerance import assert_levels_close, assert_sums_close, transform_terms
 
 TRANSFORM = {
@@ -62,6 +62,55 @@ def test_equals_features_of_the_turned_sound(scene, preset, kind):
         turned = ambikit.rotate(scene.astype(float), rotation=front).astype(np.float32)
         expected = ambikit.foa_features(turned, 24000, kind=kind, **TRANSFORM[preset])
         assert_same_features(got[:, k], expected, scene, preset)
+
+
+@pytest.mark.parametrize("preset", ["avsa", "tiny"])
+@pytest.mark.parametrize(("kind", "alignment"), [("foa_iv", "rotate"), ("logmel", "beamform")])
+def test_a_path_at_rest_is_a_direction(scene, preset, kind, alignment):
+    front_end = FrontEnd(kind, alignment, preset=preset)
+    azimuth, elevation = viewpoints(2)
+    fixed = front_end(torch.from_numpy(scene), azimuth, elevation)
+    path = (angle[..., None].repeat(1, 1, 4) for angle in (azimuth, elevation))
+    moving = front_end(torch.from_numpy(scene), *path)
+    torch.testing.assert_close(moving, fixed, rtol=1e-4, atol=1e-3)
+
+
+@pytest.mark.parametrize("covariance", [False, True])
+@pytest.mark.parametrize("preset", ["avsa", "tiny"])
+def test_along_its_path_a_source_stays_in_front(preset, covariance):
+    """A source that moves over the seam by 60° in a second, looked at along and across."""
+    azimuth, elevation = np.linspace(150, 210, 51), np.linspace(-10, 25, 51)
+    signal = np.random.default_rng(0).normal(size=24000).astype(np.float32)
+    sound = ambikit.encode(
+        signal, azimuth, elevation, times=np.linspace(0, 24000, 51), degrees=True
+    )
+    front_end = FrontEnd("foa_iv", preset=preset)
+    given = torch.from_numpy(sound.astype(np.float32))[None]
+    if covariance:
+        if front_end.covariance_settings is None:
+            pytest.skip("bands of the magnitude take no covariances")
+        values = ambikit.mel_covariance(sound, 24000, **front_end.covariance_settings)
+        given = Covariance(torch.from_numpy(values)[None].float())
+    path = torch.deg2rad(torch.tensor(np.stack([azimuth, elevation])[:, ::10], dtype=torch.float32))
+    middle = path[..., 3:4] * 0.5 + path[..., 2:3] * 0.5
+    off = {}
+    for name, (a, e) in {"along": path, "middle": middle}.items():
+        vector = front_end(given, a[None, None], e[None, None])[0, 0, 4:].mean(dim=-1)
+        cosine = vector[0] / vector.norm(dim=0)
+        off[name] = np.rad2deg(torch.acos(cosine.clamp(-1, 1)).numpy())
+    assert np.quantile(off["along"], 0.9) < 3.0
+    assert np.quantile(off["middle"], 0.9) > 20.0
+
+
+def test_paths_meet_the_seam_and_the_pole():
+    path = torch.deg2rad(
+        torch.tensor([[[[170.0, -170.0], [0.0, 180.0]]], [[[0.0, 0.0], [80, 80.0]]]])
+    )
+    azimuth, elevation = along_frames(path[0], path[1], 5)
+    assert azimuth.shape == (1, 2, 5)
+    turned = torch.rad2deg(azimuth[0, 0]) % 360
+    torch.testing.assert_close(turned, torch.linspace(170, 190, 5), rtol=0, atol=0.05)
+    torch.testing.assert_close(elevation[0, 1, 2], torch.tensor(torch.pi / 2), rtol=0, atol=1e-3)
 
 
 @pytest.mark.parametrize("preset", ["avsa", "tiny"])
