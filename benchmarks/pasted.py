@@ -43,7 +43,7 @@ CROWD, CROWD_SIZES = 12, (5.0, 14.0)
 """Number and longer sides of the objects of a crowd."""
 POLE = 82.0
 """Elevation from which an object is near a pole."""
-BLUR = 0.023
+BLUR = 0.05
 """Blur of surroundings relative to their height."""
 SOFT = 0.06
 """Fraction of a cut-out that fades into its surroundings at its edges."""
@@ -154,7 +154,8 @@ def surroundings(data: Path | None, size: tuple[int, int]) -> list[Frames]:
         if path.stem in SHARP:
             longitude = np.abs(np.linspace(-180, 180, columns))
             latitude = np.abs(np.linspace(90, -90, rows)[:, None])
-            weight = np.clip((np.maximum(longitude / 60, latitude / 25) - 1) * 4, 0, 1)[..., None]
+            shown = np.minimum(np.maximum(longitude / 60, latitude / 25), 1 + (75 - latitude) / 40)
+            weight = np.clip((shown - 1) * 4, 0, 1)[..., None]
             blurred = np.rint(weight * sharp + (1 - weight) * blurred).astype(np.uint8)
         pictures.append(blurred)
     return pictures

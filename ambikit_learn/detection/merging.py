@@ -12,11 +12,11 @@ from ambikit_learn.detection.views import View, forward
 from ambikit_learn.sphere.boxes import Boxes, outlines, overlap
 
 SAME = 0.3
-"""Intersection over union from which two boxes are one object, whatever their labels; also the
+"""Intersection over union from which two boxes of one label are one object; also the
 fraction of a box in a stronger one from which it is a piece of it, if its view shows only a
 part."""
-OTHER = 0.5
-"""The same for boxes of different labels that a second look will tell apart or give one name."""
+OTHER = 0.4
+"""The same for boxes of different labels."""
 PART = 0.6
 """Fraction of a box in a stronger one of the same label from which it is a part of it."""
 CUT_SCORE, CUT_WEIGHT = 0.5, 0.3
@@ -29,7 +29,6 @@ def merge(
     *,
     trust: Floats | None = None,
     shown: npt.NDArray[np.bool_] | None = None,
-    other: float = SAME,
 ) -> Boxes:
     """Merge the boxes that show the same object.
 
@@ -43,8 +42,6 @@ def merge(
         Weights of the boxes in addition to their scores.
     shown : (N, N) bool array, optional
         Whether the view of one box (rows) shows the whole of another (columns); by default all do.
-    other : float
-        What `SAME` is for boxes of different labels.
 
     Returns
     -------
@@ -53,11 +50,11 @@ def merge(
 
     Notes
     -----
-    In the order of falling score, a box absorbs those that overlap it by `SAME`, whatever their
-    label, since one object often gets two; and its parts, of which `PART` lies in it, or `SAME` for
-    a part that is cut or comes from a view that shows only a part of the stronger box: an object
-    cut in one view is whole in another. Direction and extent are the mean of the overlapping boxes
-    that are not cut more, weighted by score; the label is that of the strongest.
+    In the order of falling score, a box absorbs those that overlap it by `SAME`, or by `OTHER` if
+    they have another label, since one object often gets two; and its parts, of which `PART` lies in
+    it, or `SAME` for a part that is cut or comes from a view that shows only a part of the stronger
+    box: an object cut in one view is whole in another. Direction and extent are the mean of the
+    overlapping boxes that are not cut more, weighted by score; the label is that of the strongest.
     """
     weight = boxes.score * np.where(cut, CUT_WEIGHT, 1.0)
     weight = weight if trust is None else weight * trust
@@ -69,7 +66,7 @@ def merge(
     merged = [Boxes.empty()]
     for leader in np.argsort(-weight, kind="stable"):
         if left[leader]:
-            same = left & (union[leader] >= np.where(label == label[leader], SAME, other))
+            same = left & (union[leader] >= np.where(label == label[leader], SAME, OTHER))
             same[leader] = True
             # A box that is cut says nothing about the extent of the whole object.
             merged.append(_mean(boxes, leader, weight * (same & (cut <= cut[leader]))))
@@ -82,8 +79,6 @@ def merge_views(
     views: Sequence[View],
     found: Sequence[Boxes],
     edge: npt.NDArray[np.bool_],
-    *,
-    other: float = SAME,
 ) -> Boxes:
     """Merge the detections of all views, without those that are too weak.
 
@@ -94,8 +89,6 @@ def merge_views(
         Detections in each view.
     edge : (N,) bool array
         Whether the edge of its view cuts each of all detections.
-    other : float
-        As for `merge`.
 
     Returns
     -------
@@ -110,7 +103,7 @@ def merge_views(
     boxes = together.take(sure)
     points = outlines(boxes)
     shown = np.stack([view.shows(points).all(axis=-1) for view in views])
-    return merge(boxes, edge[sure], trust=trust[sure], shown=shown[of[sure]], other=other)
+    return merge(boxes, edge[sure], trust=trust[sure], shown=shown[of[sure]])
 
 
 def _mean(boxes: Boxes, leader: int, weight: Floats) -> Boxes:

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ambikit_learn._typing import Floats, Frames
-from ambikit_learn.detection.merging import OTHER, SAME, merge, merge_views
+from ambikit_learn.detection.merging import merge, merge_views
 from ambikit_learn.detection.views import Perspective, Rectangles, Tile, View, boxes_of, forward
 from ambikit_learn.sphere.boxes import Boxes, overlap
 
@@ -25,8 +25,12 @@ AGAIN = 0.4
 STEEP, ROLLED = 60.0, 0.15
 """Elevation from which views of a pole show objects rolled to any side, and that intersection over
 union there, for finds whose centre is at most a quarter of the box away."""
-KEPT = 0.5
-"""Score from which an object stays although its second look does not show it."""
+KEPT = 0.35
+"""Score from which an object stays although its second look does not show it, unless it is above
+`STEEP`: what a view of the nadir shows of a tripod is often taken for a clock or a mouse."""
+FINEST = 4.0
+"""Pixels of a second look for each pixel of the frame, at most: small objects of coarse frames are
+looked at from farther away."""
 MOST = 16
 """Greatest number of second looks in a frame."""
 
@@ -110,7 +114,6 @@ def detect_on_sphere(frames: Frames, mode: Mode, size: int, detect: FlatDetector
             views,
             [boxes for boxes, _ in of_frame],
             np.concatenate([cut for _, cut in of_frame]),
-            other=SAME if mode.again is None else OTHER,
         )
         for of_frame in zip(*found, strict=True)
     ]
@@ -152,12 +155,17 @@ def second_look(
 
     Notes
     -----
-    The field of view is `AROUND` times the longer side of the box, within `FIELD`. The object takes
+    The field of view is `AROUND` times the longer side of the box, within `FIELD`, and no smaller
+    than the frame has pixels for. The object takes
     over name, score, direction and extent of the find that overlaps it most, by `AGAIN` or more, or
     by `ROLLED` near the poles. Only the `MOST` strongest objects of a frame are looked at; others
     stay if their score is at least `least`. Objects that turn out to be the same are merged.
     """
-    views = [[_view(boxes, i) for i in range(min(len(boxes), MOST))] for boxes in proposals]
+    pixels = frames.shape[-2] / 360.0
+    least_field = float(np.clip(size / (FINEST * pixels), *FIELD))
+    views = [
+        [_view(boxes, i, least_field) for i in range(min(len(boxes), MOST))] for boxes in proposals
+    ]
     seen = iter(detect(_pictures(frames, views, size)))
     return [
         _confirmed(boxes, [boxes_of(view, [next(seen)])[0] for view in of_frame], least, kept)
@@ -165,10 +173,10 @@ def second_look(
     ]
 
 
-def _view(boxes: Boxes, number: int) -> Perspective:
-    """Return the view of a second look at a box."""
+def _view(boxes: Boxes, number: int, least: float) -> Perspective:
+    """Return the view of a second look at a box, with a smallest field of view."""
     longer = max(boxes.width[number], boxes.height[number])
-    field = float(np.clip(AROUND * longer, *FIELD))
+    field = float(np.clip(AROUND * longer, least, FIELD[1]))
     return Perspective(float(boxes.azimuth[number]), float(boxes.elevation[number]), field)
 
 
@@ -196,13 +204,13 @@ def _confirmed(
         if best is not None:
             parts.append(found.take([sure[best]]))
             edges.append(bool(cut[sure[best]]))
-        elif proposal.score[0] >= kept:
+        elif proposal.score[0] >= kept and np.abs(proposal.elevation[0]) < STEEP:
             parts.append(proposal)
             edges.append(False)
     rest = boxes.take(np.arange(len(looks), len(boxes)))
     rest = rest.take(rest.score >= least)
     together = Boxes.concatenate([*parts, rest])
-    return merge(together, np.array([*edges, *[False] * len(rest)], dtype=bool), other=OTHER)
+    return merge(together, np.array([*edges, *[False] * len(rest)], dtype=bool))
 
 
 def _same(found: Boxes, proposal: Boxes) -> int | None:

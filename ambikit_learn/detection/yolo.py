@@ -44,7 +44,8 @@ class YOLO:
         objects only at the scale of a panorama. ``"wrapped"``, ``"frame"``: one pass, in which
         small objects and those near a pole are missed.
     labels : iterable of str, optional
-        Keep only these classes of the model.
+        Keep only these classes of the model; or, of a model with an open vocabulary (YOLO-World,
+        YOLOE), look for these.
 
     Raises
     ------
@@ -132,10 +133,24 @@ class _Model:
         self._classes = None
         if labels is not None:
             unknown = sorted(set(labels) - set(names.values()))
+            if unknown and hasattr(self._yolo, "set_classes"):
+                self._ask_for(labels, weights)
+                names, unknown = self._yolo.names, []
             if unknown:
                 known = ", ".join(names.values())
                 raise InputError(f"{weights} knows no {', '.join(unknown)}; its labels: {known}")
             self._classes = [number for number, name in names.items() if name in labels]
+
+    def _ask_for(self, labels: tuple[str, ...], weights: Path) -> None:
+        """Set the classes of a model that takes any text for their names."""
+        try:
+            self._yolo.set_classes(list(labels))
+        except Exception as error:  # without the network, the text encoder raises what it likes
+            raise InputError(
+                f"{weights} takes any labels, but their encoder is not installed "
+                f"({type(error).__name__}: {error}): call set_classes(labels) and save(path) of "
+                "ultralytics where it is, and give that file"
+            ) from error
 
     def _input_size(self, weights: Path) -> int:
         """Size to which the model really scales pictures; known once it has seen one."""

@@ -167,8 +167,15 @@ def test_a_second_look_gives_direction_and_extent(elevation):
 
 def test_a_second_look_confirms_or_drops():
     frame = scene([(0, 0, 30, 30, 0)])[None]
-    guesses = Boxes([0, 90, 20], [0, 0, 0], [30, 30, 9], [30, 30, 9], [0.2, 0.9, 0.3], "abc")
-    # What has less than 0.4 in common is another object.
+    guesses = Boxes(
+        [0, 90, 20, 45],
+        [0, 0, 0, 70],
+        [30, 30, 9, 30],
+        [30, 30, 9, 30],
+        [0.2, 0.9, 0.3, 0.9],
+        "abcd",
+    )
+    # What has less than 0.4 in common is another object; what is high up must be confirmed.
     [kept] = second_look(frame, [guesses], 320, find_colours, least=0.35, kept=0.5)
     assert sorted(kept.label) == ["b", "red"]
     [sure] = second_look(frame, [guesses], 320, find_colours, least=0.35)
@@ -251,15 +258,11 @@ def test_two_names_of_one_thing_are_merged():
     assert boxes.score[0] == 0.6
 
 
-def test_a_second_look_keeps_what_overlaps_under_another_name():
-    """A rider and a horse of 0.4 in common are two objects, two names of one box are one."""
-    rider, horse = (0, 8, 30, 40, 0.8, "person"), (0, -4, 36, 36, 0.7, "horse")
-    *numbers, label = zip(rider, horse, strict=True)
-    boxes, cut = Boxes(*map(np.array, numbers), label), np.zeros(2, bool)
-    assert len(merge(boxes, cut)) == 1
-    assert len(merge(boxes, cut, other=0.7)) == 2
-    twice = Boxes([0, 1], [0, 0], [30, 30], [40, 40], [0.8, 0.7], ("dog", "cat"))
-    assert merge(twice, cut, other=0.7).label == ("dog",)
+def test_names_may_overlap_more_than_copies():
+    """A rider and a horse share a third; two boxes of one label that do are one object."""
+    numbers = [0, 0], [9, -7], [30, 34], [40, 34], [0.8, 0.7]
+    assert len(merge(Boxes(*numbers, ("person", "horse")), np.zeros(2, bool))) == 2
+    assert len(merge(Boxes(*numbers, ("person", "person")), np.zeros(2, bool))) == 1
 
 
 def test_a_thing_before_another_stays():
