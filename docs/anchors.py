@@ -177,6 +177,28 @@ ANCHORS = [
         "decoding/test_loudspeakers.py::test_dual_band_is_a_crossover_of_two_matrices",
     ),
     Anchor(
+        "scipy, spherical Hankel functions of the second kind",
+        "`near_field`, complex, degrees 0 to 3, 10 Hz to 2 kHz",
+        "test_nearfield.py::test_spherical_hankel_functions",
+    ),
+    Anchor(
+        "ITU-R BS.1770, coefficients at 48 kHz (tables 1 and 2)",
+        "the filters of `loudness`",
+        "test_loudness.py::test_filters_of_the_standard",
+    ),
+    Anchor(
+        "EBU Tech 3341, test signals 1 to 5 (0.1 LU allowed)",
+        "`loudness` of two channels",
+        "test_loudness.py::test_minimum_requirements_of_ebu_tech_3341",
+        " LU",
+    ),
+    Anchor(
+        "EBU Tech 3341, test signal 6 (0.1 LU allowed)",
+        "`loudness` of 5.0 and 5.1",
+        "test_loudness.py::test_five_channels_of_ebu_tech_3341",
+        " LU",
+    ),
+    Anchor(
         "A calibration clip that passed through YouTube: piano at +90°, voice at −90°",
         "`read`, then `localize`",
         "test_real_clips.py::test_calibration_sources_are_where_their_author_put_them",

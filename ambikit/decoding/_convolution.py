@@ -7,7 +7,7 @@ import numpy as np
 from ambikit import checks
 from ambikit._typing import FloatArray
 
-_SIZE = 4096
+_SIZE = 8192
 _BLOCKS = 4
 """Transforms of that many blocks are done at once: pocketfft fills its vectors with them."""
 
