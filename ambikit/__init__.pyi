@@ -77,6 +77,7 @@ from .spectral import spectral_normalized_intensity as spectral_normalized_inten
 from .spectral import stft as stft
 from .subspace import count_sources as count_sources
 from .subspace import esprit as esprit
+from .threads import set_threads as set_threads
 from .tracks import Track as Track
 from .tracks import track_directions as track_directions
 from .transforms import directional_gain as directional_gain

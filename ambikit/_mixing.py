@@ -6,7 +6,7 @@ last column. Outputs (..., R, n) may be the inputs (..., C, n) themselves.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -29,6 +29,12 @@ _MATRICES = 1 << 23
 """Values of matrices along a motion that are held at once."""
 _SPAN = 1 << 20
 """Values of a span that is made contiguous for a kernel, where the whole is not."""
+
+threads = 1
+"""Threads among which a kernel's sound is shared out; `ambikit.set_threads` changes it."""
+
+_SHARE = 1 << 16
+"""Samples of which a thread has at least as many."""
 
 Blocks = npt.NDArray[np.int64]
 
@@ -87,10 +93,14 @@ def _mix_compiled(x: FloatArray, matrix: FloatArray, blocks: Blocks, out: FloatA
     # in place, a block is read to its end before it is written
     chunk = height if np.may_share_memory(x, out) else min(height, _ROWS)
     tile = _KERNEL_TILE if x.shape[-2] > _FOUR else _KERNEL_TILE // 2
-    scratch = _scratch(1 + chunk, tile, x.dtype)
     tiles = np.append(np.arange(0, x.shape[-1], _TILE), x.shape[-1])
     for _, _, piece, target in _contiguous(x, tiles, out):
-        kernels.still(piece, matrix, blocks, scratch, target)
+
+        def work(begin: int, end: int, piece: FloatArray = piece, out: FloatArray = target) -> None:
+            scratch = _scratch(1 + chunk, tile, x.dtype)
+            kernels.still(piece, matrix, blocks, scratch, out, begin, end)
+
+        _share_out(work, piece.shape[-1], piece.shape[-1])
 
 
 def _moving_numpy(
@@ -114,9 +124,35 @@ def _moving_compiled(
     """Do the same in a kernel."""
     from ambikit._kernels import mixing as kernels
 
-    scratch = _scratch(2 + matrices.shape[1], _KERNEL_TILE + kernels.VECTORS, x.dtype)
     for some, origin, piece, target in _contiguous(x, lines.start, out):
-        kernels.moving(piece, *lines.some(some, origin), matrices, blocks, scratch, target)
+        here = lines.some(some, origin)
+
+        def work(
+            first: int,
+            last: int,
+            lines: _motion.Lines = here,
+            piece: FloatArray = piece,
+            out: FloatArray = target,
+        ) -> None:
+            scratch = _scratch(2 + matrices.shape[1], _KERNEL_TILE + kernels.VECTORS, x.dtype)
+            part = lines.some(slice(first, last), 0)
+            kernels.moving(piece, *part, matrices, blocks, scratch, out)
+
+        _share_out(work, len(here.control), int(here.start[-1] - here.start[0]))
+
+
+def _share_out(work: Callable[[int, int], None], count: int, samples: int) -> None:
+    """Do work on 0 to count, in equal shares on as many threads as are allowed and pay."""
+    parts = max(min(threads, samples // _SHARE, count), 1)
+    if parts == 1:
+        work(0, count)
+        return
+    from concurrent.futures import ThreadPoolExecutor
+
+    edges = [count * part // parts for part in range(parts + 1)]
+    with ThreadPoolExecutor(parts) as pool:  # not kept: a fork would leave it without its threads
+        for done in pool.map(work, edges[:-1], edges[1:]):
+            del done  # what fails there is raised here
 
 
 def _contiguous(

@@ -96,8 +96,8 @@ def _write_past_caches(source: Any, first: Any, target: Any, begin: Any, count: 
 
 
 @compiled(fastmath={"contract"})
-def still(x: Any, matrix: Any, blocks: Any, scratch: Any, out: Any) -> None:
-    """Fill out (B, R, n) with matrix (R, C) times x (B, C, n).
+def still(x: Any, matrix: Any, blocks: Any, scratch: Any, out: Any, origin: int, stop: int) -> None:
+    """Fill out (B, R, n) with matrix (R, C) times x (B, C, n), the samples origin to stop.
 
     Outside of blocks (any, 4), of first and last row, first and last column, the matrix is 0.
     scratch (1 + rows at once, tile); out may be x itself if no block has more rows than that.
@@ -112,8 +112,8 @@ def still(x: Any, matrix: Any, blocks: Any, scratch: Any, out: Any) -> None:
     results, target, source = scratch.reshape(-1), out.reshape(-1), x.reshape(-1)
     zero = scratch.dtype.type(0)
     for b in range(x.shape[0]):
-        begin, end = 0, min(to_line(target, b * rows * samples), samples)
-        while begin < samples:
+        begin, end = origin, min(origin + to_line(target, b * rows * samples + origin), stop)
+        while begin < stop:
             count = np.uint64(end - begin)
             for k in range(blocks.shape[0]):
                 top, bottom, left, right = blocks[k, 0], blocks[k, 1], blocks[k, 2], blocks[k, 3]
@@ -167,7 +167,7 @@ def still(x: Any, matrix: Any, blocks: Any, scratch: Any, out: Any) -> None:
                     for row in range(first, last):
                         place = (b * rows + row) * samples + begin
                         write_past_caches(results, (row - first) * tile, target, place, end - begin)
-            begin, end = end, min(end + tile, samples)
+            begin, end = end, min(end + tile, stop)
 
 
 @compiled(forceinline=True)

@@ -35,6 +35,7 @@ OF_NUMBERS = {
     "read",
     "reverberation_time",
     "rotation_matrix",
+    "set_threads",
     "sh_rotation_matrix",
     "sphere_head",
     "spherical_harmonics",

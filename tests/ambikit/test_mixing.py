@@ -113,3 +113,44 @@ def test_one_column_and_many_rows(path):
         out = np.empty((rows, 50))
         _mixing.mix(x, matrix, _mixing.one_block(rows, columns), out)
         assert_allclose(out, matrix @ x, atol=1e-13)
+
+
+@pytest.mark.kernel
+@pytest.mark.parametrize("layout", ["contiguous", "apart", "in place"])
+@pytest.mark.parametrize("count", [2, 3])
+def test_threads_change_nothing(monkeypatch, count, layout):
+    """Shares that begin anywhere within a line of the cache, still and moving."""
+    monkeypatch.setattr(_mixing, "_SHARE", 100)
+    x = np.random.default_rng(4).normal(size=(2, 9, 1501)).astype(np.float32)
+    matrices, lines = rotation_like(4), straight_lines(1501)
+    results = []
+    for threads in (1, count):
+        monkeypatch.setattr(_mixing, "threads", threads)
+        for fill in (
+            lambda source, out: _mixing._mix_compiled(
+                source, matrices[0].astype("f4"), BLOCKS, out
+            ),
+            lambda source, out: _mixing._moving_compiled(
+                source, lines, matrices.astype("f4"), BLOCKS, out
+            ),
+        ):
+            source = x.copy()
+            out = np.full((2, 9, 3002), 9, np.float32)[..., ::2]
+            if layout != "apart":
+                out = source if layout == "in place" else np.empty_like(x)
+            fill(source, out)
+            results.append(out.copy())
+    assert_allclose(results[2], results[0], atol=1e-5)
+    assert_allclose(results[3], results[1], atol=1e-5)
+
+
+def test_what_fails_in_a_thread_is_raised(monkeypatch):
+    monkeypatch.setattr(_mixing, "threads", 2)
+    monkeypatch.setattr(_mixing, "_SHARE", 1)
+
+    def work(begin, end):
+        if begin:
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        _mixing._share_out(work, 10, 10)
