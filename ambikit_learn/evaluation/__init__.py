@@ -11,7 +11,9 @@ if TYPE_CHECKING:
 PRETEXT = ("avc", "avsa")
 """Tasks of `ambikit_learn.evaluation.pretext`, several of which are evaluated at once."""
 DOWNSTREAM = {
+    "actions": "ambikit_learn.evaluation.actions:evaluate_actions",
     "direction": "ambikit_learn.evaluation.direction:evaluate_direction",
+    "scenes": "ambikit_learn.evaluation.acoustic_scenes:evaluate_scenes",
     "sounds": "ambikit_learn.evaluation.sounds:evaluate_sounds",
 }
 """Function of each downstream task: its parameters are the options of the command."""

@@ -90,16 +90,46 @@ class Classification:
         InputError
             If a class is missing in a fold, or a recording cannot be read.
         """
+        values, labels, folds = self._embedded(recordings, embedder)
+        for probe in probes:
+            told = cross_validate(values, labels, folds, probe, seed=self.seed)
+            self.add_predictions(f"{embedder.name}, {probe}", told, recordings, kind, note)
+
+    def classify(
+        self,
+        recordings: Sequence[Recording],
+        embedder: Embedder,
+        classifier: Callable[..., Predictions],
+        name: str,
+        *,
+        note: str = "",
+    ) -> None:
+        """Add the row of a baseline that has a classifier of its own, as `cross_validate` is one.
+
+        Parameters
+        ----------
+        recordings, embedder
+            As for `add`.
+        classifier : callable
+            Function of values, labels, folds and ``seed=`` that returns `Predictions`.
+        name, note : str
+            As in `Row`.
+        """
+        values, labels, folds = self._embedded(recordings, embedder)
+        told = classifier(values, labels, folds, seed=self.seed)
+        self.add_predictions(name, told, recordings, "baseline", note)
+
+    def _embedded(
+        self, recordings: Sequence[Recording], embedder: Embedder
+    ) -> tuple[list[npt.NDArray[Any]], list[str], Folds]:
+        """Return embeddings, labels and folds, without what was left out."""
         found = embed(recordings, embedder, cache=self.cache, skip_bad=self.skip_bad)
         self.waiting += found.waiting
         self.skipped |= dict.fromkeys(found.skipped)
         folds = folds_by_number(recordings, found)
         check_folds(recordings, folds, self.classes)
         values = [np.empty((0, 0)) if v is None else v for v in found.values]
-        labels = [r.label for r in recordings]
-        for probe in probes:
-            told = cross_validate(values, labels, folds, probe, seed=self.seed)
-            self.add_predictions(f"{embedder.name}, {probe}", told, recordings, kind, note)
+        return values, [r.label for r in recordings], folds
 
     def add_predictions(
         self,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -32,11 +32,14 @@ class Predictions:
         Names of the classes, sorted.
     labels : ndarray of int, shape (n,)
         Numbers of the true classes.
+    share : ndarray, shape (n,)
+        How many of the segments of a recording are recognised by themselves; NaN if not known.
     """
 
     scores: Floats
     classes: tuple[str, ...]
     labels: Indices
+    share: Floats = field(default_factory=lambda: np.empty(0))
 
     @property
     def tested(self) -> npt.NDArray[np.bool_]:
@@ -70,6 +73,7 @@ def cross_validate(
     folds: Folds,
     probe: str,
     *,
+    most: int | None = None,
     seed: int = 0,
 ) -> Predictions:
     """Train a probe on the training recordings of each fold and apply it to those for testing.
@@ -85,6 +89,8 @@ def cross_validate(
         Numbers of recordings. If several folds test on one, its scores are those of the last.
     probe : str
         A key of `PROBES`.
+    most : int, optional
+        Largest number of segments of a recording, evenly spaced, to train on.
     seed : int
         Random seed of the probe.
 
@@ -109,8 +115,9 @@ def cross_validate(
     make = PROBES[checks.choice(probe, tuple(PROBES), "probe")]
     classes, numbers = np.unique(labels, return_inverse=True)
     scores = np.full((len(values), len(classes)), np.nan)
+    share = np.full(len(values), np.nan)
     for train, test in folds:
-        features, owners = _stacked(values, train)
+        features, owners = _stacked(values, train, most)
         head = make(seed)
         with warnings.catch_warnings():
             # A probe that has not converged is a probe with earlier stopping
@@ -123,13 +130,22 @@ def cross_validate(
         whole[:, head.classes_] = found
         np.add.at(sums, owners, whole)
         scores[test] = sums / np.bincount(owners)[:, None]
-    return Predictions(scores, tuple(map(str, classes)), numbers)
+        alone = whole.argmax(1) == numbers[test][owners]
+        share[test] = np.bincount(owners, alone) / np.bincount(owners)
+    return Predictions(scores, tuple(map(str, classes)), numbers, share)
 
 
-def _stacked(values: Sequence[npt.NDArray[Any]], some: Indices) -> tuple[npt.NDArray[Any], Indices]:
-    """Return the segments of some recordings, and the position in `some` of each one's."""
-    owners = np.repeat(np.arange(len(some)), [len(values[i]) for i in some])
-    return np.concatenate([values[i] for i in some]), owners
+def _stacked(
+    values: Sequence[npt.NDArray[Any]], some: Indices, most: int | None = None
+) -> tuple[npt.NDArray[Any], Indices]:
+    """Return segments of some recordings, and the position in `some` of each one's."""
+    parts = [values[i] for i in some]
+    if most is not None:
+        parts = [
+            x if len(x) <= most else x[np.linspace(0, len(x) - 1, most).astype(int)] for x in parts
+        ]
+    owners = np.repeat(np.arange(len(some)), [len(part) for part in parts])
+    return np.concatenate(parts), owners
 
 
 def _log_scores(head: Any, features: npt.NDArray[Any]) -> Floats:

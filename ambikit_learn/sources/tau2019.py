@@ -10,6 +10,18 @@ from pathlib import Path, PurePosixPath
 from ambikit import InputError
 from ambikit_learn.sources._labelled import LabelledClip, check_fold
 
+CLASSES = (
+    "airport",
+    "bus",
+    "metro",
+    "metro_station",
+    "park",
+    "public_square",
+    "shopping_mall",
+    "street_pedestrian",
+    "street_traffic",
+    "tram",
+)
 _LISTS = {"train": "fold1_train.csv", "test": "fold1_evaluate.csv"}
 
 

@@ -13,6 +13,7 @@ import yaml
 
 from ambikit_learn import cli
 from ambikit_learn._signatures import Required, signature
+from ambikit_learn.evaluation import DOWNSTREAM
 from ambikit_learn.training.settings import expand
 
 NAMES = [*cli.COMMANDS, "fit"]
@@ -216,8 +217,7 @@ def test_a_command_without_the_extra_is_one_line(name):
         "prepare": ["clips", "out"],
         "data stats": ["out"],
         "evaluate": ["avc", "--model=a", "--data=b"],
-        "evaluate direction": ["--data=b"],
-        "evaluate sounds": ["--data=b"],
+        **{f"evaluate {task}": ["--data=b"] for task in DOWNSTREAM},
         "embed": ["a.wav", "--model=a", "--out=b"],
         "export": ["a", "--out=b"],
         "reproduce": ["out"],
