@@ -183,7 +183,7 @@ def _eigenscape(root: Path, folds: int, seed: int) -> Material:
         if clip.split == "test"
     ]
     others = "other, unpublished folds; no interval"
-    quoted = {"DirAC features, GMM": 0.69, "AVC, log-mel": 0.825, "AVSA, log-mel": 0.894}
+    quoted = {"DirAC of EigenScape, GMM": 0.69, "AVC, log-mel": 0.825, "AVSA, log-mel": 0.894}
     return Material(
         name=f"EigenScape, {folds} folds",
         recordings=sorted(tested, key=lambda recording: recording.key),
