@@ -149,14 +149,15 @@ def embed(
             if value is None:
                 value = embedder.embed(content)
                 if not np.isfinite(value).all():
-                    raise InputError(f"{recordings[i].key}: its embedding holds NaN or infinity")
+                    raise InputError(f"the embedding of {recordings[i].key} is not finite")
                 store.add(identity, value)
                 found.computed += 1
         except (InputError, OSError) as error:
             if not skip_bad:
                 store.save()
                 raise
-            found.skipped.append(str(error))
+            # Spans of one file have one reason, and each of them counts
+            found.skipped.append(f"{recordings[i].key}: {error}")
             continue
         found.values[i] = value
     store.save()

@@ -188,7 +188,7 @@ def test_bad_recordings_are_named_or_counted(tmp_path):
     assert len(results.skipped) == 2
     assert "take7.wav" in results.skipped[0]
     assert "9" in results.skipped[1]
-    assert "2 left out: take7.wav" in results.markdown()
+    assert "2 left out: 7: take7.wav" in results.markdown()
     assert [row.name for row in results.table.rows] == ["points, linear", "points, knn"]
     assert sum(map(sum, results.confusion["points, linear"])) == len(values) - 2
 
