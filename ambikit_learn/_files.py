@@ -5,9 +5,10 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+import shutil
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from ambikit import InputError
@@ -52,6 +53,20 @@ def atomic_write(path: str | Path) -> Iterator[Path]:
         os.replace(temporary, target)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def remove_partial(*folders: Path) -> None:
+    """Delete what killed runs left of files that were being written, directly in some folders.
+
+    To be called while no other run can write there.
+    """
+    for folder in filter(Path.is_dir, folders):
+        for path in folder.glob(".*.part.*"):
+            with suppress(OSError):
+                path.unlink()
+        # `ambikit.write` writes into a folder of its own.
+        for path in folder.glob(".ambikit-*"):
+            shutil.rmtree(path, ignore_errors=True)
 
 
 @contextmanager

@@ -42,6 +42,7 @@ from ambikit_learn.evaluation.results import Results
 from ambikit_learn.models.alignment import AlignmentModel
 from ambikit_learn.models.outcome import Outcome
 from ambikit_learn.models.run import Record, RunFolder, load_run
+from ambikit_learn.training.batches import ignore_interrupts
 
 Task = Literal["avc", "avsa"]
 VIEWS = 4
@@ -271,7 +272,9 @@ def embed(
     parts: dict[str, list[Tensor]] = {}
     loaders = max(cores() // 2, 1)  # encoding takes longer than reading
     leave_cores(loaders)
-    loader = DataLoader(dataset, batch_size=batch_size, num_workers=loaders)
+    loader = DataLoader(
+        dataset, batch_size=batch_size, num_workers=loaders, worker_init_fn=ignore_interrupts
+    )
     with torch.inference_mode():
         for batch in loader:
             yaw = (2 * torch.rand(len(batch.clip), 1, generator=generator) - 1) * torch.pi

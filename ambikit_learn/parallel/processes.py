@@ -9,9 +9,9 @@ import sys
 import threading
 import traceback
 from collections import deque
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from multiprocessing.connection import Connection, wait
 from queue import LifoQueue
 from typing import Any, Generic, Literal, TypeVar, cast
@@ -194,7 +194,8 @@ class Worker(Generic[Item, Result]):
         context = multiprocessing.get_context("spawn")
         connection, other = context.Pipe()
         self._process = context.Process(target=_serve, args=(other,))
-        self._process.start()
+        with _no_interrupt():
+            self._process.start()
         other.close()
         try:
             connection.send(self._work)
@@ -207,6 +208,19 @@ class Worker(Generic[Item, Result]):
         if error is not None:
             raise error
         return connection
+
+
+@contextmanager
+def _no_interrupt() -> Iterator[None]:
+    """Let a process that starts here ignore Ctrl-C from its first moment, before `_serve` does."""
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _serve(connection: Connection) -> None:

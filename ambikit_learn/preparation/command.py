@@ -14,7 +14,7 @@ from typing import Any
 
 from ambikit import InputError, checks
 from ambikit.io.reading import READABLE
-from ambikit_learn._files import locked, writing_to
+from ambikit_learn._files import locked, remove_partial, writing_to
 from ambikit_learn._progress import progress
 from ambikit_learn.data.format import Settings
 from ambikit_learn.data.sound import BITRATE, BITRATES, CODECS, OPUS_RATES
@@ -289,6 +289,7 @@ def prepare(
         raise InputError(f"{root} lies in the folder of the clips: choose one outside {folder}")
     assembly = Assembly(root, folder, settings, pool.clip_timeout)
     with writing_to(root), _claimed(root, settings), locked(root / "dataset.json"):
+        remove_partial(root)
         work = partial(pool.work, partial(prepare_clip, settings=settings))
         return Summary.of(assembly.make(parts, work, repack=repack))
 

@@ -121,7 +121,7 @@ class TimedLoader(DataLoader[Any]):
     def __init__(self, dataset: Dataset[Any], **options: Any) -> None:
         super().__init__(
             dataset,
-            worker_init_fn=_ignore_interrupts,
+            worker_init_fn=ignore_interrupts,
             pin_memory=torch.cuda.is_available(),
             **options,
         )
@@ -138,6 +138,6 @@ class TimedLoader(DataLoader[Any]):
             yield batch
 
 
-def _ignore_interrupts(worker: int) -> None:
-    """Leave Ctrl-C to the process that trains, which finishes its step with the loaded data."""
+def ignore_interrupts(worker: int) -> None:
+    """Leave Ctrl-C to the main process: one that trains finishes its step with the loaded data."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)

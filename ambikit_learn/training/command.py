@@ -20,7 +20,7 @@ from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 from lightning.pytorch.loggers import Logger, TensorBoardLogger, WandbLogger
 
 from ambikit import InputError, checks
-from ambikit_learn._files import atomic_write, locked, writing_to
+from ambikit_learn._files import atomic_write, locked, remove_partial, writing_to
 from ambikit_learn._threads import leave_cores
 from ambikit_learn.models.run import RunFolder, save_run
 from ambikit_learn.training import checkpoints
@@ -131,6 +131,7 @@ def fit_main(arguments: Sequence[str]) -> Path:
                 run.path.mkdir(parents=True, exist_ok=True)
                 run.lock.touch()
                 held.enter_context(locked(run.lock))
+                remove_partial(run.path, run.states)
             _refuse_other_settings(command)
             command.save_config()
             train(command.trainer, command.model, command.datamodule)

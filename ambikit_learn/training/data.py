@@ -22,6 +22,7 @@ from ambikit_learn.training.batches import (
     StreamBatches,
     StreamDataset,
     TimedLoader,
+    ignore_interrupts,
     labelled,
 )
 
@@ -198,7 +199,13 @@ class AlignmentData(LightningDataModule):
             return []
         dataset = StreamDataset(items, self.of_task, self.seed)
         clips = range(min(len(items), self.validation_clips))
-        return DataLoader(dataset, batch_size=32, sampler=clips, num_workers=self.workers)
+        return DataLoader(
+            dataset,
+            batch_size=32,
+            sampler=clips,
+            num_workers=self.workers,
+            worker_init_fn=ignore_interrupts,
+        )
 
     def statistics_batches(self) -> Iterator[Item]:
         """Return the first batches of the stream, the same on every rank."""

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from ambikit import InputError, checks
-from ambikit_learn._files import atomic_write
+from ambikit_learn._files import atomic_write, locked, remove_partial
 from ambikit_learn._progress import progress
 from ambikit_learn._threads import cores
 from ambikit_learn.detection.box_file import write_boxes
@@ -168,6 +168,15 @@ def render_world(
 def _render(folder: Path, settings: WorldSettings, count: int, processes: int) -> None:
     """Write settings, lists of names, and the clips that are not there yet."""
     _claim(folder, settings)
+    with locked(folder / SETTINGS):
+        _render_rest(folder, settings, count, processes)
+
+
+def _render_rest(folder: Path, settings: WorldSettings, count: int, processes: int) -> None:
+    """Write lists of names, and the clips that are not there yet."""
+    files = [settings.files(i) for i in range(count)]
+    paths = [path for one in files for path in (one.video, one.sound, one.boxes, one.events)]
+    remove_partial(folder, *{(folder / path).parent for path in paths if path})
     kind = LAYOUTS[settings.layout]
     if kind.lists is not None:
         for split in ("train", "test"):
@@ -175,7 +184,7 @@ def _render(folder: Path, settings: WorldSettings, count: int, processes: int) -
             with atomic_write(folder / f"{split}.txt") as temporary:
                 lines = "".join(f"{kind.lists(name)}\n" for name in names)
                 temporary.write_text(lines, encoding="utf-8")
-    todo = [i for i in range(count) if not (folder / settings.files(i).boxes).exists()]
+    todo = [i for i, one in enumerate(files) if not (folder / one.boxes).exists()]
     work = partial(_attempt, folder, settings)
     results = map_in_order(work, todo, workers=processes, lost=_lost)
     with closing(results):

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import shutil
+import signal
 
 import pytest
 
+from ambikit_learn._files import atomic_write
 from ambikit_learn.cli import main
 
 
@@ -96,3 +98,32 @@ def test_demo_end_to_end(capfd, tmp_path):
         assert (tmp_path / name).stat().st_size > 1000
     shutil.rmtree(tmp_path / "avsa")
     assert main(["demo", f"--out={tmp_path}", "--minutes=0.2"]) == 0  # resumes
+
+
+class TestStopped:
+    """Signals in a process that works or still loads modules."""
+
+    @pytest.mark.parametrize("place", ["ambikit.cli.one_line_errors", "ambikit_learn.cli._chosen"])
+    def test_ctrl_c_is_one_line(self, capfd, monkeypatch, place):
+        def stop(*_):
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr(place, stop)
+        assert main(["prepare", "a", "b"]) == 130
+        assert capfd.readouterr().err == "ambikit-learn: stopped\n"
+
+    def test_sigterm_ends_as_an_exception_does(self, tmp_path, monkeypatch):
+        """So that what is being written is deleted, and processes end."""
+        before = signal.getsignal(signal.SIGTERM)
+
+        def work(**_):
+            with atomic_write(tmp_path / "big") as temporary:
+                temporary.touch()
+                signal.raise_signal(signal.SIGTERM)
+
+        monkeypatch.setattr("ambikit_learn.cli._world", work)
+        with pytest.raises(SystemExit) as end:
+            main(["world", "out"])
+        assert end.value.code == 128 + signal.SIGTERM
+        assert list(tmp_path.iterdir()) == []
+        assert signal.getsignal(signal.SIGTERM) == before

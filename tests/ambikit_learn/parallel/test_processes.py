@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -124,3 +125,12 @@ def test_workers_end_in_order(tmp_path):
     register = f"__import__('atexit').register(__import__('os').remove, {str(left)!r}) and None"
     assert run(eval, [register], 1) == [None]
     assert not left.exists()
+
+
+@pytest.mark.skipif(not hasattr(signal, "pthread_sigmask"), reason="Windows has no signal masks")
+def test_workers_leave_ctrl_c_to_their_parent_from_their_first_moment():
+    """A terminal sends it to all; a process that still loads modules would print a traceback."""
+    blocked = "__import__('signal').pthread_sigmask(0, [])"
+    (found,) = run(eval, [blocked], 1)
+    assert signal.SIGINT in found
+    assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, [])

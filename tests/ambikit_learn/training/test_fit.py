@@ -437,3 +437,18 @@ def test_a_full_disk_is_one_line(prepared, tmp_path):
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert str(tmp_path / "run") in str(refusal.value)
     assert "\n" not in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ("--data.span=99", "span is 99 s"),
+        ("--trainer.max_steps=0", "max_steps must be at least 1"),
+        ("--data.path=nowhere", "nowhere"),
+        ("--data.picture_rate=999", "picture_rate"),
+    ],
+)
+def test_what_is_refused_leaves_no_folder(small_shards, tmp_path, wrong, message):
+    with pytest.raises((InputError, OSError), match=message):
+        run_fit(small_shards, tmp_path / "new" / "run", *SIX_STEPS, wrong)
+    assert list(tmp_path.iterdir()) == []

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import ambikit
+from ambikit_learn._files import locked
 from ambikit_learn.detection.box_file import read_boxes
 from ambikit_learn.sources import open_source
 from ambikit_learn.world import render_world
@@ -89,3 +90,20 @@ def test_bad_arguments_leave_nothing_behind(
         render_world(tmp_path, **arguments)  # type: ignore[arg-type]
     assert not list(tmp_path.rglob("*.mp4"))
     assert not list(tmp_path.rglob("*.json"))
+
+
+def test_what_a_kill_left_is_cleared_away(tmp_path: Path) -> None:
+    small = {"clips": 1, "duration": 0.5, "frame_size": (32, 64), "workers": 0}
+    render_world(tmp_path, **small)  # type: ignore[arg-type]
+    before = sorted(tmp_path.rglob("*"))
+    (tmp_path / "video" / ".x-0.123.part.mp4").touch()
+    (tmp_path / "boxes" / ".x-0.123.part.json").touch()
+    (tmp_path / "audio" / ".ambikit-x").mkdir()
+    (tmp_path / "audio" / ".ambikit-x" / "new.m4a").touch()
+    render_world(tmp_path, **small)  # type: ignore[arg-type]
+    assert sorted(tmp_path.rglob("*")) == before
+    with (
+        locked(tmp_path / "world.json"),
+        pytest.raises(ambikit.InputError, match=f"another run is writing to {tmp_path}: wait"),
+    ):
+        render_world(tmp_path, **small)  # type: ignore[arg-type]
