@@ -14,6 +14,7 @@ DOWNSTREAM = {
     "actions": "ambikit_learn.evaluation.actions:evaluate_actions",
     "direction": "ambikit_learn.evaluation.direction:evaluate_direction",
     "scenes": "ambikit_learn.evaluation.acoustic_scenes:evaluate_scenes",
+    "seld": "ambikit_learn.evaluation.seld_task:evaluate_seld",
     "sounds": "ambikit_learn.evaluation.sounds:evaluate_sounds",
 }
 """Function of each downstream task: its parameters are the options of the command."""

@@ -7,7 +7,6 @@ around the picture, and the one that agrees best with its sound is compared to t
 
 from __future__ import annotations
 
-import itertools
 import time
 import warnings
 from collections.abc import Callable, Sequence
@@ -53,28 +52,38 @@ MEASURES = (
 
 @dataclass(frozen=True)
 class Condition:
-    """What scenes differ in, and the bounds of its bins."""
+    """What scenes differ in: values below the first bound, between bounds, and from the last on.
+
+    `bins` has the names of these parts, one more than there are bounds.
+    """
 
     name: str
-    unit: str
     of: Callable[[Scene], float]
     bounds: tuple[float, ...]
+    bins: tuple[str, ...]
 
-    def bins(self) -> list[tuple[str, float, float]]:
-        """Return name, lower bound and upper bound of each bin."""
-        edges = (-np.inf, *self.bounds, np.inf)
-        names = []
-        for low, high in itertools.pairwise(edges):
-            below, above = f"below {high:g}{self.unit}", f"from {low:g}{self.unit}"
-            both = f"{low:g} to {high:g}{self.unit}"
-            names.append(below if low == -np.inf else above if high == np.inf else both)
-        return list(zip(names, edges[:-1], edges[1:], strict=True))
+    def parts(self, scenes: Sequence[Scene]) -> dict[str, npt.NDArray[np.bool_]]:
+        """Return which scenes are in each bin that is not empty."""
+        place = np.digitize([self.of(scene) for scene in scenes], self.bounds)
+        return {name: place == number for number, name in enumerate(self.bins) if number in place}
 
 
 CONDITIONS = (
-    Condition("T60", " s", lambda scene: scene.room.t60, (0.3, 0.45)),
-    Condition("SNR", " dB", lambda scene: scene.ambience_snr, (10.0, 20.0)),
-    Condition("sources", "", lambda s: sum(o.sounding for o in s.objects), (2, 3)),
+    Condition(
+        "T60",
+        lambda scene: scene.room.t60,
+        (0.3, 0.45),
+        ("below 0.3 s", "0.3 to 0.45 s", "above 0.45 s"),
+    ),
+    Condition(
+        "SNR",
+        lambda scene: scene.ambience_snr,
+        (10.0, 20.0),
+        ("below 10 dB", "10 to 20 dB", "above 20 dB"),
+    ),
+    Condition(
+        "sources", lambda s: sum(o.sounding for o in s.objects), (2, 3), ("1", "2", "3 or more")
+    ),
 )
 """Conditions for which directions are scored apart: reverberation time, level above the ambience,
 and number of sounding objects."""
@@ -336,22 +345,17 @@ def estimated(statistic: Callable[..., Floats], values: Floats, *, seed: int = 0
 
 def by_condition(condition: Condition, scenes: Sequence[Scene], angles: dict[str, Floats]) -> Grid:
     """Return the median angles of each method in the bins of a condition."""
-    of = np.array([condition.of(scene) for scene in scenes])
-    bins = [
-        (name, some)
-        for name, low, high in condition.bins()
-        if (some := (of >= low) & (of < high)).any()
-    ]
+    bins = condition.parts(scenes)
     measures = tuple(
         Measure(f"{name} ({some.sum()})", COVERS, "°", higher_is_better=False, chance=90.0)
-        for name, some in bins
+        for name, some in bins.items()
     )
     rows = [
         Row(
             name,
             {
                 m.name: estimated(np.median, values[some])
-                for m, (_, some) in zip(measures, bins, strict=True)
+                for m, some in zip(measures, bins.values(), strict=True)
             },
             "learned" if name.startswith(ENCODER) else "baseline",
         )

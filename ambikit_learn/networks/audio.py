@@ -6,6 +6,9 @@ from torch import Tensor, nn
 
 from ambikit_learn.networks.blocks import SmallConvNet, conv_bn_relu
 
+MAP_STRIDE = 8
+"""Frames of features from step to step of the maps: step j is centred on frame 8 j."""
+
 
 class SmallAudioNet(nn.Module):
     """A network for short, coarse features (50 frames of 32 bands): 164 k parameters."""
@@ -17,6 +20,11 @@ class SmallAudioNet(nn.Module):
     def forward(self, features: Tensor) -> Tensor:
         """Return (N, dim) of features (N, channels, frames, mels)."""
         out: Tensor = self.net(features)
+        return out
+
+    def maps(self, features: Tensor) -> Tensor:
+        """Return the maps (N, 96, steps, bands) that are pooled to one vector."""
+        out: Tensor = self.net.convolutions(features)
         return out
 
 
@@ -36,5 +44,9 @@ class AudioNet(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         """Return (N, 512) of features (N, channels, frames, mels)."""
-        out: Tensor = self.net(features).amax((2, 3))
+        return self.maps(features).amax((2, 3))
+
+    def maps(self, features: Tensor) -> Tensor:
+        """Return the maps (N, 512, steps, bands) that are pooled to one vector."""
+        out: Tensor = self.net(features)
         return out

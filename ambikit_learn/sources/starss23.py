@@ -43,6 +43,16 @@ class Events:
 
 
 @dataclass(frozen=True)
+class LabelledRecording:
+    """The sound of a recording and its labels: paths of both, whether they exist or not."""
+
+    key: str
+    sound: Path
+    events: Path
+    split: str
+
+
+@dataclass(frozen=True)
 class STARSS23:
     """Recordings of real rooms with labelled directions, each a few minutes long.
 
@@ -86,6 +96,35 @@ class STARSS23:
             )
         return distinct([self._clip(part, name, found) for part, name in names])
 
+    def recordings(self) -> list[LabelledRecording]:
+        """Return all recordings with sound or labels in the order of their names.
+
+        Raises
+        ------
+        InputError
+            The folder has none of this layout.
+        """
+        found = {
+            (path.parent.name, path.stem)
+            for pattern in ("foa_dev/*/*.wav", "metadata_dev/*/*.csv")
+            for path in self.root.glob(pattern)
+            if path.name[0] != "."
+        }
+        if not found:
+            raise InputError(
+                f"{self.root} is not laid out like STARSS23: it needs foa_dev/dev-…/NAME.wav and "
+                "metadata_dev/dev-…/NAME.csv"
+            )
+        return [
+            LabelledRecording(
+                f"{part}/{name}",
+                self.root / "foa_dev" / part / f"{name}.wav",
+                self.root / "metadata_dev" / part / f"{name}.csv",
+                _split(part),
+            )
+            for part, name in sorted(found)
+        ]
+
     def _clip(self, part: str, name: str, found: dict[tuple[str, str, str], Path]) -> Clip:
         """Return the clip of a recording."""
         labels = existing(self.root / "metadata_dev" / part / f"{name}.csv")
@@ -96,8 +135,12 @@ class STARSS23:
             video=found.get((part, name, ".mp4"), self.root / "video_dev" / part / f"{name}.mp4"),
             audio=found.get((part, name, ".wav"), self.root / "foa_dev" / part / f"{name}.wav"),
             boxes=existing(self.root / "boxes_dev" / part / f"{name}.json") or labels,
-            split="test" if part.startswith("dev-test") else "train",
+            split=_split(part),
         )
+
+
+def _split(part: str) -> str:
+    return "test" if part.startswith("dev-test") else "train"
 
 
 def read_events(path: str | Path) -> Events:

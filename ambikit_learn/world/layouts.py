@@ -12,6 +12,7 @@ import numpy as np
 
 import ambikit
 from ambikit_learn._files import atomic_write
+from ambikit_learn._typing import Integers
 from ambikit_learn.world.scene import CLASSES, LABEL_RATE, Scene
 from ambikit_learn.world.sounds import ACTIVITY_RATE, Performance, Signal
 
@@ -60,11 +61,11 @@ def write_sound(path: Path, sound: Signal, sample_rate: int) -> None:
     ambikit.write(path, sound, sample_rate, **_HOW[path.suffix])
 
 
-def write_events(path: Path, scene: Scene, performances: Sequence[Performance]) -> None:
-    """Write the sounding objects over time, as `ambikit_learn.sources.starss23.read_events` reads.
+def scene_events(scene: Scene, performances: Sequence[Performance]) -> Integers:
+    """Return the sounding objects of a scene over time, (n, 6), sorted by frame.
 
-    Lines ``frame,class,source,azimuth,elevation,distance`` at 10 Hz: the class by its place in
-    `CLASSES`, degrees and centimetres in whole numbers.
+    Frame at 10 Hz, class by its place in `CLASSES`, number of the object, azimuth, elevation and
+    distance, in degrees and centimetres in whole numbers, as in the labels of STARSS23.
     """
     frames = np.arange(max(1, round(scene.duration * LABEL_RATE)))
     step = round(ACTIVITY_RATE / LABEL_RATE)
@@ -77,8 +78,17 @@ def write_events(path: Path, scene: Scene, performances: Sequence[Performance]) 
         kind = CLASSES.index(thing.instance.label)
         heard = np.flatnonzero(loud & thing.sounding)
         rows += [(int(k), kind, i, *track[:, k].tolist()) for k in heard]
+    return np.array(sorted(rows), dtype=np.int64).reshape(-1, 6)
+
+
+def write_events(path: Path, scene: Scene, performances: Sequence[Performance]) -> None:
+    """Write the sounding objects over time, as `ambikit_learn.sources.starss23.read_events` reads.
+
+    Lines ``frame,class,source,azimuth,elevation,distance`` of `scene_events`.
+    """
+    rows = scene_events(scene, performances).tolist()
     with atomic_write(path) as temporary:
-        temporary.write_text("".join(",".join(map(str, row)) + "\n" for row in sorted(rows)))
+        temporary.write_text("".join(",".join(map(str, row)) + "\n" for row in rows))
 
 
 def _youtube_id(seed: int, index: int, split: str) -> str:

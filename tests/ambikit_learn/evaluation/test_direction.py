@@ -108,13 +108,16 @@ def test_intervals_take_the_draws_of_the_bootstrap_over_clips():
     assert (one.mean, one.low, one.high) == pytest.approx((other.mean, other.low, other.high))
 
 
-def test_bins_cover_everything_once():
+def test_bins_part_scenes_by_their_values():
+    scenes = still_scenes("world:hard", "test", 12, 1.0, 0)
     for condition in CONDITIONS:
-        bins = condition.bins()
-        assert bins[0][1] == -np.inf
-        assert bins[-1][2] == np.inf
-        assert [high for *_, high in bins[:-1]] == [low for _, low, _ in bins[1:]]
-    assert CONDITIONS[0].bins()[1][0] == "0.3 to 0.45 s"
+        assert len(condition.bins) == len(condition.bounds) + 1
+        parts = condition.parts(scenes)
+        assert np.sum(list(parts.values()), axis=0).tolist() == [1] * 12
+    by_sources = CONDITIONS[-1].parts(scenes)
+    for name, some in by_sources.items():
+        for scene, inside in zip(scenes, some, strict=True):
+            assert inside == (str(min(sum(o.sounding for o in scene.objects), 3)) == name[0])
 
 
 @pytest.fixture
