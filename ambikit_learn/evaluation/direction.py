@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -40,6 +40,8 @@ from ambikit_learn.world.presets import PRESETS
 from ambikit_learn.world.scene import Scene
 
 BASELINES = ("random", "intensity")
+PENALTIES = tuple(10.0**k for k in range(6))
+"""Penalties of the linear regression, from which the training scenes choose."""
 BEYOND = 20.0
 """Degrees beyond which a direction counts as wrong."""
 COVERS = "bootstrap over scenes, 2,000 draws; not over seeds of training or probe"
@@ -147,8 +149,9 @@ def evaluate_direction(
     Notes
     -----
     In a scene every object stands still, and the target is the direction of the loudest one. The
-    regressions are least squares with a penalty (ridge, 1), and a network with one hidden layer of
-    256, from standardised embeddings to a unit vector; what they return is scaled to length 1.
+    regressions are least squares with a penalty (ridge), chosen by leaving out one training scene
+    at a time, and a network with one hidden layer of 256, from standardised embeddings to a unit
+    vector; of what they return only the direction counts.
     """
     wanted = [checks.choice(b, BASELINES, "baseline") for b in (baseline or BASELINES)]
     probes = [checks.choice(name, tuple(REGRESSIONS), "probe") for name in probe]
@@ -162,53 +165,33 @@ def evaluate_direction(
         return replace(found, learned=learned).save(path)
     begin = time.perf_counter()
     around = [360.0 * k / viewpoints for k in range(checks.positive_int(viewpoints, "viewpoints"))]
-    embedders: list[Embedder] = []
+    learners: list[Embedder] = []
     missing: list[str] = []
     if encoder is not None:
-        embedders.append(encoder_vector(encoder, ENCODER, around))
+        learners.append(encoder_vector(encoder, ENCODER, around))
         if "random" in wanted:
-            embedders.append(encoder_vector(untrained(encoder, seed), RANDOM, around))
+            learners.append(encoder_vector(untrained(encoder, seed), RANDOM, around))
     elif "random" in wanted:
         missing.append("random weights need a model, whose networks they are (--model)")
     direct = [intensity_vector(), intensity_peak()] if "intensity" in wanted else []
-    if not embedders and not direct:
+    if not learners and not direct:
         raise InputError("there is nothing to measure: give a model (--model) or baselines")
-    span = WINDOW if encoder is None else encoder.window
-    sets = {
-        split: still_scenes(str(data), split, count, span, seed)
-        for split, count in (("train", train_scenes if embedders else 0), ("test", scenes))
-    }
-    vectors, waiting = {}, 0.0
-    for split, some in sets.items():
-        # The histogram takes far longer than all else, and only its own directions matter
-        every, part = together([*embedders, *(direct if split == "test" else ())])
-        recordings = [scene_recording(scene) for scene in some]
-        done = embed(recordings, every, cache=path.parent / "embeddings")
-        waiting += done.waiting
-        vectors[split] = list(zip(*(part(v) for v in done.values if v is not None), strict=True))
-    truth = {split: loudest(some) for split, some in sets.items()}
-    angles: dict[str, Floats] = {}
-    for number, embedder in enumerate(embedders):
-        known, unseen = (np.array(vectors[split][number]) for split in ("train", "test"))
-        for name in probes:
-            told = regress(known, truth["train"], unseen, name, seed)
-            angles[f"{embedder.name}, {name}"] = angle_between(told, truth["test"])
-    for number, embedder in enumerate(direct, len(embedders)):
-        angles[embedder.name] = angle_between(np.array(vectors["test"][number]), truth["test"])
     settings = {
         "scenes": scenes,
         "train_scenes": train_scenes,
-        "span": span,
+        "span": WINDOW if encoder is None else encoder.window,
         "viewpoints": viewpoints,
         "seed": seed,
     }
+    tested, angles, waiting = _angles(
+        str(data), learners, direct, probes, settings, path.parent / "embeddings"
+    )
+    rows = tuple(_row(name, values, MEASURES) for name, values in angles.items())
     return TaskResults(
         task="direction",
         data=str(data),
-        table=Grid(
-            MEASURES, tuple(_row(name, values, MEASURES) for name, values in angles.items())
-        ),
-        details=tuple(by_condition(c, sets["test"], angles) for c in CONDITIONS),
+        table=Grid(MEASURES, rows),
+        details=tuple(by_condition(c, tested, angles) for c in CONDITIONS),
         comparisons=_compared(angles),
         missing=tuple(missing),
         settings=settings,
@@ -216,6 +199,39 @@ def evaluate_direction(
         waiting=waiting,
         learned=learned,
     ).save(path)
+
+
+def _angles(
+    data: str,
+    learners: Sequence[Embedder],
+    direct: Sequence[Embedder],
+    probes: Sequence[str],
+    settings: Mapping[str, Any],
+    cache: Path,
+) -> tuple[list[Scene], dict[str, Floats], float]:
+    """Return the test scenes, the angles of each method, and the seconds spent waiting.
+
+    Vectors of `learners` are embeddings for regressions, those of `direct` are directions.
+    """
+    counts = {"train": settings["train_scenes"] if learners else 0, "test": settings["scenes"]}
+    vectors, truth, waiting = {}, {}, 0.0
+    for split, count in counts.items():
+        scenes = still_scenes(data, split, count, settings["span"], settings["seed"])
+        # The histogram takes far longer than all else, and only its own directions matter
+        every, part = together([*learners, *(direct if split == "test" else ())])
+        found = embed([scene_recording(scene) for scene in scenes], every, cache=cache)
+        waiting += found.waiting
+        vectors[split] = list(zip(*(part(v) for v in found.values if v is not None), strict=True))
+        truth[split] = loudest(scenes)
+    angles: dict[str, Floats] = {}
+    for number, learner in enumerate(learners):
+        known, unseen = (np.array(vectors[split][number]) for split in ("train", "test"))
+        for name in probes:
+            told = regress(known, truth["train"], unseen, name, settings["seed"])
+            angles[f"{learner.name}, {name}"] = angle_between(told, truth["test"])
+    for number, one in enumerate(direct, len(learners)):
+        angles[one.name] = angle_between(np.array(vectors["test"][number]), truth["test"])
+    return scenes, angles, waiting
 
 
 def still_scenes(data: str, split: str, count: int, span: float, seed: int) -> list[Scene]:
@@ -303,9 +319,9 @@ def regress(known: Floats, truth: Floats, unseen: Floats, probe: str, seed: int)
 
 
 def _ridge(seed: int) -> Any:
-    from sklearn.linear_model import Ridge
+    from sklearn.linear_model import RidgeCV
 
-    return Ridge(1.0)
+    return RidgeCV(PENALTIES)
 
 
 def _mlp(seed: int) -> Any:

@@ -18,6 +18,7 @@ import numpy as np
 
 import ambikit
 from ambikit import InputError, checks
+from ambikit_learn import _files
 from ambikit_learn._files import atomic_write
 from ambikit_learn._typing import Floats
 from ambikit_learn.data.open import WORLD, is_world
@@ -212,8 +213,6 @@ def _labelled(one: LabelledRecording) -> _Labelled:
     """Return a recording of STARSS23."""
 
     def identity() -> str:
-        from ambikit_learn import _files
-
         if not one.sound.is_file():
             raise FileNotFoundError(f"{one.sound}: no such file, but there are labels of it")
         return _files.fingerprint(one.sound)

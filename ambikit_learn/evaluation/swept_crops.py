@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import torch
@@ -120,9 +121,9 @@ def evaluate_swept_crops(
     rows, each = [], []
     for name, by_clip in errors.items():
         values = np.array(list(by_clip.values()))
-        kind = "learned" if name == ENCODER else "baseline"
+        kind: Literal["learned", "baseline"] = "learned" if name == ENCODER else "baseline"
         estimate = bootstrap_mean(values, np.arange(len(values)))
-        rows.append(Row(name, {measure.name: estimate}, kind))  # type: ignore[arg-type]
+        rows.append(Row(name, {measure.name: estimate}, kind))
         each.append(Row(name, {key: Estimate(value, clips=1) for key, value in by_clip.items()}))
     keys = tuple(
         Measure(c.key, NO_INTERVAL, "°") for c in there if c.key in next(iter(errors.values()))
