@@ -27,6 +27,8 @@ class Intensity(nn.Module):
     def forward(self, sound: Tensor, azimuth: Tensor, elevation: Tensor) -> Tensor:
         w, y, z, x = sound.unbind(1)
         direction = torch.stack([(w * v).mean(-1) for v in (x, y, z)], -1)
+        if azimuth.ndim == 3:  # along paths, of objects that stand still
+            azimuth, elevation = azimuth[..., 0], elevation[..., 0]
         a, e = azimuth, elevation
         rows = [
             torch.stack([e.cos() * a.cos(), e.cos() * a.sin(), e.sin()], -1),

@@ -119,7 +119,7 @@ class TestUnusableClips:
         summary = prepare(source, tmp_path / "out", leave_out=("still picture",), **SMALL)
         assert rows_of(tmp_path / "out")["still"]["reason"] == "still picture"
         assert rows_of(tmp_path / "out")["mono"]["notes"] == ["W only", "projection assumed"]
-        assert summary.prepared == 5
+        assert summary.prepared == 6
 
     def test_check_tells_the_same_and_writes_nothing(self, prepared, tmp_path):
         summary, _, source = prepared
