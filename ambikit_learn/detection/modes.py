@@ -22,7 +22,7 @@ AROUND = 2.0
 """Field of view of a second look, relative to the longer side of the box."""
 AGAIN = 0.4
 """Intersection over union from which a find of a second look is the object looked at."""
-STEEP, ROLLED = 60.0, 0.15
+STEEP, ROLLED = 45.0, 0.15
 """Elevation from which views of a pole show objects rolled to any side, and that intersection over
 union there, for finds whose centre is at most a quarter of the box away."""
 KEPT = 0.35

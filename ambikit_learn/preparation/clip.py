@@ -23,6 +23,7 @@ from ambikit_learn.detection.tracking import regular
 from ambikit_learn.preparation.detections import Detections, detection_times
 from ambikit_learn.preparation.identity import Contents, contents_of
 from ambikit_learn.sources import Clip
+from ambikit_learn.sphere.listening import ABSENT
 from ambikit_learn.sphere.projection import EAC_PADDING, FrameLayout
 from ambikit_learn.sphere.recognition import NotASphereError
 from ambikit_learn.sphere.tracks import Objects
@@ -42,8 +43,6 @@ SHORTEST = 1.0
 """Seconds below which a clip is rejected."""
 SILENT = 1e-4
 """Peak of W, relative to full scale, below which sound is silence (-80 dB)."""
-ABSENT = 1e-3
-"""RMS relative to W below which a dipole channel is absent (-60 dB)."""
 GAINS = (0.1, 2.5)
 """Bounds of the energy of X, Y and Z together over that of W, where all three are present: 1 of any
 plane wave and of any diffuse field, 2 if W is 3 dB too low (FuMa), 3 if channels are N3D."""
