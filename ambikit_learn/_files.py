@@ -7,6 +7,7 @@ import hashlib
 import os
 import shutil
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -90,21 +91,21 @@ def check_writable(folder: Path, remedy: str) -> None:
     Parameters
     ----------
     folder : Path
-        Made if missing.
+        It may be missing, and is then missing afterwards too.
     remedy : str
         What to do then, for the message.
     """
+    made = [path for path in (folder, *folder.parents) if not path.exists()]
     try:
-        with atomic_write(folder / "writable"):
-            raise _Written
-    except _Written:
-        return
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder) as file:
+            file.write(b"writable")
     except OSError as error:
         raise InputError(f"{folder} cannot be written to ({error.strerror}): {remedy}") from None
-
-
-class _Written(Exception):
-    """Ends an attempt to write before a file takes its place."""
+    finally:
+        for path in made:
+            with suppress(OSError):
+                path.rmdir()
 
 
 @contextmanager

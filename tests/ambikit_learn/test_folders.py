@@ -1,0 +1,50 @@
+"""Folders that cannot be written to are refused first, and checks leave them as they were."""
+
+from __future__ import annotations
+
+import errno
+import os
+import tempfile
+
+import pytest
+
+from ambikit import InputError
+from ambikit_learn._files import check_writable, remove_partial
+
+
+def test_a_check_leaves_nothing(tmp_path):
+    check_writable(tmp_path, "?")
+    check_writable(tmp_path / "new" / "er", "?")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("code", [errno.EROFS, errno.EACCES, errno.ENOSPC])
+def test_what_cannot_be_written_to_is_refused_although_it_is_there(tmp_path, monkeypatch, code):
+    def refuse(*_, **__):
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(tempfile, "TemporaryFile", refuse)
+    for folder in (tmp_path, tmp_path / "new"):
+        with pytest.raises(InputError, match=f"{folder} cannot be written to .*: elsewhere"):
+            check_writable(folder, "elsewhere")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_this_user_may_only_read(tmp_path):
+    folder = tmp_path / "model"
+    folder.mkdir(mode=0o500)
+    try:
+        if os.access(folder, os.W_OK):
+            pytest.skip("this user may write everywhere")
+        with pytest.raises(InputError, match="Permission denied"):
+            check_writable(folder, "elsewhere")
+    finally:
+        folder.chmod(0o700)
+
+
+def test_partial_files_alone_are_removed(tmp_path):
+    for name in (".a.1.part.mp4", "a.part.mp4", ".hidden", "b.mp4"):
+        (tmp_path / name).touch()
+    (tmp_path / ".ambikit-x").mkdir()
+    remove_partial(tmp_path, tmp_path / "missing")
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".hidden", "a.part.mp4", "b.mp4"]
