@@ -230,7 +230,8 @@ def _stack(files: Sequence[Floats]) -> Floats:
 def _distinct(values: Integers) -> Integers:
     """Return the distinct values, sorted; for many of them faster than the hashes of numpy."""
     ordered = np.sort(values, kind="stable")
-    return ordered[np.diff(ordered, prepend=-1) != 0]  # all are at least 0
+    distinct: Integers = ordered[np.diff(ordered, prepend=-1) != 0]  # all are at least 0
+    return distinct
 
 
 def _tracks(rows: Floats, moment: Integers) -> Integers:
