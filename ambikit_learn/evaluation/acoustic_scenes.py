@@ -31,7 +31,7 @@ from ambikit_learn.evaluation.sound_embedders import (
     random_embedder,
     run_embedder,
 )
-from ambikit_learn.evaluation.task import RANDOM, has_learned, result_path
+from ambikit_learn.evaluation.task import ENCODER, RANDOM, has_learned, result_path
 from ambikit_learn.inference.encoder import AmbiEncoder
 from ambikit_learn.sources import LabelledClip, eigenscape, tau2019
 
@@ -160,7 +160,11 @@ def evaluate_scenes(
     results = bench.results(
         "scenes",
         material.name,
-        against=[f"{RANDOM}, {p}" for p in probes] + [f"log-mel statistics, {p}" for p in probes],
+        pairs=[
+            (f"{ENCODER}, {probe}", f"{other}, {probe}")
+            for probe in probes
+            for other in (RANDOM, "log-mel statistics")
+        ],
         settings={
             "probes": list(probes),
             "seed": seed,

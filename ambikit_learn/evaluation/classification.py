@@ -164,16 +164,15 @@ class Classification:
         task: str,
         data: str,
         *,
-        against: Iterable[str],
+        pairs: Iterable[tuple[str, str]],
         settings: dict[str, Any],
         learned: bool,
         published: Iterable[Row] = (),
     ) -> TaskResults:
-        """Return the results; learned rows are compared with the rows `against`."""
+        """Return the results, with comparisons of the pairs of rows that were measured."""
         if not self.rows:
             told = "; ".join(self.missing) or "give a model (--model) or baselines (--baseline)"
             raise InputError(f"there is nothing to measure: {told}")
-        pairs = [(r.name, other) for r in self.rows if r.kind == "learned" for other in against]
         compared: dict[str, Comparison] = {}
         for first, second in pairs:
             compared |= self.compare(first, second)

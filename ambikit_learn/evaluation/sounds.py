@@ -111,13 +111,13 @@ def evaluate_sounds(
             "from the front": _placed(mono, np.zeros(len(mono)), np.zeros(len(mono))),
             "from anywhere": _placed(mono, *_directions(len(mono), seed)),
         }
-        kept = run_embedder(encoder, segment=WHOLE)
-        random = random_embedder(encoder, seed, segment=WHOLE)
+        own = run_embedder(encoder, segment=WHOLE)
+        other = random_embedder(encoder, seed, segment=WHOLE)
         for where, recordings in placed.items():
-            named = replace(kept, name=f"{ENCODER}, {where}")
+            named = replace(own, name=f"{ENCODER}, {where}")
             bench.add(recordings, named, [probe], kind="learned")
             if "random" in wanted:
-                named = replace(random, name=f"{RANDOM}, {where}")
+                named = replace(other, name=f"{RANDOM}, {where}")
                 bench.add(recordings, named, [probe])
     elif "random" in wanted:
         bench.missing.append("random weights need a model, whose networks they are (--model)")
@@ -132,16 +132,24 @@ def evaluate_sounds(
             bench.missing.append(f"YAMNet: {error}")
         else:
             bench.add(mono, anchor, [probe], note="frozen, int8, trained on AudioSet with labels")
-    against = [f"{RANDOM}, from anywhere, {probe}", f"log-mel statistics, {probe}"]
+    kept, random = (f"{who}, from anywhere, {probe}" for who in (ENCODER, RANDOM))
+    logmel, front = f"log-mel statistics, {probe}", f"{ENCODER}, from the front, {probe}"
+    pairs = [
+        (front, f"{RANDOM}, from the front, {probe}"),
+        (kept, random),
+        (kept, front),
+        (front, logmel),
+        (kept, logmel),
+        (f"YAMNet, {probe}", logmel),
+    ]
     results = bench.results(
         "sounds",
         "ESC-10",
-        against=against,
+        pairs=pairs,
         settings={"probe": probe, "seed": seed, "elevation": ELEVATION},
         learned=has_learned(model),
     )
-    anchors = bench.compare(f"YAMNet, {probe}", f"log-mel statistics, {probe}")
-    return replace(results, comparisons={**results.comparisons, **anchors}).save(path)
+    return results.save(path)
 
 
 def _directions(count: int, seed: int) -> tuple[Floats32, Floats32]:

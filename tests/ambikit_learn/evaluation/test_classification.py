@@ -184,7 +184,7 @@ def test_bad_recordings_are_named_or_counted(tmp_path):
         Classification(CLASSES, "groups", tmp_path / "x").add(recordings, embedder)
     bench = Classification(CLASSES, "groups", tmp_path, skip_bad=True)
     bench.add(recordings, embedder, ["linear", "knn"])
-    results = bench.results("test", "points", against=(), settings={}, learned=True)
+    results = bench.results("test", "points", pairs=(), settings={}, learned=True)
     assert len(results.skipped) == 2
     assert "take7.wav" in results.skipped[0]
     assert "9" in results.skipped[1]
@@ -211,8 +211,8 @@ def test_results_are_read_as_they_were_written(tmp_path):
     bench.add(recordings, Embedder("points", "f", lambda v: v), ["linear"], kind="learned")
     bench.add(recordings, Embedder("noise", "g", lambda v: 0 * v + len(v)), ["linear"])
     bench.missing.append("YAMNet: not here")
-    against = ["noise, linear"]
-    results = bench.results("test", "points", against=against, settings={"s": 1}, learned=False)
+    pairs = [("points, linear", "noise, linear"), ("points, linear", "none")]
+    results = bench.results("test", "points", pairs=pairs, settings={"s": 1}, learned=False)
     saved = results.save(tmp_path / "test.json")
     assert TaskResults.load(tmp_path / "test.json").markdown() == saved.markdown()
     text = saved.markdown()
