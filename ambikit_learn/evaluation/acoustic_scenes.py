@@ -10,7 +10,6 @@ from typing import Literal
 
 import numpy as np
 
-import ambikit
 from ambikit import InputError, checks
 from ambikit_learn.data.open import WORLD, is_world
 from ambikit_learn.evaluation.classification import Classification
@@ -20,6 +19,7 @@ from ambikit_learn.evaluation.embeddings import (
     file_recording,
     fingerprint,
     read_sound,
+    rendered_identity,
 )
 from ambikit_learn.evaluation.intervals import Estimate
 from ambikit_learn.evaluation.probe import PROBES
@@ -251,17 +251,12 @@ def _world(data: str, scenes: tuple[int, int], seed: int) -> Material:
                     key=f"{split}-{i}",
                     label=scene.ambience,
                     group=f"{split}-{i}",
-                    identity=partial(_scene_identity, repr(scene)),
+                    identity=partial(rendered_identity, repr(scene)),
                     read=partial(read, scene),
                     fold=fold,
                 )
             )
     return Material(data, recordings, tuple(PLACES), "scenes")
-
-
-def _scene_identity(description: str) -> str:
-    """Return the fingerprint of a rendered scene: of its description, and of the rendering."""
-    return fingerprint({"scene": description, "version": ambikit.__version__})
 
 
 def _first_order(clip: LabelledClip) -> Content:

@@ -15,7 +15,6 @@ import numpy.typing as npt
 import torch
 from torch import nn
 
-import ambikit
 from ambikit import InputError, checks
 from ambikit_learn._typing import Floats32, Frames, Indices
 from ambikit_learn.data.augment import jitter_colours
@@ -28,7 +27,14 @@ from ambikit_learn.evaluation.action_clips import (
     video_recording,
 )
 from ambikit_learn.evaluation.classification import Kind, check_folds
-from ambikit_learn.evaluation.embeddings import Embedder, Recording, Store, embed, fingerprint
+from ambikit_learn.evaluation.embeddings import (
+    Embedder,
+    Recording,
+    Store,
+    embed,
+    fingerprint,
+    rendered_identity,
+)
 from ambikit_learn.evaluation.finetune import (
     SCHEDULES,
     ActionNet,
@@ -152,8 +158,7 @@ class _Table:
         """Compare each learned row with the baseline that was measured in the same way."""
         found = {}
         for row in self.rows:
-            how = row.name.rpartition(", ")[2]
-            other = f"{RANDOM}, {how}"
+            other = RANDOM + row.name.removeprefix(ENCODER)
             if row.kind == "learned" and other in self.decisions:
                 (right, groups), (others, _) = self.decisions[row.name], self.decisions[other]
                 found[f"{row.name} − {other}: video"] = compare(right, others, groups)
@@ -472,7 +477,7 @@ def _world(data: str, scenes: tuple[int, int], seed: int) -> Videos:
                 f"{split}-{i}",
                 label(scene, number),
                 f"{split}-{i}",
-                partial(_scene_identity, f"{scene!r} {number} {shape!r}"),
+                partial(rendered_identity, f"{scene!r} {number} {shape!r}"),
                 partial(_object_clip, scene, number, shape),
             )
             for i, (split, scene, number) in enumerate(drawn)
@@ -512,8 +517,3 @@ def _object_clip(scene: Scene, number: int, shape: ClipShape) -> Frames:
     crops = Crops(azimuth, elevation, view, view, ("object",), np.zeros(1, np.intp))
     times = np.arange(1, shape.frames + 1) * scene.duration / (shape.frames + 1)
     return render_crops(scene, performances, times, crops, shape.size)
-
-
-def _scene_identity(description: str) -> str:
-    """Return the fingerprint of a rendered object: of its description, and of the rendering."""
-    return fingerprint({"object": description, "version": ambikit.__version__})

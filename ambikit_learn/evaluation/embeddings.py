@@ -236,6 +236,11 @@ def read_sound(clip: LabelledClip) -> tuple[Sound, int]:
     return x, rate
 
 
+def rendered_identity(description: str) -> str:
+    """Return the fingerprint of what is rendered: of its description, and of the rendering."""
+    return fingerprint({"rendered": description, "version": ambikit.__version__})
+
+
 def fingerprint(settings: Mapping[str, Any], weights: Mapping[str, Any] | None = None) -> str:
     """Return a hash of settings and weights.
 
