@@ -407,6 +407,7 @@ def _fine_tuned(
     if known is None:
         torch.manual_seed(seed)
         net = ActionNet(copy.deepcopy(encoder.net), encoder.dim, len(classes), schedule.dropout)
+        net.to("cuda" if torch.cuda.is_available() else "cpu")
         state = cache / "finetuned" / f"{name}.ckpt"
         fine_tune(
             net, train, targets[train], videos.draw(encoder.shape), schedule, state=state, seed=seed
