@@ -180,7 +180,7 @@ class Classification:
             task=task,
             data=data,
             table=Grid(self.measures, (*self.rows, *published)),
-            details=(self._by_class(), self._by_fold()),
+            details=(self._by_class(), *([self._by_fold()] if self.folds.max() > 1 else [])),
             comparisons=compared,
             confusion={name: told.confusion() for name, told in self.predictions.items()},
             classes=tuple(sorted(self.classes)),
