@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
+from scipy.sparse import csr_array
 
 import ambikit
 from ambikit_learn._typing import Floats, Indices, Sound
@@ -164,11 +166,13 @@ def _cell_of(vectors: Floats) -> Indices:
 
 
 @lru_cache(maxsize=1)
-def _grid() -> tuple[Floats, Floats, Floats]:
+def _grid() -> tuple[Floats, Floats, Any]:
     """Return the centres of cells, directions all over the sphere, and the kernel between them."""
     columns, rows = round(360 / _CELLS), round(180 / _CELLS)
     azimuth = (np.arange(columns) + 0.5) / columns * 2 * np.pi
     elevation = ((np.arange(rows) + 0.5) / rows - 0.5) * np.pi
     cells = local_axes(azimuth, elevation[:, None])[..., 0, :].reshape(-1, 3)
     grid = ambikit.icosphere(3)
-    return cells, grid, np.exp((grid @ cells.T - 1.0) / np.deg2rad(AROUND) ** 2)
+    kernel = np.exp((grid @ cells.T - 1.0) / np.deg2rad(AROUND) ** 2)
+    # Most of it is next to nothing, and this is done for every item.
+    return cells, grid, csr_array(np.where(kernel > 1e-3, kernel, 0.0))
