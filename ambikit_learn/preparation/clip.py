@@ -13,6 +13,7 @@ import numpy as np
 
 import ambikit
 from ambikit import InputError
+from ambikit_learn._files import as_text
 from ambikit_learn._typing import Sound
 from ambikit_learn.data.format import Settings
 from ambikit_learn.data.record import write_record
@@ -412,10 +413,10 @@ def _packed(
         "detector": detector,
     }
     about = {
-        "key": clip.key,
+        "key": as_text(clip.key),
         "split": clip.split,
-        "video": clip.video.name,
-        "audio": clip.audio.name,
+        "video": as_text(clip.video.name),
+        "audio": as_text(clip.audio.name),
         **facts,
         "frame_rate": settings.frame_rate,
         "frame_size": settings.frame_size,

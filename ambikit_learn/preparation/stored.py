@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
+from ambikit_learn._files import as_text
 from ambikit_learn.data.format import MEMBERS
 from ambikit_learn.data.record import with_facts
 from ambikit_learn.preparation.identity import Identity, outline_of, place_of
@@ -55,8 +56,8 @@ class Entry(NamedTuple):
                     data[part] = file.read(self.row[f"{part}_bytes"])
             if place_of(self.row) != identity.place:
                 clip = identity.clip
-                names = {"video": clip.video.name, "audio": clip.audio.name}
-                facts = {"key": clip.key, "split": clip.split, **names}
+                names = {"video": as_text(clip.video.name), "audio": as_text(clip.audio.name)}
+                facts = {"key": as_text(clip.key), "split": clip.split, **names}
                 data["record"] = with_facts(data["record"], facts)
         return data
 

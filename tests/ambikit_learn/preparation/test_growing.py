@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import random
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -446,3 +447,22 @@ def test_a_record_with_other_names_is_the_one_that_would_be_written():
     record = with_facts(write_record(about, objects), other)
     assert record == write_record(about | other, objects)
     assert read_record(record)["x"] == 0.1 + 0.2
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names of files are text elsewhere")
+def test_names_that_are_no_text_are_prepared_and_renamed(clip_folder, tmp_path):
+    clip_folder.add("a", duration=1.5)
+    name = os.fsdecode(b"\xff")
+    for kind in ("video", "audio"):
+        clip_folder.path(kind, "a").rename(clip_folder.path(kind, name))
+    out, fresh = tmp_path / "out", tmp_path / "fresh"
+    options = {"frame_size": (40, 80), "workers": 0}
+    assert prepare(clip_folder.root, out, **options).left_out == {}
+    assert list(rows_of(out)) == ["\\xff"]
+    for kind in ("video", "audio"):
+        clip_folder.path(kind, name).rename(clip_folder.path(kind, os.fsdecode(b"\xfe")))
+    with counted() as made:
+        prepare(clip_folder.root, out, **options)
+    assert made == []
+    prepare(clip_folder.root, fresh, **options)
+    assert contents(out) == contents(fresh)
