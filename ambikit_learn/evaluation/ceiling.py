@@ -101,6 +101,20 @@ def most_shown(contents: Contents, views: Floats) -> Indices:
     return shown
 
 
+def label_shown(contents: Contents, views: Floats) -> Indices:
+    """Return the class of a sounding object in each crop (N, K), or −1 if it shows none.
+
+    Parameters
+    ----------
+    contents, views
+        As for `most_shown`.
+    """
+    seen = _inside(contents, views) & _heard(contents)[:, None]
+    first = np.take_along_axis(contents.label, seen.argmax(-1), axis=1)
+    label: Indices = np.where(seen.any(-1), first, -1)
+    return label
+
+
 def contradicted(
     picture: Contents, sound: Contents, views: Floats, *, resolution: float = RESOLUTION
 ) -> Booleans:

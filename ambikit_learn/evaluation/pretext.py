@@ -250,7 +250,7 @@ def score(
             shown = most_shown(contents, unseen.views.double().numpy())
             _by_content(found, decisions, owners, told, shown)
     if task == "avsa":
-        without = _without_head(unseen)
+        without = without_head(unseen.agreement, unseen.agreement_turned)
         for name, (right, guess) in without.items():
             found.rows[name], found.chance[name] = bootstrap_mean(right, clips), guess
             found.right[name] = right.astype(float)
@@ -408,15 +408,19 @@ def _others(clip: Tensor, seed: int) -> Tensor:
     return candidates.argmax(1)
 
 
-def _without_head(embeddings: Embeddings) -> dict[str, tuple[npt.NDArray[Any], float]]:
-    """Score what the embeddings tell by themselves, a value a span, and what chance gives."""
-    views = embeddings.video.shape[1]
-    own = torch.arange(views)
-    found = embeddings.agreement.argmax(-1) == own
-    aligned, turned = (
-        a.diagonal(dim1=1, dim2=2).mean(-1)
-        for a in (embeddings.agreement, embeddings.agreement_turned)
-    )
+def without_head(
+    agreement: Tensor, agreement_turned: Tensor
+) -> dict[str, tuple[npt.NDArray[Any], float]]:
+    """Score what embeddings tell without a head: a value a span, and what chance gives.
+
+    Parameters
+    ----------
+    agreement, agreement_turned : Tensor, shape (spans, views, views)
+        As in `Embeddings`.
+    """
+    views = agreement.shape[1]
+    found = agreement.argmax(-1) == torch.arange(views)
+    aligned, turned = (a.diagonal(dim1=1, dim2=2).mean(-1) for a in (agreement, agreement_turned))
     return {
         f"own sound among {views} views": (found.float().mean(1).numpy(), 1 / views),
         # A tie, as between sounds without direction, is half right

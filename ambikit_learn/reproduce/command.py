@@ -14,10 +14,12 @@ from rich.console import Console
 
 from ambikit import InputError, checks
 from ambikit_learn._files import check_writable, writing_to
+from ambikit_learn.evaluation import DOWNSTREAM
 from ambikit_learn.reproduce.claims import Claims
 from ambikit_learn.reproduce.paper import chosen_variants
-from ambikit_learn.reproduce.pieces import Piece, Plan, Work
+from ambikit_learn.reproduce.pieces import Piece, Plan
 from ambikit_learn.reproduce.report import write_report
+from ambikit_learn.reproduce.work import Work
 
 POLL = 15.0
 """Seconds between two looks at what other processes work on."""
@@ -37,6 +39,7 @@ def reproduce(
     steps: tuple[int, int] | None = None,
     clips: int | None = None,
     settings: Path | None = None,
+    tasks: Sequence[str] = (),
     report: bool = False,
 ) -> Path:
     """Train and evaluate the paper's variants and controls, and write a report of all.
@@ -68,6 +71,9 @@ def reproduce(
         Largest number of clips of each split to evaluate on.
     settings : path, optional
         YAML file with settings of fit that apply to all trainings.
+    tasks : sequence of str
+        Downstream tasks and their data, such as ``sounds=ESC-10``: the tasks of ``evaluate``, on
+        which each run is evaluated with the defaults of that command.
     report : bool
         Write the report of what is there, and train nothing.
 
@@ -90,6 +96,7 @@ def reproduce(
         return write_report(folder, RUNS, PLAN)
     checks.positive_int(seeds, "seeds")
     names = chosen_variants(variants)
+    downstream = _tasks(tasks)
     plan = Plan(
         str(data),
         str(data if test_data is None else test_data),
@@ -105,7 +112,7 @@ def reproduce(
         plan.save(folder / PLAN)
         # All variants of a seed first: their comparison is there early
         pieces = [Piece(folder / RUNS, name, seed) for seed in range(seeds) for name in names]
-        failed = _work(pieces, plan, folder)
+        failed = _work(pieces, plan, folder, downstream)
         written = write_report(folder, RUNS, PLAN)
     if failed:
         reasons = "; ".join(f"{name}: {reason}" for name, reason in failed.items())
@@ -116,21 +123,23 @@ def reproduce(
     return written
 
 
-def _work(pieces: Sequence[Piece], plan: Plan, folder: Path) -> dict[str, str]:
+def _work(
+    pieces: Sequence[Piece], plan: Plan, folder: Path, tasks: Mapping[str, str]
+) -> dict[str, str]:
     """Do all pieces that nobody else does; return those that failed, with the reasons."""
     claims = Claims(folder / CLAIMS)
     failed: dict[str, str] = {}
     left = list(pieces)
-    while left := [piece for piece in left if piece.name not in failed and not piece.done]:
+    while left := [piece for piece in left if piece.name not in failed and not piece.done(tasks)]:
         took = False
         for piece in left:
             with claims.claim(piece.name) as mine:
-                if not mine or piece.done:
+                if not mine or piece.done(tasks):
                     continue
                 took = True
-                done = sum(other.done for other in pieces)
+                done = sum(other.done(tasks) for other in pieces)
                 _say(f"{piece.name} ({done} of {len(pieces)} runs done)")
-                work = Work(piece, plan, partial(_waiting, claims))
+                work = Work(piece, plan, partial(_waiting, claims), tasks)
                 try:
                     work.do()
                 except (InputError, OSError) as error:
@@ -156,6 +165,17 @@ def _waiting(claims: Claims, piece: str) -> Iterator[None]:
 
 def _steps(value: int) -> int:
     return checks.positive_int(value, "steps")
+
+
+def _tasks(words: Sequence[str]) -> dict[str, str]:
+    """Return the data of downstream tasks, given as NAME=DATA."""
+    found = {}
+    for word in words:
+        name, equals, data = word.partition("=")
+        if not equals or not data:
+            raise InputError(f"tasks are given as NAME=DATA, such as sounds=ESC-10, not {word!r}")
+        found[checks.choice(name, tuple(DOWNSTREAM), "task")] = data
+    return found
 
 
 def _settings(path: Path) -> dict[str, Any]:
