@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -16,7 +16,7 @@ from torch.utils.data import Dataset
 from ambikit import InputError, checks
 from ambikit_learn._typing import Floats, Frames, Indices, Sound
 from ambikit_learn.data.format import Settings
-from ambikit_learn.data.items import Item, make_item
+from ambikit_learn.data.items import Item, Snapshot, make_item
 from ambikit_learn.data.shards import member, usable_clips, videos_of
 from ambikit_learn.data.sound import decode_sound
 from ambikit_learn.sphere.boxes import Boxes
@@ -328,14 +328,6 @@ class AlignmentDataset(Dataset[Item]):
         start = min(round(frame / self._rate * rate), clip["samples"] - count)
         with member(self.root, clip, "sound") as data:
             return decode_sound(data, start, count, clip["gain"])
-
-
-class Snapshot(NamedTuple):
-    """A clip at one time: equirectangular frame (H, W, 3), AmbiX sound (4, n), boxes."""
-
-    frame: npt.NDArray[np.uint8]
-    sound: Sound
-    boxes: Boxes
 
 
 class SpanDataset(AlignmentDataset):

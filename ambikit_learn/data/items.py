@@ -11,6 +11,7 @@ from torch import Tensor
 
 import ambikit
 from ambikit_learn._typing import Covariance, Floats, Frames, Sound
+from ambikit_learn.sphere.boxes import Boxes
 from ambikit_learn.sphere.crops import ORIGINS, Crops
 
 
@@ -67,6 +68,14 @@ class Item(NamedTuple):
         if self.path.numel():
             return self.path[..., 0], self.path[..., 1]
         return self.azimuth, self.elevation
+
+
+class Snapshot(NamedTuple):
+    """A clip at one time: equirectangular frame (H, W, 3), AmbiX sound (4, n), boxes."""
+
+    frame: Frames
+    sound: Sound
+    boxes: Boxes
 
 
 Change = Callable[[Item, np.random.Generator], Item]

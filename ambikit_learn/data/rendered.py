@@ -10,12 +10,12 @@ from torch.utils.data import Dataset
 
 from ambikit import checks
 from ambikit_learn._typing import Sound
-from ambikit_learn.data.items import Item, make_item
+from ambikit_learn.data.items import Item, Snapshot, make_item
 from ambikit_learn.sphere.boxes import Boxes
 from ambikit_learn.sphere.crops import STRATEGIES, Crops, select_crops
 from ambikit_learn.sphere.listening import listen
 from ambikit_learn.world.acoustics import render_sound
-from ambikit_learn.world.pictures import boxes, boxes_at, render_crops
+from ambikit_learn.world.pictures import boxes, boxes_at, render_crops, render_frames
 from ambikit_learn.world.presets import PRESETS, Preset
 from ambikit_learn.world.scene import Scene, sample_scene
 from ambikit_learn.world.sounds import perform
@@ -128,6 +128,22 @@ class WorldDataset(Dataset[Item]):
         return sample_scene(
             self.preset, seed=self.seed, index=number, split=self.split, duration=self.span
         )
+
+    def snapshot(self, index: int, size: tuple[int, int] = (180, 360)) -> Snapshot:
+        """Render the frame in the middle of a scene, with all of its sound and its objects.
+
+        Parameters
+        ----------
+        index : int
+            As of an item.
+        size : (int, int)
+            Height and width of the frame.
+        """
+        scene, middle = self.scene(index), self.span / 2
+        performances = [perform(scene, i, self.sample_rate) for i in range(len(scene.objects))]
+        (frame,) = render_frames(scene, performances, [middle], size)
+        sound = render_sound(scene, performances, self.sample_rate)
+        return Snapshot(frame, sound, boxes_at(boxes(scene, performances), middle))
 
     def render(self, scene: Scene, rng: np.random.Generator, *, key: str, clip: int) -> Item:
         """Return the item of a scene.

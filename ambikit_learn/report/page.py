@@ -6,8 +6,16 @@ import html
 from collections.abc import Iterable
 from pathlib import Path
 
+from markdown_it import MarkdownIt
+
 from ambikit_learn._files import atomic_write
 from ambikit_learn.evaluation.results import Results
+
+_STYLE = (
+    "<style>body{font:16px sans-serif;max-width:80em;margin:2em auto}img{max-width:100%}"
+    "table{border-collapse:collapse}td,th{padding:.2em 1em;text-align:left}"
+    "tr:nth-child(even){background:#f4f4f4}figure{margin:2em 0}</style>"
+)
 
 
 def write_page(
@@ -25,12 +33,20 @@ def write_page(
         f"<figcaption>{html.escape(caption)}</figcaption></figure>"
         for name, caption in pictures.items()
     )
-    page = (
-        f'<!doctype html><meta charset="utf-8"><title>{html.escape(title)}</title>'
-        "<style>body{font:16px sans-serif;max-width:70em;margin:2em auto}img{max-width:100%}"
-        "td,th{padding:.2em 1em;text-align:left}figure{margin:2em 0}</style>"
+    _write(
+        path,
+        title,
         f"<h1>{html.escape(title)}</h1><table><tr><th>task<th>measure<th>accuracy, % [95% interval]"
-        f"<th>chance<th>clips</tr>{rows}</table>{figures}"
+        f"<th>chance<th>clips</tr>{rows}</table>{figures}",
     )
+
+
+def write_markdown_page(path: Path, title: str, text: str) -> None:
+    """Write one HTML page of a text in Markdown with tables; HTML in it is shown as text."""
+    _write(path, title, MarkdownIt("commonmark", {"html": False}).enable("table").render(text))
+
+
+def _write(path: Path, title: str, body: str) -> None:
+    head = f'<!doctype html><meta charset="utf-8"><title>{html.escape(title)}</title>{_STYLE}'
     with atomic_write(path) as temporary:
-        temporary.write_text(page, encoding="utf-8")
+        temporary.write_text(head + body, encoding="utf-8")

@@ -40,7 +40,7 @@ def scene_picture(
     boxes : Boxes
         Of the same moment.
     """
-    with _figure(path, (11, 6)) as figure:
+    with figure_file(path, (11, 6)) as figure:
         axes = figure.subplots()
         azimuth, elevation = ambikit.plot.equirectangular_grid(90, 180)
         power = ambikit.power_map(sound, azimuth, elevation)
@@ -79,7 +79,7 @@ def crops_picture(
         Names of the C channels; the first and the last three are drawn.
     """
     shown = sorted({0, *range(max(len(channels) - 3, 0), len(channels))})
-    with _figure(path, (2.6 * len(video), 2.6 + 1.3 * len(shown))) as figure:
+    with figure_file(path, (2.6 * len(video), 2.6 + 1.3 * len(shown))) as figure:
         ratios = [2.4] + [1.0] * len(shown)
         grid = figure.subplots(
             1 + len(shown), len(video), squeeze=False, gridspec_kw={"height_ratios": ratios}
@@ -99,7 +99,7 @@ def crops_picture(
 
 def curves_picture(path: Path, runs: dict[str, Path]) -> None:
     """Draw loss and retrieval over the steps of runs, from their tables of metrics."""
-    with _figure(path, (10, 3.6)) as figure:
+    with figure_file(path, (10, 3.6)) as figure:
         left, right = figure.subplots(1, 2)
         for name, run in runs.items():
             with RunFolder(run).metrics.open(newline="") as file:
@@ -123,7 +123,7 @@ def results_picture(path: Path, results: Sequence[Results]) -> None:
         if r.learned
         for name, e in r.rows.items()
     ]
-    with _figure(path, (8, 0.9 + 0.42 * len(bars))) as figure:
+    with figure_file(path, (8, 0.9 + 0.42 * len(bars))) as figure:
         axes = figure.subplots()
         for y, (_, _, estimate, chance) in enumerate(bars):
             error = [[estimate.mean - estimate.low], [estimate.high - estimate.mean]]
@@ -141,7 +141,7 @@ def task_picture(path: Path, results: TaskResults) -> None:
     confusion = next(iter(results.confusion.items()), None)
     columns = len(grid.measures) + (confusion is not None)
     size = (2.5 + 4.5 * columns, max(1.4 + 0.4 * len(grid.rows), 5.0 if confusion else 0.0))
-    with _figure(path, size) as figure:
+    with figure_file(path, size) as figure:
         panels = figure.subplots(1, columns, squeeze=False)[0]
         for axes, measure in zip(panels, grid.measures, strict=False):
             scale = 100.0 if measure.unit == "%" else 1.0
@@ -163,7 +163,7 @@ def task_picture(path: Path, results: TaskResults) -> None:
 
 
 @contextmanager
-def _figure(path: Path, size: tuple[float, float]) -> Iterator[Figure]:
+def figure_file(path: Path, size: tuple[float, float]) -> Iterator[Figure]:
     """Give a figure to draw on, and write it when drawn; no display is needed."""
     figure = Figure(figsize=size, layout="constrained")
     yield figure

@@ -80,7 +80,7 @@ def reproduce(
     Returns
     -------
     Path
-        The report, in Markdown.
+        The report in Markdown; the same in HTML lies beside it.
 
     Raises
     ------
@@ -146,7 +146,7 @@ def _work(
                     failed[piece.name] = " ".join(str(error).split())
                     work.fail(failed[piece.name])
                     _say(f"{piece.name} failed: {failed[piece.name]}")
-            write_report(folder, RUNS, PLAN)
+            write_report(folder, RUNS, PLAN, pictures=False)
         if not took:
             time.sleep(POLL)
     return failed

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -12,10 +13,14 @@ import numpy as np
 
 from ambikit import InputError
 from ambikit_learn._typing import Floats
+from ambikit_learn.evaluation import DOWNSTREAM, intervals
 from ambikit_learn.evaluation.intervals import Estimate, bootstrap_mean
-from ambikit_learn.evaluation.results import Results
+from ambikit_learn.evaluation.results import Results, TaskResults
 from ambikit_learn.reproduce.paper import VARIANTS
 from ambikit_learn.reproduce.pieces import Piece
+
+YAW_STEP = 20
+"""Degrees of yaw that are one point of a curve."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +40,23 @@ class Run:
         """Decisions of `ambikit_learn.reproduce.pieces.evaluate_run` on the test split."""
         with np.load(self.piece.decisions, allow_pickle=False) as arrays:
             return {name: arrays[name] for name in arrays.files}
+
+    @cached_property
+    def controls(self) -> dict[str, dict[str, Estimate]]:
+        """Accuracies by control and row, see `ambikit_learn.evaluation.controls`."""
+        if not self.piece.controls.is_file():
+            return {}
+        document = json.loads(self.piece.controls.read_text(encoding="utf-8"))
+        return {
+            control: {row: Estimate(**value) for row, value in rows.items()}
+            for control, rows in document.items()
+        }
+
+    @cached_property
+    def tasks(self) -> dict[str, TaskResults]:
+        """Results of downstream tasks by name."""
+        paths = {name: self.piece.task(name) for name in DOWNSTREAM}
+        return {name: TaskResults.load(path) for name, path in paths.items() if path.is_file()}
 
 
 @dataclass(frozen=True)
@@ -70,26 +92,19 @@ class Difference:
 
     Attributes
     ----------
-    estimate : Estimate
-        Mean over common seeds and clips, with the paired interval over clips.
+    pair : intervals.Comparison
+        Mean over common seeds and clips, with its paired interval over clips, and a sign test.
     deviation : float, optional
         Standard deviation of the difference over training seeds; None for one.
-    wins, losses : int
-        Clips on which one is better, and the other.
-    p : float
-        Of the exact sign test over these clips.
     """
 
-    estimate: Estimate
+    pair: intervals.Comparison
     deviation: float | None
-    wins: int
-    losses: int
-    p: float
 
     @property
     def sign(self) -> int:
         """1 or -1 if the interval excludes 0, otherwise 0."""
-        return int(self.estimate.low > 0) - int(self.estimate.high < 0)
+        return int(self.pair.difference.low > 0) - int(self.pair.difference.high < 0)
 
 
 class Comparison:
@@ -161,15 +176,41 @@ class Comparison:
         clip = pairs[0][0]["clip"]
         if any(not np.array_equal(clip, part["clip"]) for pair in pairs for part in pair):
             return None
-        by_seed = np.array([a[name] - b[name] for a, b in pairs])
-        estimate = bootstrap_mean(by_seed.mean(0), clip)
-        _, owner = np.unique(clip, return_inverse=True)
-        of_clip = np.bincount(owner, by_seed.mean(0))
-        # A tie that rounding has broken is still one
-        wins, losses = int((of_clip > 1e-9).sum()), int((of_clip < -1e-9).sum())
-        return Difference(
-            estimate, _deviation(by_seed.mean(1)), wins, losses, sign_test(wins, losses)
+        first_right, second_right = (
+            np.array([pair[side][name] for pair in pairs]) for side in (0, 1)
         )
+        return Difference(
+            intervals.compare(first_right.mean(0), second_right.mean(0), clip),
+            _deviation((first_right - second_right).mean(1)),
+        )
+
+    def yaw_curve(self, variant: str, row: str) -> list[tuple[float, Estimate]]:
+        """Return the accuracy of AVSA by the angle that the sound of the wrong pair was turned by.
+
+        Parameters
+        ----------
+        variant, row : str
+            A variant, and a row of AVSA.
+
+        Returns
+        -------
+        list of (float, Estimate)
+            Middle of a range of `YAW_STEP` degrees, and the mean over seeds with its interval over
+            clips; empty if there are no runs of that row.
+        """
+        name = f"avsa/{row}"
+        runs = [run.decisions for run in self.by_variant.get(variant, []) if _learned(run, "avsa")]
+        if not runs or any(name not in run for run in runs):
+            return []
+        right = np.mean([run[name] for run in runs], 0)
+        clip, angle = runs[0]["clip"], np.rad2deg(np.abs(runs[0]["yaw"]))
+        curve = []
+        for low in range(0, 180, YAW_STEP):
+            among = (angle >= low) & (angle < low + YAW_STEP)
+            if among.any():
+                estimate = bootstrap_mean(right[among], clip[among])
+                curve.append((low + YAW_STEP / 2, estimate))
+        return curve
 
     def references(self, split: str, task: str, row: str) -> tuple[float, float | None] | None:
         """Return the accuracy of guessing, and the ceiling if it is known."""
@@ -197,21 +238,6 @@ def pieces_in(folder: Path) -> list[Piece]:
             raise InputError(f"{path.parent} is no run of this version: remove it")
         found.append(Piece(folder, variant, int(seed)))
     return found
-
-
-def sign_test(wins: int, losses: int) -> float:
-    """Return the two-sided p of the exact sign test.
-
-    Examples
-    --------
-    >>> round(sign_test(8, 2), 3), round(sign_test(10, 2), 3)
-    (0.109, 0.039)
-    """
-    from scipy.stats import binomtest
-
-    if wins + losses == 0:
-        return 1.0
-    return float(binomtest(wins, wins + losses).pvalue)
 
 
 def _has(run: Run, split: str, task: str, row: str) -> bool:

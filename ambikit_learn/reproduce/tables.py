@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
+from ambikit_learn.data.cached import CacheSettings
+from ambikit_learn.data.open import WORLD, is_world
+from ambikit_learn.evaluation.controls import CONTROLS
 from ambikit_learn.reproduce.comparison import Comparison, Difference
 from ambikit_learn.reproduce.paper import FINDINGS, PUBLISHED, VARIANTS, Finding, Published
 from ambikit_learn.reproduce.pieces import Plan
@@ -20,11 +25,15 @@ COLUMNS = (
 CAPTION = (
     "Accuracy in percent: mean ± standard deviation over training seeds, [95 % interval over "
     "clips of the mean over seeds]. The two are different variances: the interval says what other "
-    "clips would change, the deviation what another training would."
+    "clips would change, the deviation what another training would. The ceiling is that of an oracle "
+    "that knows the objects of rendered scenes and nothing else: what tells more, such as the "
+    "room, can be above it."
 )
 
 
-def sections(found: Comparison, plan: Plan, failed: Mapping[str, str]) -> list[str]:
+def sections(
+    found: Comparison, plan: Plan, failed: Mapping[str, str], pictures: Mapping[str, str]
+) -> list[str]:
     """Return the sections of the report.
 
     Parameters
@@ -35,8 +44,10 @@ def sections(found: Comparison, plan: Plan, failed: Mapping[str, str]) -> list[s
         What they have in common.
     failed : mapping
         Name of a run that failed -> the reason.
+    pictures : mapping
+        Path of a picture from the report -> its caption.
     """
-    parts = [_setting(found, plan)]
+    parts = [_setting(plan)]
     if failed:
         parts.append("\n".join(f"- **{name} failed**: {why}" for name, why in failed.items()))
     if not found.runs:
@@ -49,16 +60,21 @@ def sections(found: Comparison, plan: Plan, failed: Mapping[str, str]) -> list[s
         differences(found, "avsa", "4 crops"),
         "## Findings of the papers",
         findings(found),
+        "## Controls",
+        controls(found),
+        *(["## Downstream tasks", *tasks] if (tasks := downstream(found)) else []),
         "## Published figures",
-        *(f"{published(table, found)}" for table in PUBLISHED),
+        *(published(figures, found) for figures in PUBLISHED),
         f"## Validation (seed {plan.validation_seed})",
-        "Recipes are chosen by these; intervals are means of those of single seeds.",
-        accuracies(found, "validation"),
+        validation(found),
         "## Parts of the test",
         details(found),
         "## Runs",
         runs(found),
     ]
+    if pictures:
+        parts.append("## Pictures")
+        parts += [f"![{caption}]({path})\n\n*{caption}*" for path, caption in pictures.items()]
     return parts
 
 
@@ -96,6 +112,75 @@ def accuracies(found: Comparison, split: str) -> str:
     return table(head, rows)
 
 
+def validation(found: Comparison) -> str:
+    """Return the accuracies of the validation split, if there is one."""
+    if not any(run.record["results"].get("validation") for run in found.runs):
+        return "The data have no validation clips."
+    text = "Recipes are chosen by these; intervals are means of those of single seeds."
+    return f"{accuracies(found, 'validation')}\n\n{text}"
+
+
+def controls(found: Comparison) -> str:
+    """Return the table of controls: a crop's own sound among four, when it says less."""
+    row = next((row for run in found.runs for rows in run.controls.values() for row in rows), None)
+    if row is None:
+        return "No controls are measured yet."
+    variants = [name for name in found.variants if any(r.controls for r in found.by_variant[name])]
+    lines = []
+    for name, control in CONTROLS.items():
+        cells = []
+        for variant in variants:
+            runs_with = [run for run in found.by_variant[variant] if name in run.controls]
+            values = [run.controls[name][row].mean for run in runs_with]
+            cells.append(_mean(values))
+        lines.append([name, *cells, "guessing" if control.guessing else ""])
+    clips = next(run.controls for run in found.runs if run.controls)
+    count = next(iter(clips.values()))[row].clips
+    text = (
+        "How often a crop finds its own sound among those of its clip's crops, in percent, "
+        f"without a head, on {count} test clips; mean ± standard deviation over seeds. Guessing is "
+        "25. What is left with the elevation alone is a short cut: no object is needed to use it."
+    )
+    return f"{table(['sound says', *variants, 'expected'], lines)}\n\n{text}"
+
+
+def downstream(found: Comparison) -> list[str]:
+    """Return a table for each downstream task: the first measure of each of its rows."""
+    parts = []
+    for task in dict.fromkeys(name for run in found.runs for name in run.tasks):
+        of_variant = {
+            variant: results
+            for variant in found.variants
+            if (results := [r.tasks[task] for r in found.by_variant[variant] if task in r.tasks])
+        }
+        first = next(iter(of_variant.values()))[0]
+        measure = first.table.measures[0]
+        names = dict.fromkeys(
+            row.name for rs in of_variant.values() for r in rs for row in r.table.rows
+        )
+        scale = 100.0 if measure.unit == "%" else 1.0
+        rows = []
+        for variant, results in of_variant.items():
+            cells = []
+            for name in names:
+                values = [
+                    row.values[measure.name].mean
+                    for r in results
+                    for row in r.table.rows
+                    if row.name == name and measure.name in row.values
+                ]
+                cells.append(_mean(values, scale))
+            rows.append([_title(variant), len(results), *cells])
+        text = (
+            f"**{task}** on {first.data}: {measure.name}"
+            f"{f', {measure.unit}' if measure.unit else ''}; mean ± standard deviation over "
+            "training seeds. Intervals are in each run's own results and cover: "
+            f"{measure.interval}."
+        )
+        parts += [text, table(["variant", "seeds", *names], rows)]
+    return parts
+
+
 def differences(found: Comparison, task: str, row: str) -> str:
     """Return the table of paired differences to the baseline, in points."""
     rows = []
@@ -104,8 +189,9 @@ def differences(found: Comparison, task: str, row: str) -> str:
             continue
         difference = found.difference(variant, "baseline", task, row)
         if difference is not None:
-            counts = f"{difference.wins} : {difference.losses}"
-            rows.append([_title(variant), points(difference), counts, f"{difference.p:.2g}"])
+            pair = difference.pair
+            counts = f"{pair.wins} : {pair.losses}"
+            rows.append([_title(variant), points(difference), counts, f"{pair.p:.2g}"])
     if not rows:
         return "There is no pair of runs that have learned yet."
     head = [
@@ -119,7 +205,7 @@ def differences(found: Comparison, task: str, row: str) -> str:
 
 def points(difference: Difference) -> str:
     """Return a difference in points, with its deviation over seeds and its interval."""
-    e = difference.estimate
+    e = difference.pair.difference
     spread = "" if difference.deviation is None else f" ± {100 * difference.deviation:.1f}"
     return f"{100 * e.mean:+.1f}{spread} [{100 * e.low:+.1f}, {100 * e.high:+.1f}]"
 
@@ -204,13 +290,34 @@ def runs(found: Comparison) -> str:
     return table(head, rows)
 
 
-def _setting(found: Comparison, plan: Plan) -> str:
-    test = "" if plan.test_data == plan.data else f", tested on `{plan.test_data}`"
-    command = f"Preset `{plan.preset}`, recipe `{plan.recipe}`, trained on `{plan.data}`{test}."
+def _setting(plan: Plan) -> str:
+    test = "" if plan.test_data == plan.data else f", tested on {_data(plan.test_data)}"
+    command = (
+        f"Preset `{plan.preset}`, recipe `{plan.recipe}`, trained on {_data(plan.data)}{test}."
+    )
     if plan.steps:
         command += f" Steps: {plan.steps[0]} of AVC, {plan.steps[1]} of what follows."
     changed = ", ".join(f"`{name}: {value}`" for name, value in plan.settings.items())
     return command + (f" Settings: {changed}." if changed else "")
+
+
+def _mean(values: Sequence[float], scale: float = 100.0) -> str:
+    """Return a mean, with the standard deviation if there are several values."""
+    if not values:
+        return ""
+    text = f"{scale * statistics.mean(values):.1f}"
+    return f"{text} ± {scale * statistics.stdev(values):.1f}" if len(values) > 1 else text
+
+
+def _data(name: str) -> str:
+    """Return what data are, without the place where they lie."""
+    if is_world(name):
+        return f"`{name}`"
+    try:
+        settings = CacheSettings.load(name)
+    except FileNotFoundError:
+        return f"`{Path(name).name}`"
+    return f"cached scenes of `{WORLD}{settings.preset}`, seed {settings.seed}"
 
 
 def _title(variant: str) -> str:

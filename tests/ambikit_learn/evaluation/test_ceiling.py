@@ -14,6 +14,7 @@ from ambikit_learn.evaluation.ceiling import (
     Contents,
     ceiling,
     contradicted,
+    label_shown,
     most_shown,
 )
 from tests.ambikit_learn.world.worlds import vector
@@ -118,3 +119,16 @@ def test_a_crop_of_a_sounding_object_tells_every_turn_and_a_silent_scene_tells_n
 
 def test_the_ceiling_counts_what_is_not_told_as_a_guess():
     assert ceiling(np.array([True, False, False, True])).mean() == 0.75
+
+
+def test_the_class_that_a_crop_shows():
+    contents = Contents(
+        np.array([[3, 5], [2, -1]]),
+        np.deg2rad([[0.0, 90.0], [0.0, 0.0]]),
+        np.zeros((2, 2)),
+        np.array([[True, False], [True, False]]),
+    )
+    ahead, left = [0.0, 0.0, 60.0, 60.0], [90.0, 0.0, 60.0, 60.0]
+    views = np.deg2rad([[ahead, left], [left, ahead]])
+    # The object to the left is silent
+    assert label_shown(contents, views).tolist() == [[3, -1], [-1, 2]]

@@ -9,10 +9,12 @@ import numpy as np
 import pytest
 
 from ambikit import InputError
-from ambikit_learn.evaluation.intervals import bootstrap_mean
-from ambikit_learn.evaluation.results import Results
+from ambikit_learn.evaluation import intervals
+from ambikit_learn.evaluation.controls import CONTROLS
+from ambikit_learn.evaluation.intervals import Estimate, bootstrap_mean
+from ambikit_learn.evaluation.results import Grid, Measure, Results, Row, TaskResults
 from ambikit_learn.reproduce import tables
-from ambikit_learn.reproduce.comparison import Comparison, Difference, pieces_in, sign_test
+from ambikit_learn.reproduce.comparison import Comparison, Difference, pieces_in
 from ambikit_learn.reproduce.paper import FINDINGS, PUBLISHED, VARIANTS, chosen_variants
 from ambikit_learn.reproduce.pieces import Piece
 
@@ -89,14 +91,53 @@ def test_a_paired_difference_is_sharper_than_two_intervals(tmp_path):
         write_run(tmp_path, "foa_iv", seed, better)
     found = Comparison.read(tmp_path)
     difference = found.difference("foa_iv", "baseline", "avsa", ROW)
-    assert difference.estimate.mean == pytest.approx((better - base).mean())
-    assert difference.estimate.low > 0
-    assert (difference.sign, difference.deviation, difference.losses) == (1, 0.0, 0)
+    pair = difference.pair
+    assert pair.difference.mean == pytest.approx((better - base).mean())
+    assert pair.difference.low > 0
+    assert (difference.sign, difference.deviation, pair.losses) == (1, 0.0, 0)
     first, second = (found.cell(v, "test", "avsa", ROW).accuracy for v in ("foa_iv", "baseline"))
     assert first.low < second.high  # which overlap
     reverse = found.difference("baseline", "foa_iv", "avsa", ROW)
     assert reverse.sign == -1
-    assert (reverse.losses, reverse.p) == (difference.wins, difference.p)
+    assert (reverse.pair.losses, reverse.pair.p) == (pair.wins, pair.p)
+
+
+def test_a_curve_is_of_the_spans_that_were_turned_by_its_angles(tmp_path):
+    yaw = np.deg2rad(np.linspace(-179, 179, 200))
+    right = (np.abs(yaw) > np.pi / 2).astype(float)
+    write_run(tmp_path, "baseline", 0, right)
+    np.savez(
+        Piece(tmp_path, "baseline", 0).decisions, clip=CLIPS, yaw=yaw, **{f"avsa/{ROW}": right}
+    )
+    curve = Comparison.read(tmp_path).yaw_curve("baseline", ROW)
+    assert [angle for angle, _ in curve] == [10, 30, 50, 70, 90, 110, 130, 150, 170]
+    assert [e.mean for angle, e in curve if angle != 90] == [0.0] * 4 + [1.0] * 4
+    assert curve[4][1].mean == pytest.approx(0.5, abs=0.1)
+
+
+def test_controls_stand_beside_what_is_expected(tmp_path):
+    for seed, share in enumerate((0.6, 0.7)):
+        write_run(tmp_path, "foa_iv", seed, decisions(0.9))
+        row = {"own": {"mean": share, "low": 0.5, "high": 0.8, "clips": 9}}
+        piece = Piece(tmp_path, "foa_iv", seed)
+        piece.controls.write_text(json.dumps(dict.fromkeys(CONTROLS, row)))
+    text = tables.controls(Comparison.read(tmp_path))
+    assert "| as it is | 65.0 ± 7.1 |  |" in text
+    assert "| W alone | 65.0 ± 7.1 | guessing |" in text
+    assert "on 9 test clips" in text
+
+
+def test_downstream_results_of_the_models_are_shown(tmp_path):
+    for seed in range(2):
+        write_run(tmp_path, "foa_iv", seed, decisions(0.9))
+        path = Piece(tmp_path, "foa_iv", seed).task("sounds")
+        measure = Measure("accuracy", "sources", chance=0.1)
+        row = Row("encoder, linear", {"accuracy": Estimate(0.5 + 0.1 * seed, 0.4, 0.7, 80)})
+        path.parent.mkdir(parents=True)
+        TaskResults("sounds", "ESC-10", Grid((measure,), (row,))).save(path)
+    text, table = tables.downstream(Comparison.read(tmp_path))
+    assert "sounds** on ESC-10: accuracy, %" in text
+    assert "| 2 | 55.0 ± 7.1 |" in table
 
 
 def test_other_test_clips_are_not_compared(tmp_path):
@@ -109,12 +150,6 @@ def test_other_test_clips_are_not_compared(tmp_path):
     assert Comparison.read(tmp_path).difference("foa_iv", "baseline", "avsa", ROW) is None
 
 
-def test_sign_test_against_the_binomial_by_hand():
-    # 8 : 2 -> 2 (1 + 10 + 45) / 1024
-    assert sign_test(8, 2) == pytest.approx(112 / 1024)
-    assert sign_test(0, 0) == 1.0
-
-
 @pytest.mark.parametrize(
     ("low", "high", "expected"),
     [
@@ -124,8 +159,8 @@ def test_sign_test_against_the_binomial_by_hand():
     ],
 )
 def test_verdicts(low, high, expected):
-    estimate = bootstrap_mean(np.array([low, high]), np.arange(2))
-    difference = Difference(estimate.__class__((low + high) / 2, low, high, 2), None, 1, 1, 1.0)
+    estimate = Estimate((low + high) / 2, low, high, 2)
+    difference = Difference(intervals.Comparison(estimate, 1, 1, 1.0), None)
     better = next(f for f in FINDINGS if f.sign == 1)
     same = next(f for f in FINDINGS if f.sign == 0)
     assert tuple(tables.verdict(f, difference) for f in (better, same)) == expected

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 
 import pytest
@@ -9,9 +10,10 @@ import yaml
 
 from ambikit import InputError
 from ambikit_learn.cli import main
-from ambikit_learn.reproduce import command, pieces
+from ambikit_learn.evaluation.controls import CONTROLS
+from ambikit_learn.reproduce import command, work
 from ambikit_learn.reproduce.command import reproduce
-from ambikit_learn.reproduce.pieces import Plan
+from ambikit_learn.reproduce.pieces import Piece, Plan
 
 FEW = {
     "data": {"workers": 0, "batch_size": 4, "validation_clips": 0, "span": 0.4, "size": 16},
@@ -52,9 +54,18 @@ def test_variants_are_trained_evaluated_and_reported(tmp_path, options, monkeypa
     assert settings["model"]["initialise_from"].endswith("avc")
     assert settings["model"]["whiten"]  # the recipe of rendered scenes
 
+    controls = json.loads((out / "runs" / "flip-0" / "controls.json").read_text())
+    assert set(controls) == set(CONTROLS)
+    assert "| W alone | " in text
+    page = (out / "report.html").read_text()
+    for name in ("training", "yaw", "map", "acoustic-0", "acoustic-1"):
+        assert (out / "pictures" / f"{name}.png").stat().st_size > 2000
+        assert f'src="pictures/{name}.png"' in page
+    assert page.count("<table>") > 8
+
     # Nothing is done twice, the test least of all
-    monkeypatch.setattr(pieces, "fit", None)
-    monkeypatch.setattr(pieces, "evaluate_run", None)
+    monkeypatch.setattr(work, "fit", None)
+    monkeypatch.setattr(work, "evaluate_run", None)
     assert main(["reproduce", str(out), *options]) == 0
     assert main(["reproduce", str(out), "--report"]) == 0
     assert (out / "report.md").read_text() == text
@@ -64,7 +75,7 @@ def test_a_run_that_fails_does_not_end_the_others(tmp_path, few, monkeypatch):
     def broken(config, data, out, *, settings):
         raise InputError(f"no {out.parent.name}")
 
-    monkeypatch.setattr(pieces, "fit", broken)
+    monkeypatch.setattr(work, "fit", broken)
     with pytest.raises(InputError, match=r"2 of 2 runs failed.*no mono-0.*no beamform-0"):
         reproduce(tmp_path / "out", seeds=1, variants=["mono", "beamform"], settings=few)
     assert "**mono-0 failed**: no mono-0" in (tmp_path / "out" / "report.md").read_text()
@@ -77,7 +88,7 @@ def test_what_each_stage_is_trained_with(tmp_path, monkeypatch):
         given.append((config, out.relative_to(tmp_path).as_posix(), settings))
         raise InputError("enough")
 
-    monkeypatch.setattr(pieces, "fit", note)
+    monkeypatch.setattr(work, "fit", note)
     with pytest.raises(InputError):
         reproduce(tmp_path, seeds=1, variants=["mono", "random", "beamform_yolo"])
     assert [(config, out) for config, out, _ in given] == [
@@ -115,6 +126,31 @@ def test_what_cannot_be_used(tmp_path, capfd):
     assert "no comparison" in capfd.readouterr().err
     assert main(["reproduce", str(tmp_path), "--settings", str(tmp_path / "no.yaml")]) == 2
     assert "no.yaml" in capfd.readouterr().err
+
+
+def test_downstream_tasks_are_given_with_their_data():
+    assert command._tasks(["sounds=/data/ESC=10"]) == {"sounds": "/data/ESC=10"}
+    with pytest.raises(InputError, match="NAME=DATA"):
+        command._tasks(["sounds"])
+    with pytest.raises(InputError, match="task"):
+        command._tasks(["colours=x"])
+
+
+def test_a_run_is_evaluated_on_the_tasks_that_are_missing(tmp_path, monkeypatch):
+    piece = Piece(tmp_path, "mono", 0)
+    plan = Plan("world:easy", "world:easy", "tiny", 7, 21)
+    asked = []
+    monkeypatch.setattr(Piece, "evaluated", True)
+    monkeypatch.setattr(work, "evaluate_task", lambda *a, **k: asked.append((*a, k)))
+    piece.folder.mkdir()
+    piece.controls.write_text("{}")
+    assert piece.done()
+    assert not piece.done(["sounds"])
+    job = work.Work(piece, plan, contextlib.nullcontext, {"sounds": "a", "actions": "b"})
+    piece.task("actions").parent.mkdir(parents=True)
+    piece.task("actions").touch()
+    job.do()
+    assert asked == [("sounds", {"data": "a", "model": piece.model})]
 
 
 def test_settings_by_their_dotted_names(few):
