@@ -129,22 +129,6 @@ class WorldDataset(Dataset[Item]):
             self.preset, seed=self.seed, index=number, split=self.split, duration=self.span
         )
 
-    def snapshot(self, index: int, size: tuple[int, int] = (180, 360)) -> Snapshot:
-        """Render the frame in the middle of a scene, with all of its sound and its objects.
-
-        Parameters
-        ----------
-        index : int
-            As of an item.
-        size : (int, int)
-            Height and width of the frame.
-        """
-        scene, middle = self.scene(index), self.span / 2
-        performances = [perform(scene, i, self.sample_rate) for i in range(len(scene.objects))]
-        (frame,) = render_frames(scene, performances, [middle], size)
-        sound = render_sound(scene, performances, self.sample_rate)
-        return Snapshot(frame, sound, boxes_at(boxes(scene, performances), middle))
-
     def render(self, scene: Scene, rng: np.random.Generator, *, key: str, clip: int) -> Item:
         """Return the item of a scene.
 
@@ -179,3 +163,23 @@ class WorldDataset(Dataset[Item]):
         """Draw the crops of a scene."""
         heard = listen(sound, self.sample_rate) if self.strategy == "sounding" else None
         return select_crops(self.strategy, boxes, rng, self.views, heard=heard)
+
+
+def snapshot(dataset: WorldDataset, index: int, size: tuple[int, int] = (180, 360)) -> Snapshot:
+    """Render the frame in the middle of a scene, with all of its sound and its objects.
+
+    Parameters
+    ----------
+    dataset : WorldDataset
+        Where the scene is from.
+    index : int
+        As of an item.
+    size : (int, int)
+        Height and width of the frame.
+    """
+    scene, middle = dataset.scene(index), dataset.span / 2
+    rate = dataset.sample_rate
+    performances = [perform(scene, i, rate) for i in range(len(scene.objects))]
+    (frame,) = render_frames(scene, performances, [middle], size)
+    there = boxes_at(boxes(scene, performances), middle)
+    return Snapshot(frame, render_sound(scene, performances, rate), there)

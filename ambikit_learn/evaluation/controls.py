@@ -65,8 +65,9 @@ def heard_from(
     ----------
     control : Control
         What they say of the crops.
-    azimuth, elevation : Tensor, shape (B, K)
-        Centres of the crops in radians, of at least two clips for the elevation of another one.
+    azimuth, elevation : Tensor, shape (B, K) or (B, K, P)
+        Centres of the crops in radians, or along their paths, of at least two clips for the
+        elevation of another one.
     generator : torch.Generator
         Draws the azimuths that are scrambled.
 
@@ -123,12 +124,13 @@ def control_scores(
             yaw = (2 * torch.rand(len(batch.clip), 1, generator=generator) - 1) * torch.pi
             for name, control in CONTROLS.items():
                 sound = batch.sound if control.field else omni(batch.sound)
-                azimuth, elevation = heard_from(control, batch.azimuth, batch.elevation, generator)
+                azimuth, elevation = heard_from(control, *batch.listening, generator)
+                turn = yaw if azimuth.ndim == 2 else yaw[..., None]
                 similar = [
                     model.net.heads(
                         video, model.net.encode_audio(model.front_end(sound, turned, elevation))
                     ).similarity()
-                    for turned in (azimuth, azimuth - yaw)
+                    for turned in (azimuth, azimuth - turn)
                 ]
                 agreements[name].append((similar[0], similar[1]))
     clip = torch.cat(clips).numpy()

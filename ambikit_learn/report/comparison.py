@@ -36,7 +36,7 @@ def yaw_picture(
                     continue
                 angles = [angle for angle, _ in points]
                 estimates = [estimate for _, estimate in points]
-                colour = colormaps["tab20"](number % 20)
+                colour = _colour(number)
                 axes.plot(angles, [e.mean for e in estimates], label=model, color=colour)
                 bounds = [e.low for e in estimates], [e.high for e in estimates]
                 axes.fill_between(angles, *bounds, color=colour, alpha=0.12, linewidth=0)
@@ -46,6 +46,12 @@ def yaw_picture(
             axes.set_xlabel("yaw of the wrong pair, degrees")
             axes.set_ylabel(f"AVSA, {row}")
             axes.legend(fontsize=7)
+
+
+def _colour(number: int) -> tuple[float, ...]:
+    """Return one of twenty colours: ten of their own first, then their lighter twins."""
+    colour: tuple[float, ...] = colormaps["tab20"](2 * (number % 10) + number // 10 % 2)
+    return colour
 
 
 def map_picture(
@@ -73,7 +79,7 @@ def map_picture(
             axes.set_title(model, fontsize=9)
             for number in np.unique(label).astype(int):
                 at = places[label == number].T
-                colour = colormaps["tab20"](number % 20)
+                colour = _colour(number)
                 handles[classes[number]] = axes.scatter(*at, s=6, color=[colour])
         names = sorted(handles)
         if names:

@@ -13,7 +13,7 @@ from ambikit_learn.data.cached import CacheSettings
 from ambikit_learn.data.dataset import SpanDataset
 from ambikit_learn.data.items import Snapshot
 from ambikit_learn.data.open import WORLD, is_rendered, is_world
-from ambikit_learn.data.rendered import WorldDataset
+from ambikit_learn.data.rendered import WorldDataset, snapshot
 from ambikit_learn.report import comparison as draw
 from ambikit_learn.report.page import write_markdown_page
 from ambikit_learn.report.pictures import curves_picture, scene_picture, task_picture
@@ -101,8 +101,8 @@ def _pictures(found: Comparison, plan: Plan) -> dict[str, Callable[[Path], None]
         drawn["map.png"] = lambda path: draw.map_picture(
             path, {name: _placed(file) for name, file in maps.items()}, CLASSES
         )
-    for number, snapshot in enumerate(_snapshots(plan)):
-        drawn[f"acoustic-{number}.png"] = _scene(snapshot)
+    for number, shown in enumerate(_snapshots(plan)):
+        drawn[f"acoustic-{number}.png"] = _scene(shown)
     for variant in ("baseline", "foa_iv"):
         if variant in first:
             for task, results in first[variant].tasks.items():
@@ -111,8 +111,8 @@ def _pictures(found: Comparison, plan: Plan) -> dict[str, Callable[[Path], None]
     return drawn
 
 
-def _scene(snapshot: Snapshot) -> Callable[[Path], None]:
-    return lambda path: scene_picture(path, snapshot.frame, snapshot.sound, snapshot.boxes)
+def _scene(shown: Snapshot) -> Callable[[Path], None]:
+    return lambda path: scene_picture(path, shown.frame, shown.sound, shown.boxes)
 
 
 def _placed(file: Path) -> tuple[Floats, Floats]:
@@ -142,4 +142,4 @@ def _snapshots(plan: Plan) -> Iterator[Snapshot]:
     else:
         world = CacheSettings.load(plan.test_data).world("test", MAPS)
     for index in range(MAPS):
-        yield world.snapshot(index)
+        yield snapshot(world, index)

@@ -25,9 +25,9 @@ COLUMNS = (
 CAPTION = (
     "Accuracy in percent: mean ± standard deviation over training seeds, [95 % interval over "
     "clips of the mean over seeds]. The two are different variances: the interval says what other "
-    "clips would change, the deviation what another training would. The ceiling is that of an oracle "
-    "that knows the objects of rendered scenes and nothing else: what tells more, such as the "
-    "room, can be above it."
+    "clips would change, the deviation what another training would. The ceiling is that of an "
+    "oracle that knows the objects of rendered scenes and nothing else: what tells more, such as "
+    "the room, can be above it."
 )
 
 
