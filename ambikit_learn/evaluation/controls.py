@@ -120,11 +120,12 @@ def control_scores(
     with torch.inference_mode():
         for batch in DataLoader(dataset, batch_size=batch_size, num_workers=loaders):
             clips.append(batch.clip)
+            centres: tuple[Tensor, Tensor] = batch.listening
             video = model.net.encode_video(batch.video)
             yaw = (2 * torch.rand(len(batch.clip), 1, generator=generator) - 1) * torch.pi
             for name, control in CONTROLS.items():
                 sound = batch.sound if control.field else omni(batch.sound)
-                azimuth, elevation = heard_from(control, *batch.listening, generator)
+                azimuth, elevation = heard_from(control, *centres, generator)
                 turn = yaw if azimuth.ndim == 2 else yaw[..., None]
                 similar = [
                     model.net.heads(
