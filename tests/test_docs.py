@@ -75,7 +75,9 @@ def test_options_in_commands_exist(path: Path, capsys: pytest.CaptureFixture[str
     from ambikit_learn.cli import main
 
     text = path.read_text(encoding="utf-8").replace("\\\n", " ")
-    for name, rest in re.findall(r"^    ambikit-learn (data stats|\w+) (.*)$", text, re.M):
+    for name, rest in re.findall(
+        r"^    ambikit-learn (data stats|evaluate \w+|\w+) (.*)$", text, re.M
+    ):
         assert main([*name.split(), "--help"]) == 0
         described = capsys.readouterr().out
         options = {option.split("=")[0] for option in re.findall(r"--[\w.-]+\S*", rest)}

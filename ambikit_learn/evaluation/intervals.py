@@ -165,7 +165,7 @@ def bootstrap(
     --------
     >>> import numpy as np
     >>> print(bootstrap(np.median, np.arange(101.0), np.arange(101)).text("°"))
-    50.0 [36.0, 64.0]
+    50.0 [41.0, 59.0]
     """
     values = np.asarray(values)
     owner, number = _owners(values, clips)

@@ -102,7 +102,13 @@ def evaluate_sounds(
     wanted = [checks.choice(name, BASELINES, "baseline") for name in names]
     checks.choice(probe, tuple(PROBES), "probe")
     source = open_labelled("esc10", data)
-    mono = [file_recording(clip, read_sound, clip.fold) for clip in source.clips()]
+    mono = [
+        file_recording(clip, read_sound, fold)
+        for fold in range(1, source.folds + 1)
+        for clip in source.clips(fold)
+        if clip.split == "test"
+    ]
+    mono.sort(key=lambda recording: (recording.label, recording.key))
     path = result_path("sounds", model, out)
     bench = Classification(CLASSES, "sources", path.parent / "embeddings", skip_bad, seed)
     if model is not None:

@@ -68,7 +68,7 @@ class ESC10:
                 path=path,
                 label=label,
                 split="test" if number == fold else "train",
-                fold=number,
+                fold=fold,
                 group=source,
             )
 

@@ -43,7 +43,7 @@ def test_both_layouts_are_the_same_clips(miniature, tmp_path):
     other = tmp_path / "esc50"
     (other / "meta").mkdir(parents=True)
     rows = ["filename,fold,target,category,esc10,src_file,take"]
-    rows += [f"{c.path.name},{c.fold},0,{c.label},True,{c.group},A" for c in clips]
+    rows += [f"{c.path.name},{c.key[0]},0,{c.label},True,{c.group},A" for c in clips]
     rows += ["1-1-A-2.wav,1,2,pig,False,1,A"]
     (other / "meta" / "esc50.csv").write_text("\n".join(rows) + "\n")
     listed = list(open_labelled("esc10", other).clips(2))

@@ -106,6 +106,17 @@ def tau2019(tmp_path):
     return tmp_path
 
 
+@pytest.fixture
+def esc10(tmp_path):
+    """Two classes of which each fold tests on one recording."""
+    for folder in ("001 - Dog bark", "010 - Fire crackling"):
+        (tmp_path / folder).mkdir()
+        for fold in range(1, 6):
+            name = f"{fold}-{folder[:3]}{fold}-A.wav"
+            soundfile.write(tmp_path / folder / name, np.zeros(100), 8000)
+    return tmp_path
+
+
 def groups(clips: list[LabelledClip]) -> dict[str, set[tuple[str, str]]]:
     """Label and group of the clips of each split."""
     found: dict[str, set[tuple[str, str]]] = defaultdict(set)
