@@ -52,6 +52,7 @@ def test_prepare_stores_equirectangular_frames_and_says_so(tmp_path, monkeypatch
     (tmp_path / "brightest_disc.py").write_text(BRIGHTEST)
     monkeypatch.syspath_prepend(str(tmp_path))
     sound = np.random.default_rng(0).standard_normal((4, 48000)).astype(np.float32) * 0.1
+    sound[1:] /= np.sqrt(3)  # a diffuse field, whose X, Y and Z have together the energy of W
 
     def add(key, frame_of, boxes=None):
         paints = [disc(azimuth, elevation + 2 * (i % 2)) for i in range(16)]
