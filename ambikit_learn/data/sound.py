@@ -114,7 +114,9 @@ def decode_sound(data: bytes, start: int, count: int, gain: float) -> Sound:
     try:
         samples = decode(data, start, count)
     except _UNREADABLE as error:
-        raise InputError(f"the sound is damaged ({error})") from error
+        # libsndfile names the object in memory that it read: only the cause is of use
+        cause = str(error).rpartition(">: ")[2]
+        raise InputError(f"the sound is damaged ({cause})") from error
     if samples.shape[1] < count:
         raise InputError(
             f"the sound ends at sample {start + samples.shape[1]}, before {start + count}"

@@ -257,7 +257,7 @@ class TestHostile:
     def test_members_of_nonsense(self, out, filling):
         size = self.shard(out).stat().st_size
         self.shard(out).write_bytes((filling * (size // len(filling) + 1))[:size])
-        for strategy, part in (("random", "frames"), ("objects", "record")):
+        for strategy, part in (("random", "sound"), ("objects", "record")):
             data = AlignmentDataset(out, strategy=strategy, size=8)
             message = rf"train-00000\.tar, {part} of clip 'a-1': .*delete this shard"
             with pytest.raises(InputError, match=message):
