@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import copy
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -17,15 +16,11 @@ from torch import nn
 
 from ambikit import InputError, checks
 from ambikit_learn._typing import Floats32, Frames, Indices
-from ambikit_learn.data.augment import jitter_colours
-from ambikit_learn.data.open import WORLD, is_world
+from ambikit_learn.data.open import is_world
 from ambikit_learn.evaluation.action_clips import (
-    JITTER,
     ClipShape,
-    decode,
-    random_clip,
-    video_recording,
 )
+from ambikit_learn.evaluation.action_videos import Videos, on_disk, rendered
 from ambikit_learn.evaluation.classification import Kind, check_folds
 from ambikit_learn.evaluation.embeddings import (
     Embedder,
@@ -33,65 +28,28 @@ from ambikit_learn.evaluation.embeddings import (
     Store,
     embed,
     fingerprint,
-    rendered_identity,
 )
 from ambikit_learn.evaluation.finetune import (
     SCHEDULES,
     ActionNet,
-    Draw,
     Schedule,
     TorchvisionR2Plus1D,
     fine_tune,
     probabilities,
     targets_of,
 )
-from ambikit_learn.evaluation.intervals import Comparison, Estimate, bootstrap_mean, compare
+from ambikit_learn.evaluation.intervals import Comparison, bootstrap_mean, compare
 from ambikit_learn.evaluation.probe import PROBES, Predictions, cross_validate
 from ambikit_learn.evaluation.results import Grid, Measure, Row, TaskResults
 from ambikit_learn.evaluation.sound_embedders import untrained
 from ambikit_learn.evaluation.task import ENCODER, RANDOM, has_learned, result_path
 from ambikit_learn.inference.encoder import AmbiEncoder
-from ambikit_learn.sources import LabelledClip, LabelledSource, open_labelled
-from ambikit_learn.sphere.crops import FIELD_OF_VIEW, Crops
-from ambikit_learn.world.scene import Scene
 
 PAPER = ClipShape(frames=8, rate=16.0, size=112)
 TRAIN_CLIPS = 5
 """Clips of a video that probes are trained on."""
-_NEURIPS = "Morgado et al. 2020, split 1, one seed"
-_JSTSP = "2022, split and score not stated"
 WORLD_SCENES = (900, 600)
 """Rendered objects for training and for testing."""
-
-
-@dataclass(frozen=True)
-class Videos:
-    """Labelled videos in divisions.
-
-    Attributes
-    ----------
-    name : str
-        Of the data set.
-    labels, groups : ndarray of str, shape (n,)
-        Class of each video, and the film it was cut from.
-    splits : list of (ndarray of int, ndarray of int)
-        Videos to train on and to test on.
-    recordings : callable
-        Function of a clip's shape and a number of clips: returns all videos as recordings.
-    draw : callable
-        Function of a clip's shape: returns the function that draws random clips.
-    unit : str
-        What intervals draw.
-    """
-
-    name: str
-    labels: npt.NDArray[np.str_]
-    groups: npt.NDArray[np.str_]
-    splits: list[tuple[Indices, Indices]]
-    recordings: Callable[[ClipShape, int], list[Recording]]
-    draw: Callable[[ClipShape], Draw]
-    unit: str
-    published: tuple[Row, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -238,7 +196,7 @@ def evaluate_actions(
         for b in (["random"] if baseline is None else baseline)
     ]
     encoders = _encoders(model, torchvision, "random" in wanted, seed)
-    videos = _world(str(data), scenes, seed) if is_world(data) else _on_disk(data, splits)
+    videos = rendered(str(data), scenes, seed) if is_world(data) else on_disk(data, splits)
     numbers = list(splits) if len(videos.splits) > 1 else [1]
     path = result_path("actions", model, out)
     cache, table = path.parent / "embeddings", _Table(videos)
@@ -335,56 +293,6 @@ def _usual(videos: Videos, encoders: Sequence[VideoEncoder]) -> str:
     return "tiny" if small or videos.name not in SCHEDULES else videos.name
 
 
-def _on_disk(data: str | Path, splits: Sequence[int]) -> Videos:
-    """Return a data set in its published divisions."""
-    root = Path(data)
-    if not root.is_dir():
-        raise FileNotFoundError(f"{data}: no such folder: give the folder of UCF101 or of HMDB51")
-    if (root / "ucfTrainTestlist").is_dir():
-        name = "ucf101"
-    elif (root / "splits").is_dir():
-        name = "hmdb51"
-    else:
-        raise FileNotFoundError(
-            f"{data} holds neither ucfTrainTestlist (UCF101) nor splits (HMDB51): fetch the lists "
-            "that are published with the data set"
-        )
-    source = open_labelled(name, root)
-    if not splits:
-        raise InputError("splits: give at least one of 1, 2, 3")
-    clips, divisions = _divided(source, splits)
-    return Videos(
-        name,
-        np.array([clip.label for clip in clips]),
-        np.array([clip.group for clip in clips]),
-        divisions,
-        lambda shape, count: [video_recording(clip, shape, count) for clip in clips],
-        lambda shape: lambda i, rng: random_clip(decode(clips[i], shape), shape, rng),
-        "films",
-        _published(name),
-    )
-
-
-def _divided(
-    source: LabelledSource, splits: Sequence[int]
-) -> tuple[list[LabelledClip], list[tuple[Indices, Indices]]]:
-    """Return all videos, and which of them each split trains and tests on."""
-    known: dict[str, LabelledClip] = {}
-    uses = []
-    for split in splits:
-        use: dict[str, list[str]] = {"train": [], "test": []}
-        for clip in source.clips(split):
-            known.setdefault(clip.key, clip)
-            use[clip.split].append(clip.key)
-        uses.append(use)
-    order = {key: i for i, key in enumerate(sorted(known))}
-    divisions = [
-        tuple(np.array([order[key] for key in use[part]], np.intp) for part in ("train", "test"))
-        for use in uses
-    ]
-    return [known[key] for key in order], divisions  # type: ignore[return-value]
-
-
 def _fine_tuned(
     encoder: VideoEncoder,
     videos: Videos,
@@ -423,98 +331,3 @@ def _fine_tuned(
         state.unlink(missing_ok=True)
     scores[test], share[test] = known[:, :-1], known[:, -1]
     return Predictions(scores, tuple(classes), targets, share)
-
-
-def _published(name: str) -> tuple[Row, ...]:
-    """Return figures of the papers: split 1, 8 frames of 112 × 112, one seed."""
-    quoted = {
-        "ucf101": (
-            ("AVSA, fine-tuned", 0.6852, 0.7380, _NEURIPS),
-            ("from nothing, fine-tuned", 0.5485, 0.5995, _NEURIPS),
-            ("AVSA, frozen", 0.363, None, _JSTSP),
-            ("AVSA beamform and YOLO, frozen", 0.404, None, _JSTSP),
-        ),
-        "hmdb51": (
-            ("AVSA, fine-tuned", 0.3296, 0.3766, _NEURIPS),
-            ("from nothing, fine-tuned", 0.2740, 0.3110, _NEURIPS),
-            ("AVSA, frozen", 0.231, None, _JSTSP),
-            ("AVSA beamform and YOLO, frozen", 0.242, None, _JSTSP),
-        ),
-    }
-    rows = []
-    for row, clip, video, where in quoted[name]:
-        values = {"clip": Estimate(clip)} | ({"video": Estimate(video)} if video else {})
-        rows.append(Row(row, values, "published", where))
-    return tuple(rows)
-
-
-def _world(data: str, scenes: tuple[int, int], seed: int) -> Videos:
-    """Return crops at an object of each rendered scene: its class, and whether it acts."""
-    from ambikit_learn.data.rendered import WorldDataset
-
-    drawn = []
-    for split, count in zip(("train", "test"), scenes, strict=True):
-        dataset = WorldDataset(
-            data.removeprefix(WORLD),
-            split,
-            views=1,
-            frames=1,
-            size=8,
-            seed=seed,
-            epoch_length=count,
-        )
-        for i in range(count):
-            scene = dataset.scene(i)
-            rng = np.random.default_rng([seed, i, len(scene.objects)])
-            drawn.append((split, scene, int(rng.integers(len(scene.objects)))))
-
-    def label(scene: Scene, number: int) -> str:
-        thing = scene.objects[number]
-        return f"{thing.instance.label}, {'acting' if thing.pulsing else 'still'}"
-
-    def recordings(shape: ClipShape, _: int) -> list[Recording]:
-        return [
-            Recording(
-                f"{split}-{i}",
-                label(scene, number),
-                f"{split}-{i}",
-                partial(rendered_identity, f"{scene!r} {number} {shape!r}"),
-                partial(_object_clip, scene, number, shape),
-            )
-            for i, (split, scene, number) in enumerate(drawn)
-        ]
-
-    def draw(shape: ClipShape) -> Draw:
-        def one(i: int, rng: np.random.Generator) -> Frames:
-            _, scene, number = drawn[i]
-            clip = _object_clip(scene, number, shape)[0]
-            if rng.random() < 0.5:
-                clip = clip[:, :, ::-1]
-            return jitter_colours(np.ascontiguousarray(clip), JITTER, rng.uniform(-1, 1, 4))
-
-        return one
-
-    part = np.array([split for split, _, _ in drawn])
-    return Videos(
-        data,
-        np.array([label(scene, number) for _, scene, number in drawn]),
-        np.array([f"{i}" for i in range(len(drawn))]),
-        [(np.flatnonzero(part == "train"), np.flatnonzero(part == "test"))],
-        recordings,
-        draw,
-        "scenes",
-    )
-
-
-def _object_clip(scene: Scene, number: int, shape: ClipShape) -> Frames:
-    """Render a crop at an object, (1, T, size, size, 3)."""
-    from ambikit_learn.data.rendered import SAMPLE_RATE
-    from ambikit_learn.world.pictures import render_crops
-    from ambikit_learn.world.sounds import perform
-
-    performances = [perform(scene, i, SAMPLE_RATE) for i in range(len(scene.objects))]
-    azimuth, elevation, radius = (np.rad2deg(x) for x in scene.track(number, [scene.duration / 2]))
-    view = np.clip(3.0 * radius, *FIELD_OF_VIEW)
-    crops = Crops(azimuth, elevation, view, view, ("object",), np.zeros(1, np.intp))
-    times = np.arange(1, shape.frames + 1) * scene.duration / (shape.frames + 1)
-    return render_crops(scene, performances, times, crops, shape.size)
