@@ -1,9 +1,10 @@
 """Scenes of a world that are rendered once, to a folder, and read by many trainings.
 
-A folder holds ``cache.json`` (format and settings) and blocks of scenes, ``train/00000`` and so on,
-each with the arrays ``video.npy``, ``sound.npy``, ``views.npy`` and ``on_object.npy``. A block is
-written to a temporary name and renamed: processes, also of several machines, can fill a folder
-together, and an interrupted one is completed by the same call.
+A folder holds ``cache.json`` (format, settings, and how many scenes it shall hold) and blocks of
+scenes, ``train/00000`` and so on, each with the arrays ``video.npy``, ``sound.npy``, ``views.npy``
+and ``on_object.npy``. A block is written to a temporary name and renamed: processes, also of
+several machines, can fill a folder together, and an interrupted one is completed by the same call.
+Until then it is not read.
 """
 
 from __future__ import annotations
@@ -11,8 +12,9 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Iterator, Mapping
-from dataclasses import MISSING, asdict, dataclass, fields
+import time
+from collections.abc import Mapping
+from dataclasses import MISSING, asdict, dataclass, fields, replace
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple, cast
@@ -39,7 +41,9 @@ from ambikit_learn.world.scene import Scene
 FORMAT = "ambikit-cache/1"
 SETTINGS = "cache.json"
 BLOCK = 500
-"""Scenes of a block."""
+"""Scenes of a block in new folders."""
+LEFTOVER_SECONDS = 3600.0
+"""Age from which the partial block of another process is one of a process that was killed."""
 STRATEGIES = ("random", "objects", "mixed")
 # Entries of the upper triangle with one Y, which a mirror image negates: WY, YZ, YX.
 _ODD = [1, 5, 6]
@@ -47,7 +51,7 @@ _ODD = [1, 5, 6]
 
 @dataclass(frozen=True)
 class CacheSettings:
-    """All settings on which cached scenes depend, except their number.
+    """All settings on which cached scenes depend, and their numbers.
 
     Parameters
     ----------
@@ -63,6 +67,10 @@ class CacheSettings:
         Of the sound in Hz.
     covariance : mapping
         Settings of `ambikit.mel_covariance`, whose result stands for the sound.
+    block : int
+        Scenes of a block.
+    scenes : mapping
+        Number of scenes of each split, whole blocks.
     """
 
     preset: str
@@ -74,6 +82,8 @@ class CacheSettings:
     size: int
     sample_rate: int
     covariance: Mapping[str, Any]
+    block: int
+    scenes: Mapping[str, int]
 
     @classmethod
     def load(cls, root: str | Path) -> CacheSettings:
@@ -100,30 +110,46 @@ class CacheSettings:
             raise InputError(f"{path} has other settings than {sorted(names)}: cache anew")
         return cls(**document)
 
-    def save(self, root: Path) -> None:
-        """Write the settings of a folder.
+    def save(self, root: Path) -> CacheSettings:
+        """Write the settings of a folder, or add to the scenes of one that has the same.
+
+        Returns
+        -------
+        CacheSettings
+            With the number of scenes that the folder shall hold now: it never shrinks.
 
         Raises
         ------
         InputError
             The folder holds scenes of other settings, or other files.
         """
+        settings = self.rounded(self.scenes)
         if (root / SETTINGS).exists():
+            before = CacheSettings.load(root)
             differing = [
                 f"{name} {value!r}, not {getattr(self, name)!r}"
-                for name, value in asdict(CacheSettings.load(root)).items()
-                if value != getattr(self, name)
+                for name, value in asdict(before).items()
+                if name not in ("scenes", "block") and value != getattr(self, name)
             ]
             if differing:
                 raise InputError(
                     f"{root} holds scenes with {'; '.join(differing)}: give another folder"
                 )
-            return
-        if root.is_dir() and any(root.iterdir()):
+            most = {split: max(n, before.scenes[split]) for split, n in self.scenes.items()}
+            settings = before.rounded(most)
+            if settings == before:
+                return settings
+        elif root.is_dir() and any(root.iterdir()):
             raise InputError(f"{root} holds other files: give a new folder")
         with atomic_write(root / SETTINGS) as temporary:
-            text = json.dumps({"format": FORMAT, **asdict(self)}, indent=2)
+            text = json.dumps({"format": FORMAT, **asdict(settings)}, indent=2)
             temporary.write_text(text + "\n", encoding="utf-8")
+        return settings
+
+    def rounded(self, scenes: Mapping[str, int]) -> CacheSettings:
+        """Return the settings with other numbers of scenes, rounded up to whole blocks."""
+        whole = {split: -(-number // self.block) * self.block for split, number in scenes.items()}
+        return replace(self, scenes=whole)
 
     def world(self, split: str, count: int) -> WorldDataset:
         """Return the data set of the same scenes, rendered on demand with all crops."""
@@ -178,7 +204,7 @@ class CachedDataset(Dataset[Item]):
     FileNotFoundError
         The folder holds no cached scenes.
     InputError
-        The split is empty, or an option differs from that of the scenes.
+        The split is empty or not complete, or an option differs from that of the scenes.
     """
 
     def __init__(
@@ -197,7 +223,8 @@ class CachedDataset(Dataset[Item]):
         mirror: bool = False,
     ) -> None:
         self.root, self.settings = Path(root), CacheSettings.load(root)
-        self.split, self.seed, self.epoch = split, checks.nonnegative_int(seed, "seed"), 0
+        self.split = checks.choice(split, tuple(self.settings.scenes), "split")
+        self.seed, self.epoch = checks.nonnegative_int(seed, "seed"), 0
         self.strategy = checks.choice(strategy, STRATEGIES, "strategy of cached scenes")
         self.views, self.mirror = checks.positive_int(views, "views"), mirror
         asked = {"span": span, "frames": frames, "size": size}
@@ -217,9 +244,14 @@ class CachedDataset(Dataset[Item]):
                 f"{views} {strategy} views of each scene are more than {root} has: "
                 f"{self.settings.random} random crops and {self.settings.objects} at objects"
             )
-        count = BLOCK * len(self._blocks)
+        count = self.settings.scenes[split]
         if not count:
             raise InputError(f"{root} has no scenes of the split {split!r}: cache some")
+        if missing := sum(not block.is_dir() for block in self._blocks):
+            raise InputError(
+                f"{root} is not complete, {missing} of {len(self._blocks)} blocks of {split!r} are "
+                "missing: run the same `ambikit-learn cache` again, which renders these"
+            )
         self._length = count if scenes is None else checks.positive_int(scenes, "scenes")
         if self._length > count:
             raise InputError(f"{root} has {count} scenes of {split!r}, asked for {scenes}")
@@ -241,7 +273,7 @@ class CachedDataset(Dataset[Item]):
         """Return an item; see `ambikit_learn.data.dataset.AlignmentDataset`."""
         if not 0 <= index < len(self):
             raise IndexError(f"item {index} of {len(self)}")
-        number, row = divmod(index, BLOCK)
+        number, row = divmod(index, self.settings.block)
         block = _open(self._blocks[number])
         rng = np.random.default_rng([self.seed, self.epoch, index])
         chosen = self._choose(rng)
@@ -280,7 +312,8 @@ class CachedDataset(Dataset[Item]):
 
     @cached_property
     def _blocks(self) -> list[Path]:
-        return list(complete_blocks(self.root, self.split))
+        numbers = range(self.settings.scenes[self.split] // self.settings.block)
+        return [block_path(self.root, self.split, number) for number in numbers]
 
     def _choose(self, rng: np.random.Generator) -> np.ndarray[Any, np.dtype[np.intp]]:
         """Return which of the crops of a scene to take: of objects first, as elsewhere."""
@@ -291,22 +324,6 @@ class CachedDataset(Dataset[Item]):
         draw = rng.permutation if self.split == "train" else np.arange
         random, objects = (draw(number) for number in kinds)
         return np.concatenate([objects[:count] + kinds[0], random[: self.views - count]])
-
-
-def complete_blocks(root: str | Path, split: str) -> Iterator[Path]:
-    """Yield the blocks of a split from the first on, as far as they are there.
-
-    Parameters
-    ----------
-    root : path
-        Folder of the scenes.
-    split : str
-        A split.
-    """
-    number = 0
-    while (block := block_path(root, split, number)).is_dir():
-        yield block
-        number += 1
 
 
 def block_path(root: str | Path, split: str, number: int) -> Path:
@@ -329,8 +346,10 @@ def write_block(root: str | Path, split: str, number: int) -> None:
     target = block_path(root, split, number)
     if target.is_dir():
         return
-    dataset = CacheSettings.load(root).world(split, (number + 1) * BLOCK)
-    items = [dataset[index] for index in range(number * BLOCK, (number + 1) * BLOCK)]
+    settings = CacheSettings.load(root)
+    indices = range(number * settings.block, (number + 1) * settings.block)
+    dataset = settings.world(split, indices.stop)
+    items = [dataset[index] for index in indices]
     angles = [torch.stack([i.azimuth, i.elevation, i.width, i.height], -1) for i in items]
     block = Block(
         torch.stack([item.video for item in items]).numpy(),
@@ -347,6 +366,21 @@ def write_block(root: str | Path, split: str, number: int) -> None:
             temporary.rename(target)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def remove_leftovers(root: Path) -> None:
+    """Delete the partial blocks of processes that were killed while they wrote.
+
+    Others may be at work in the folder: what is young enough to be theirs is left.
+
+    Parameters
+    ----------
+    root : Path
+        Folder of the scenes.
+    """
+    for part in root.glob("*/.*.part"):
+        if time.time() - part.stat().st_mtime > LEFTOVER_SECONDS:
+            shutil.rmtree(part, ignore_errors=True)
 
 
 @lru_cache(maxsize=256)

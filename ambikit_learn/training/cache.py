@@ -5,13 +5,20 @@ from __future__ import annotations
 from contextlib import closing
 from functools import partial
 from pathlib import Path
+from random import Random
 from typing import Literal
 
 from ambikit import InputError, checks
 from ambikit_learn._files import writing_to
 from ambikit_learn._progress import progress
 from ambikit_learn._threads import cores
-from ambikit_learn.data.cached import BLOCK, CacheSettings, block_path, write_block
+from ambikit_learn.data.cached import (
+    BLOCK,
+    CacheSettings,
+    block_path,
+    remove_leftovers,
+    write_block,
+)
 from ambikit_learn.data.rendered import SAMPLE_RATE
 from ambikit_learn.networks.front_end import FrontEnd
 from ambikit_learn.parallel.processes import Loss, map_in_order
@@ -97,6 +104,7 @@ def cache_scenes(
     kinds = checks.nonnegative_int(random, "random"), checks.nonnegative_int(objects, "objects")
     if not any(kinds):
         raise InputError("a scene needs crops: random or objects must be positive")
+    counts = {"train": train, "validation": validation, "test": test}
     settings = CacheSettings(
         checks.choice(preset, tuple(PRESETS), "preset of a world"),
         checks.nonnegative_int(seed, "seed"),
@@ -106,21 +114,23 @@ def cache_scenes(
         checks.positive_int(size, "size"),
         SAMPLE_RATE,
         covariance,
+        BLOCK,
+        {split: checks.nonnegative_int(count, split) for split, count in counts.items()},
     )
-    counts = {"train": train, "validation": validation, "test": test}
-    blocks = [
-        (split, number)
-        for split, count in counts.items()
-        for number in range(-(-checks.nonnegative_int(count, split) // BLOCK))
-    ]
     processes = cores() if workers is None else checks.nonnegative_int(workers, "workers")
     root = Path(out)
     with writing_to(root):
-        settings.save(root)
+        wanted = settings.save(root)
+        remove_leftovers(root)
+        blocks = [
+            (s, n) for s, count in wanted.scenes.items() for n in range(count // wanted.block)
+        ]
         todo = [block for block in blocks if not block_path(root, *block).is_dir()]
+        # Processes that fill the folder together seldom come upon the same block.
+        Random().shuffle(todo)
         done = map_in_order(partial(_write, root), todo, workers=processes, lost=_lost)
         with closing(done):
-            for failure in progress(done, len(todo), f"blocks of {BLOCK} scenes"):
+            for failure in progress(done, len(todo), f"blocks of {wanted.block} scenes"):
                 if failure is not None:
                     raise failure
 

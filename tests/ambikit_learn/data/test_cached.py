@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -106,7 +107,37 @@ def test_blocks_are_kept_extended_and_completed(tmp_path: Path) -> None:
     cache_scenes(tmp_path, train=12, validation=0, test=0, **OPTIONS)
     assert len(open_items(tmp_path, views=2, **READING)) == 12
     assert (block_path(tmp_path, "train", 0) / "sound.npy").stat().st_mtime_ns == first
+    cache_scenes(tmp_path, train=4, validation=0, test=0, **OPTIONS)  # asks for no more
+    assert len(open_items(tmp_path, views=2, **READING)) == 12
     assert not list(tmp_path.rglob("*.part"))
+
+
+def test_what_is_not_complete_is_not_read(tmp_path: Path, monkeypatch) -> None:
+    """A killed call leaves blocks in any order, and parts of one."""
+    written = []
+
+    def write(root, split, number):
+        if len(written) == 2:
+            raise KeyboardInterrupt
+        written.append(number)
+        write_block(root, split, number)
+
+    monkeypatch.setattr("ambikit_learn.training.cache.write_block", write)
+    with pytest.raises(KeyboardInterrupt):
+        cache_scenes(tmp_path, train=12, validation=0, test=0, **OPTIONS)
+    with pytest.raises(InputError, match="1 of 3 blocks of 'train' are missing: run the same"):
+        open_items(tmp_path, views=2, **READING)
+    old, young = (tmp_path / "train" / f".0000{n}.1.part" for n in (0, 1))
+    for part in (old, young):
+        part.mkdir()
+        (part / "video.npy").write_bytes(b"cut")
+    os.utime(old, (0, 0))
+    monkeypatch.undo()
+    monkeypatch.setattr(cached, "BLOCK", 500)  # as a later version may have it
+    cache_scenes(tmp_path, train=9, validation=0, test=0, **OPTIONS)
+    assert len(open_items(tmp_path, views=2, **READING)) == 12
+    assert young.exists()  # perhaps of a process that is at work
+    assert not old.exists()
 
 
 def test_the_stream_sets_the_epoch(root: Path) -> None:
