@@ -9,11 +9,12 @@ Until then it is not read.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, asdict, dataclass, fields, replace
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -324,6 +325,27 @@ class CachedDataset(Dataset[Item]):
         draw = rng.permutation if self.split == "train" else np.arange
         random, objects = (draw(number) for number in kinds)
         return np.concatenate([objects[:count] + kinds[0], random[: self.views - count]])
+
+
+def cached_contents(root: Path, splits: Sequence[str]) -> tuple[int, str]:
+    """Return the number of scenes of some splits, and a hash of all that they depend on.
+
+    Parameters
+    ----------
+    root : Path
+        Folder of the scenes.
+    splits : sequence of str
+        Names of splits.
+
+    Returns
+    -------
+    count : int
+    hash : str
+    """
+    settings = CacheSettings.load(root)
+    scenes = {split: settings.scenes[split] for split in splits}
+    text = json.dumps(asdict(replace(settings, scenes=scenes)), sort_keys=True)
+    return sum(scenes.values()), hashlib.sha256(text.encode()).hexdigest()
 
 
 def block_path(root: str | Path, split: str, number: int) -> Path:

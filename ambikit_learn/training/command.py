@@ -123,7 +123,7 @@ def fit_main(arguments: Sequence[str]) -> Path:
     run = RunFolder(Path(command.trainer.default_root_dir))
     # What is wrong is refused before anything is written.
     _refuse_no_steps(command.trainer)
-    command.datamodule.check()
+    command.datamodule.check(command.model.covariance_settings)
     try:
         with ExitStack() as held:
             held.enter_context(writing_to(run.path))

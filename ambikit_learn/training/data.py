@@ -12,8 +12,9 @@ from lightning.pytorch.utilities import rank_zero_warn
 from torch.utils.data import DataLoader
 
 from ambikit import InputError
+from ambikit_learn.data.cached import cached_contents
 from ambikit_learn.data.items import Change, Item, direction_blind
-from ambikit_learn.data.open import is_world, open_items, sample_rate_of
+from ambikit_learn.data.open import is_rendered, is_world, open_items, sample_rate_of
 from ambikit_learn.data.shards import contents_of
 from ambikit_learn.pretext.tasks import TASKS, Objective
 from ambikit_learn.sphere.crops import SPACING
@@ -132,20 +133,26 @@ class AlignmentData(LightningDataModule):
         """Sample rate of the prepared sound in Hz."""
         return sample_rate_of(self.path)
 
-    def check(self) -> None:
+    def check(self, covariance: dict[str, Any] | None) -> None:
         """Refuse data or options that no training is possible with; nothing is kept of it.
+
+        Parameters
+        ----------
+        covariance : dict or None
+            What the model takes in place of sound, `AlignmentModule.covariance_settings`.
 
         Raises
         ------
         InputError, FileNotFoundError
             As for `ambikit_learn.data.open.open_items`.
         """
-        self._items("train", self.strategy, self.views, **self.varying)
+        self._open("train", self.strategy, self.views, covariance, **self.varying)
 
     def setup(self, stage: str) -> None:
         """Note what the data are when the run begins or is resumed."""
         if not is_world(self.path):
-            self._contents = contents_of(Path(self.path), ("train", "validation"))
+            contents = cached_contents if is_rendered(self.path) else contents_of
+            self._contents = contents(Path(self.path), ("train", "validation"))
 
     def state_dict(self) -> dict[str, Any]:
         """Return what a checkpoint remembers of the data: the number of clips, and a hash."""
@@ -219,6 +226,17 @@ class AlignmentData(LightningDataModule):
         return TimedLoader(self.training_set, batch_sampler=batches, num_workers=self.workers)
 
     def _items(self, split: str, strategy: Strategy, views: int, **varying: Any) -> Items:
+        """Return the data set of a split, with the covariances that the model takes."""
+        return self._open(split, strategy, views, self._covariance(), **varying)
+
+    def _open(
+        self,
+        split: str,
+        strategy: Strategy,
+        views: int,
+        covariance: dict[str, Any] | None,
+        **varying: Any,
+    ) -> Items:
         """Return the data set of a split."""
         options: dict[str, Any] = {
             "strategy": strategy,
@@ -227,7 +245,7 @@ class AlignmentData(LightningDataModule):
             "frames": self.frames,
             "size": self.size,
             "seed": self.seed,
-            "covariance": self._covariance(),
+            "covariance": covariance,
         }
         return open_items(self.path, split, **self.reading, **varying, **options)
 

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from ambikit import InputError
-from ambikit_learn import FrontEnd, cache_scenes, open_items
+from ambikit_learn import FrontEnd, cache_scenes, evaluate, fit, open_items
 from ambikit_learn._typing import Covariance
 from ambikit_learn.data import cached
 from ambikit_learn.data.cached import CachedDataset, block_path, write_block
@@ -183,3 +183,19 @@ def test_an_empty_split_and_foreign_folders_are_refused(root: Path, tmp_path: Pa
     (damaged / "cache.json").write_text(json.dumps({"format": "ambikit-cache/0"}))
     with pytest.raises(InputError, match="is not of format"):
         open_items(damaged, **READING)
+
+
+def test_a_training_reads_resumes_and_is_evaluated(tmp_path: Path) -> None:
+    """All of the way that the README has, with small numbers; a grown folder is another one."""
+    scenes, run = tmp_path / "scenes", tmp_path / "run"
+    options = OPTIONS | {"size": 48, "random": 4}
+    cache_scenes(scenes, train=8, validation=4, test=4, **options)
+    few = {"data.batch_size": 4, "data.workers": 0, "trainer.enable_progress_bar": False}
+    fit("world/avsa_foa_iv", scenes, run, settings=few | {"trainer.max_steps": 2})
+    fit("world/avsa_foa_iv", scenes, run, settings=few | {"trainer.max_steps": 3})
+    (result,) = evaluate("avsa", run, scenes, clips=4)
+    assert result.rows["4 crops"].clips == 4
+    assert result.ceiling["4 crops"] >= 0.5
+    cache_scenes(scenes, train=12, validation=4, test=4, **options)
+    with pytest.raises(InputError, match=r"scenes has changed since this run began \(then 12"):
+        fit("world/avsa_foa_iv", scenes, run, settings=few | {"trainer.max_steps": 4})
