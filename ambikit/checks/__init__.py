@@ -48,6 +48,7 @@ from ambikit.checks.beams import sources_of_order as sources_of_order
 from ambikit.checks.beams import steering as steering
 from ambikit.checks.beams import weights_of as weights_of
 from ambikit.checks.files import channels_to_write as channels_to_write
+from ambikit.checks.files import frame_rate as frame_rate
 from ambikit.checks.files import frame_size as frame_size
 from ambikit.checks.files import frames as frames
 from ambikit.checks.files import input_file as input_file

@@ -15,6 +15,10 @@ from ambikit._typing import ArrayLike, FloatArray
 from ambikit.checks.arrays import ambisonic, array, real, samples
 from ambikit.checks.scalars import number, positive
 
+FASTEST = 960.0
+"""Highest rate of video frames in Hz, far above that of any 360° camera: beyond lies a slip of the
+unit, and work without end."""
+
 
 def input_file(path: str | os.PathLike[str]) -> Path:
     """Return the path of a file that exists and holds something."""
@@ -88,6 +92,14 @@ def frame_size(value: Sequence[int], name: str = "frame_size") -> tuple[int, int
     if len(size) != 2 or any(not isinstance(s, int | np.integer) or s < 2 or s % 2 for s in size):
         raise InputError(f"{name} must be (height, width), both even and positive, got {value!r}")
     return int(size[0]), int(size[1])
+
+
+def frame_rate(value: float, name: str = "frame_rate") -> float:
+    """Return a rate of video frames in Hz, at most `FASTEST`."""
+    rate = positive(value, name, "Hz")
+    if rate > FASTEST:
+        raise InputError(f"{name} must be at most {FASTEST:g} Hz, got {value!r}")
+    return rate
 
 
 def picture_of_map(values: ArrayLike) -> FloatArray:

@@ -257,7 +257,7 @@ def prepare(
         source=source,
         detector=detector,
         detection_rate=checks.positive(detection_rate, "detection_rate", "Hz"),
-        frame_rate=checks.positive(frame_rate, "frame_rate", "Hz"),
+        frame_rate=checks.frame_rate(frame_rate),
         frame_size=checks.frame_size(frame_size),
         sample_rate=checks.positive_int(sample_rate, "sample_rate"),
         clips_per_shard=checks.positive_int(clips_per_shard, "clips_per_shard"),

@@ -145,7 +145,7 @@ def render_world(
         checks.positive(duration, "duration", "seconds"),
         checks.fraction(test_fraction, "test_fraction"),
         checks.frame_size(frame_size),
-        checks.positive(frame_rate, "frame_rate", "Hz"),
+        checks.frame_rate(frame_rate),
         checks.positive_int(sample_rate, "sample_rate"),
         layout,
         codecs[0] if sound is None else checks.choice(sound, codecs, f"sound of {layout}"),

@@ -91,6 +91,7 @@ class TestArguments:
         [
             ({"frame_size": (41, 80)}, "even"),
             ({"frame_rate": 0.0}, "frame_rate must be positive"),
+            ({"frame_rate": 1e9}, "frame_rate must be at most 960 Hz"),
             ({"leave_out": ("boring",)}, "leave_out"),
             ({"source": "nowhere"}, "source"),
         ],

@@ -79,6 +79,7 @@ def test_other_settings_are_refused(tmp_path: Path) -> None:
         ({"test_fraction": 1.5}, "test_fraction must lie between 0 and 1"),
         ({"seed": -1}, "seed must be a non-negative integer"),
         ({"frame_size": (33, 64)}, "even"),
+        ({"frame_rate": 1e9}, "frame_rate must be at most 960 Hz"),
         ({"workers": -1}, "workers must be a non-negative integer"),
     ],
 )
