@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 
 import ambikit
-from benchmarks import report, starts
+from benchmarks import blocks, report, starts
 from benchmarks.timing import sound
 
 HERE = Path(__file__).resolve().parent
@@ -54,8 +54,10 @@ def main() -> None:
     outcome["agreement"] = agreement(peers) if any("DCASE" in who for who in timed) else None
     outcome["starts"] = starts.measure()
     save(outcome)
-    report.write(outcome)
-    print(report.render(outcome))
+    text = report.render(outcome)
+    report.write("\n" + text, "results")
+    print(text)
+    blocks.main()
 
 
 def run(python: str, name: str) -> tuple[list[dict[str, Any]], str]:
@@ -84,12 +86,6 @@ def agreement(peers: str) -> dict[str, float]:
 
 def machine(peers: str) -> dict[str, Any]:
     """Return the machine and the versions with which this is measured."""
-    commit = subprocess.run(
-        ["git", "describe", "--always", "--dirty", "--exclude=*"],
-        cwd=HERE,
-        capture_output=True,
-        text=True,
-    )
     versions = {name: found for name in OWN_PACKAGES if (found := _version(name))}
     if Path(peers).is_file():
         code = f"from importlib.metadata import version; print(*map(version, {PEER_PACKAGES}))"
@@ -98,8 +94,8 @@ def machine(peers: str) -> dict[str, Any]:
         versions |= {f"{name} (peers)": number for name, number in found}
     return {
         "date": datetime.now(UTC).date().isoformat(),
-        "commit": commit.stdout.strip() or "unknown",
-        "processor": _processor(),
+        "commit": report.commit(),
+        "processor": report.processor(),
         "cores": os.cpu_count(),
         "load": os.getloadavg()[0],
         "system": platform.system(),
@@ -124,16 +120,6 @@ def _version(name: str) -> str:
         return version(name)
     except PackageNotFoundError:
         return ""
-
-
-def _processor() -> str:
-    """Return the name of the processor."""
-    info = Path("/proc/cpuinfo")
-    if info.exists():
-        found = re.search(r"model name\s*: (.+)", info.read_text())
-        if found:
-            return found[1]
-    return platform.processor() or platform.machine()
 
 
 if __name__ == "__main__":
