@@ -78,6 +78,7 @@ from ambikit.checks.heads import fits_responses as fits_responses
 from ambikit.checks.heads import left_is_louder_at_the_left as left_is_louder_at_the_left
 from ambikit.checks.heads import responses as responses
 from ambikit.checks.loudspeakers import apart as apart
+from ambikit.checks.loudspeakers import channel_gains as channel_gains
 from ambikit.checks.loudspeakers import channels_of_layout as channels_of_layout
 from ambikit.checks.loudspeakers import crossover as crossover
 from ambikit.checks.loudspeakers import decoder as decoder

@@ -86,6 +86,21 @@ def crossover(frequency: float, sample_rate: float | None, what: str) -> tuple[f
     return f, rate
 
 
+def channel_gains(values: ArrayLike | None, channels: int) -> FloatArray:
+    """Return a finite gain for each channel of a decoder's output; 1 by default."""
+    if values is None:
+        return np.ones(channels)
+    gains = numbers(values, "gains")
+    if np.iscomplexobj(gains):
+        raise TypeError(f"gains must be real, got {gains.dtype}")
+    if gains.shape != (channels,):
+        raise InputError(
+            f"gains must be one number for each of the {channels} channels of the output, those of "
+            f"low frequencies included, got shape {gains.shape}"
+        )
+    return gains
+
+
 def channels_of_layout(channels: int, needed: int) -> None:
     """Refuse signals of another number of channels than a layout has."""
     if channels != needed:

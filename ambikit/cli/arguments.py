@@ -9,7 +9,7 @@ from pathlib import Path
 import ambikit
 from ambikit.cli import commands
 
-LISTS = ("--azimuth", "--elevation")
+LISTS = ("--azimuth", "--elevation", "--gains")
 """Options that take one number or more."""
 
 
@@ -119,6 +119,9 @@ def parser() -> argparse.ArgumentParser:
         "--dual-band", type=float, metavar="HZ", help="basic below, for example 800"
     )
     decode.add_argument("--lfe", action="store_true", help="with low-frequency channels")
+    decode.add_argument(
+        "--gains", type=_numbers, metavar="DB", help="one for each channel of the output"
+    )
     decode.set_defaults(run=commands.decode)
 
     binaural = _long_command(

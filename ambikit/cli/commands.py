@@ -154,6 +154,7 @@ def decode(options: argparse.Namespace) -> None:
         weighting=None if options.weighting == "none" else options.weighting,
         dual_band=options.dual_band,
         lfe=options.lfe,
+        gains=options.gains and 10 ** (np.array(options.gains) / 20),
     )
 
 

@@ -27,6 +27,7 @@ def decode(
     dual_band: float | None = None,
     sample_rate: float | None = None,
     lfe: bool = False,
+    gains: ArrayLike | None = None,
     degrees: bool = False,
     out: FloatArray | None = None,
 ) -> FloatArray:
@@ -52,6 +53,9 @@ def decode(
     lfe : bool, optional
         Add the layout's low-frequency channels, where BS.2051 has them, or one at the end: half of
         W below 120 Hz.
+    gains : array_like, shape (L,), optional
+        A factor for each channel of the result, low-frequency ones included: to align the levels of
+        loudspeakers that differ or stand at other distances, to mute one (0), or to invert it (-1).
     degrees : bool, optional
         Take the angles of `loudspeakers` in degrees.
     out : ndarray, optional
@@ -76,9 +80,9 @@ def decode(
 
     Notes
     -----
-    ``decoder_matrix(loudspeakers, order, ...) @ x``: the mean power of plane waves from all over
-    the sphere is 1. NaN in `x` stays in its sample without `dual_band` and `lfe`, and is refused
-    with them.
+    ``gains[:, None] * decoder_matrix(loudspeakers, order, ...) @ x``: without gains the mean power
+    of plane waves from all over the sphere is 1. NaN in `x` stays in its sample without `dual_band`
+    and `lfe`, and is refused with them.
 
     References
     ----------
@@ -99,14 +103,16 @@ def decode(
     layout = layout_of(loudspeakers, degrees=degrees)
     places, lows = speaker_rows(layout, lfe=lfe)
     rows = len(places) + len(lows)
+    factors = checks.channel_gains(gains, rows)
     settings(method, weighting)
     if dual_band is None and not lows:
-        matrix = matrix_of(layout, order, method, weighting)
+        matrix = factors[:, None] * matrix_of(layout, order, method, weighting)
         out = checks.output(out, (*x.shape[:-2], rows, x.shape[-1]), x.dtype, x)
         _mixing.mix(x, matrix, _mixing.one_block(*matrix.shape), out)
         return out
     matrices = bands(layout, order, method, weighting, dual_band is not None)
-    low, high = (matrix.astype(x.dtype) for matrix in matrices)
+    low, high = ((factors[places, None] * matrix).astype(x.dtype) for matrix in matrices)
+    sub_gains = (LFE_GAIN * factors[lows, None]).astype(x.dtype)
     crossovers = [
         checks.crossover(f, sample_rate, name)
         for f, name in ((dual_band, "dual_band"), (LFE_CUTOFF if lows else None, "lfe"))
@@ -128,7 +134,7 @@ def decode(
                 played[places] = high @ tile
             if sub is not None:
                 sub.process(tile[:1], two[:, :1])
-                played[lows] = x.dtype.type(LFE_GAIN) * two[0, 0]
+                played[lows] = sub_gains * two[0, 0]
     return out
 
 

@@ -35,7 +35,7 @@ class Decoder:
     ----------
     loudspeakers : str or array_like, shape (L, 2)
         A layout by name, or azimuth and elevation of each loudspeaker in radians.
-    method, weighting, dual_band, sample_rate, lfe, degrees
+    method, weighting, dual_band, sample_rate, lfe, gains, degrees
         As for `decode`.
 
     Raises
@@ -64,12 +64,14 @@ class Decoder:
         dual_band: float | None = None,
         sample_rate: float | None = None,
         lfe: bool = False,
+        gains: ArrayLike | None = None,
         degrees: bool = False,
     ) -> None:
         settings(method, weighting)
         self._layout = layout_of(loudspeakers, degrees=degrees)
         self._design = method, weighting
         self._places, self._lows = speaker_rows(self._layout, lfe=lfe)
+        self._gains = checks.channel_gains(gains, len(self._places) + len(self._lows))
         self._split = self._sub = None
         if dual_band is not None:
             self._split = checks.crossover(dual_band, sample_rate, "dual_band")
@@ -136,7 +138,9 @@ class Decoder:
                 for len_ in [(order + 1) ** 2]
                 for _ in range(math.prod(batch))
             ]
-        self._low, self._high = (matrix.astype(x.dtype) for matrix in self._matrices)
+        gains = self._gains[self._places, None]
+        self._low, self._high = ((gains * matrix).astype(x.dtype) for matrix in self._matrices)
+        self._sub_gains = (LFE_GAIN * self._gains[self._lows, None]).astype(x.dtype)
         self._batch, self._order = batch, order
         self._two = np.empty((2, *x.shape[-2:]), x.dtype)
         self._known.add(x)
@@ -156,7 +160,7 @@ class Decoder:
             return
         out[self._places] = played
         sub.process(x[:1], self._two[:, :1])
-        out[self._lows] = out.dtype.type(LFE_GAIN) * self._two[0, 0]
+        out[self._lows] = self._sub_gains * self._two[0, 0]
 
 
 class Binauralizer:

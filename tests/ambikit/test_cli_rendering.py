@@ -48,6 +48,24 @@ def test_decode(file):
     assert_allclose(written(out), expected, atol=1e-6)
 
 
+def test_decode_with_gains(file):
+    path, x = file
+    out = path.with_name("out.wav")
+    assert main(["decode", "--gains", "-6", "0", "0,-20,3", str(path), str(out), "5.1"]) == 0
+    gains = 10 ** (np.array([-6, 0, 0, -20, 3]) / 20)
+    assert_allclose(
+        written(out), gains[:, None] * ambikit.decode(x, "5.1", weighting="max_re"), atol=1e-6
+    )
+
+
+def test_decode_refuses_gains_for_another_layout(file, capsys):
+    path, _ = file
+    command = ["decode", str(path), str(path.with_name("out.wav")), "5.1", "--lfe", "--gains"]
+    assert main([*command, "0", "0", "0", "0", "0"]) == 2
+    assert "each of the 6 channels of the output" in capsys.readouterr().err
+    assert not path.with_name("out.wav").exists()
+
+
 def test_decode_a_span_to_flac(file):
     path, x = file
     out = path.with_name("out.flac")

@@ -39,7 +39,7 @@ def stream(processor, x, sizes):
         {"weighting": "max_re", "method": "epad"},
         {"dual_band": 900, "sample_rate": RATE},
         {"lfe": True, "sample_rate": RATE},
-        {"dual_band": 900, "lfe": True, "sample_rate": RATE},
+        {"dual_band": 900, "lfe": True, "sample_rate": RATE, "gains": np.arange(-3.0, 9.0)},
     ],
 )
 def test_decoder_is_decode(sizes, leading, order, options):

@@ -83,6 +83,43 @@ def test_both_together_and_out():
     assert_allclose(got[3], 0.5 * scipy.signal.sosfilt(twice("low", 120), x[0]), atol=1e-5)
 
 
+GAINS = np.array([1.0, -0.5, 0.0, 2.0, 1.0, 3.0])
+
+
+@pytest.mark.kernel
+@pytest.mark.parametrize("options", [{}, {"dual_band": 700, "weighting": "in_phase"}])
+@pytest.mark.parametrize("lfe", [False, True])
+def test_gains_are_those_of_the_output(options, lfe):
+    x = sound(leading=(2,))
+    gains = GAINS if lfe else GAINS[:5]
+    options = options | {"lfe": lfe, "sample_rate": RATE}
+    got = ambikit.decode(x, "5.1", gains=gains.tolist(), **options)
+    plain = ambikit.decode(x, "5.1", **options)
+    assert_allclose(got, gains[:, None] * plain, rtol=1e-12, atol=1e-12)
+
+
+def test_gains_keep_float32():
+    x = sound(dtype=np.float32)
+    assert ambikit.decode(x, "5.1", gains=GAINS[:5]).dtype == np.float32
+
+
+@pytest.mark.parametrize(
+    ("gains", "error", "message"),
+    [
+        (GAINS, InputError, r"each of the 5 channels of the output.*got shape \(6,\)"),
+        (2.0, InputError, r"got shape \(\)"),
+        ([1, 1, 1, 1, np.nan], InputError, "gains holds NaN or infinity"),
+        ([1, 1, 1, 1, 1j], TypeError, "gains must be real, got complex128"),
+        (["1"] * 5, TypeError, "gains must be numbers"),
+    ],
+)
+def test_gains_that_do_not_fit(gains, error, message):
+    with pytest.raises(error, match=message):
+        ambikit.decode(sound(), "5.1", gains=gains)
+    with pytest.raises(error, match=message):
+        ambikit.streaming.Decoder("5.1", gains=gains)
+
+
 @pytest.mark.parametrize("option", [{"dual_band": 800}, {"lfe": True}])
 def test_crossovers_need_the_sample_rate(option):
     with pytest.raises(InputError, match="needs the sample rate: pass sample_rate="):
