@@ -84,3 +84,4 @@ from .transforms import directional_gain as directional_gain
 from .transforms import mirror as mirror
 from .transforms import warp as warp
 from .transforms import zoom as zoom
+from .upmixing import upmix_response as upmix_response

@@ -93,6 +93,7 @@ from ambikit.checks.packages import MissingPackage as MissingPackage
 from ambikit.checks.packages import missing_package as missing_package
 from ambikit.checks.packages import package as package
 from ambikit.checks.rooms import falling as falling
+from ambikit.checks.rooms import higher_order as higher_order
 from ambikit.checks.rooms import image_sources as image_sources
 from ambikit.checks.rooms import octaves as octaves
 from ambikit.checks.scalars import at_least as at_least

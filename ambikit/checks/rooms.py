@@ -7,7 +7,7 @@ import numpy as np
 from ambikit._errors import InputError
 from ambikit._typing import ArrayLike, FloatArray
 from ambikit.checks.arrays import numbers
-from ambikit.checks.scalars import finite
+from ambikit.checks.scalars import finite, positive_int
 
 
 def octaves(centres: FloatArray, rate: float) -> None:
@@ -24,6 +24,16 @@ def falling(start: float, stop: float) -> None:
     """Refuse levels of a decay that do not fall."""
     if not finite(stop, "stop") < finite(start, "start") <= 0:
         raise InputError(f"start and stop must fall from 0 dB on, got {start!r} and {stop!r}")
+
+
+def higher_order(order: int, given: int) -> int:
+    """Return the order of a result, which is higher than that of its input."""
+    if positive_int(order, "order") <= given:
+        raise InputError(
+            f"response is of order {given} already: order must be higher, got {order} (see "
+            "truncate_order for lower ones)"
+        )
+    return int(order)
 
 
 def image_sources(

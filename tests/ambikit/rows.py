@@ -156,6 +156,7 @@ ONE_SIGNAL = {
     "localize",
     "reflections",
     "response_directions",
+    "upmix_response",
     "write",
 }
 """Functions of one signal, without a batch."""
