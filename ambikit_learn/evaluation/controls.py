@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
+from ambikit_learn._memory import kept_memory
 from ambikit_learn._threads import cores, leave_cores
 from ambikit_learn._typing import Covariance
 from ambikit_learn.evaluation.intervals import Estimate, bootstrap_mean
@@ -117,7 +118,7 @@ def control_scores(
     clips = []
     loaders = max(cores() // 2, 1)
     leave_cores(loaders)
-    with torch.inference_mode():
+    with kept_memory(), torch.inference_mode():
         for batch in DataLoader(dataset, batch_size=batch_size, num_workers=loaders):
             clips.append(batch.clip)
             centres: tuple[Tensor, Tensor] = batch.listening

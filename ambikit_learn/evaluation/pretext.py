@@ -23,6 +23,7 @@ from torch.utils.data import DataLoader, Dataset, Subset
 
 from ambikit import InputError, checks
 from ambikit_learn._files import check_writable
+from ambikit_learn._memory import kept_memory
 from ambikit_learn._threads import cores, leave_cores
 from ambikit_learn._typing import Floats, Indices
 from ambikit_learn.data.cached import CachedDataset
@@ -275,7 +276,7 @@ def embed(
     loader = DataLoader(
         dataset, batch_size=batch_size, num_workers=loaders, worker_init_fn=ignore_interrupts
     )
-    with torch.inference_mode():
+    with kept_memory(), torch.inference_mode():
         for batch in loader:
             yaw = (2 * torch.rand(len(batch.clip), 1, generator=generator) - 1) * torch.pi
             azimuth, elevation = batch.listening

@@ -21,6 +21,7 @@ from lightning.pytorch.loggers import Logger, TensorBoardLogger, WandbLogger
 
 from ambikit import InputError, checks
 from ambikit_learn._files import atomic_write, locked, remove_partial, writing_to
+from ambikit_learn._memory import kept_memory
 from ambikit_learn._threads import leave_cores
 from ambikit_learn.models.run import RunFolder, save_run
 from ambikit_learn.training import checkpoints
@@ -176,7 +177,7 @@ def train(trainer: Trainer, module: AlignmentModule, data: AlignmentData) -> Pat
     run = Path(trainer.default_root_dir)
     last = checkpoints.newest(RunFolder(run))
     with errors_of_threads():
-        with _quiet(), one_line():
+        with _quiet(), one_line(), kept_memory():
             trainer.fit(module, datamodule=data, ckpt_path=last, weights_only=True)
             checkpoints.save(trainer, RunFolder(run))
         if trainer.is_global_zero:
