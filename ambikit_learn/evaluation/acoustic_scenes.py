@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 
 from ambikit import InputError, checks
-from ambikit_learn.data.open import WORLD, is_world
+from ambikit_learn.data.open import is_rendered
 from ambikit_learn.evaluation.classification import Classification
 from ambikit_learn.evaluation.dirac import dirac_embedder, mixture_predictions
 from ambikit_learn.evaluation.embeddings import (
@@ -19,10 +18,10 @@ from ambikit_learn.evaluation.embeddings import (
     file_recording,
     fingerprint,
     read_sound,
-    rendered_identity,
 )
 from ambikit_learn.evaluation.intervals import Estimate
 from ambikit_learn.evaluation.probe import PROBES
+from ambikit_learn.evaluation.rendered_sounds import scene_recording
 from ambikit_learn.evaluation.results import Row, TaskResults
 from ambikit_learn.evaluation.scene_cnn import cnn_predictions, logmel_frames
 from ambikit_learn.evaluation.sound_embedders import (
@@ -32,6 +31,7 @@ from ambikit_learn.evaluation.sound_embedders import (
     run_embedder,
 )
 from ambikit_learn.evaluation.task import ENCODER, RANDOM, has_learned, result_path
+from ambikit_learn.evaluation.worlds import World
 from ambikit_learn.inference.encoder import AmbiEncoder
 from ambikit_learn.sources import LabelledClip, eigenscape, tau2019
 
@@ -80,7 +80,8 @@ def evaluate_scenes(
     ----------
     data : path
         Folder of EigenScape or of TAU Urban Acoustic Scenes 2019, or ``"world:PRESET"``, whose
-        scenes have the ambience of one of twelve places.
+        scenes have the ambience of one of twelve places, or a folder of cached scenes, whose preset
+        and seed are rendered.
     model : path, optional
         Run folder of `fit`, or name of a model on the Hugging Face hub. Without one only baselines
         are measured.
@@ -122,8 +123,8 @@ def evaluate_scenes(
     for probe in probes:
         checks.choice(probe, tuple(PROBES), "probe")
     checks.choice(channels, ("stereo", "mid"), "channels")
-    if is_world(data):
-        material = _world(str(data), scenes, seed)
+    if is_rendered(data):
+        material = _world(World.of(data, seed), scenes)
     elif not Path(data).is_dir():
         raise FileNotFoundError(f"{data}: no such folder: give the folder of the data set")
     elif (Path(data) / "evaluation_setup").is_dir():
@@ -220,43 +221,16 @@ def _tau(root: Path) -> Material:
     )
 
 
-def _world(data: str, scenes: tuple[int, int], seed: int) -> Material:
+def _world(world: World, scenes: tuple[int, int]) -> Material:
     """Return rendered scenes, whose class is the place of their ambience."""
-    from ambikit_learn.data.rendered import SAMPLE_RATE, WorldDataset
-    from ambikit_learn.world.acoustics import render_sound
     from ambikit_learn.world.places import PLACES
-    from ambikit_learn.world.scene import Scene
-    from ambikit_learn.world.sounds import perform
 
-    def read(scene: Scene) -> Content:
-        performances = [perform(scene, i, SAMPLE_RATE) for i in range(len(scene.objects))]
-        return render_sound(scene, performances, SAMPLE_RATE), SAMPLE_RATE
-
-    recordings = []
-    for fold, (split, count) in enumerate(zip(("train", "test"), scenes, strict=True)):
-        dataset = WorldDataset(
-            data.removeprefix(WORLD),
-            split,
-            span=WORLD_SECONDS,
-            views=1,
-            frames=1,
-            size=8,
-            seed=seed,
-            epoch_length=count,
-        )
-        for i in range(count):
-            scene = dataset.scene(i)
-            recordings.append(
-                Recording(
-                    key=f"{split}-{i}",
-                    label=scene.ambience,
-                    group=f"{split}-{i}",
-                    identity=partial(rendered_identity, repr(scene)),
-                    read=partial(read, scene),
-                    fold=fold,
-                )
-            )
-    return Material(data, recordings, tuple(PLACES), "scenes")
+    recordings = [
+        replace(scene_recording(scene), label=scene.ambience, fold=fold)
+        for fold, (split, count) in enumerate(zip(("train", "test"), scenes, strict=True))
+        for scene in world.scenes(split, count, WORLD_SECONDS)
+    ]
+    return Material(world.name, recordings, tuple(PLACES), "scenes")
 
 
 def _first_order(clip: LabelledClip) -> Content:

@@ -13,7 +13,6 @@ import numpy.typing as npt
 from ambikit import InputError
 from ambikit_learn._typing import Frames, Indices
 from ambikit_learn.data.augment import jitter_colours
-from ambikit_learn.data.open import WORLD
 from ambikit_learn.evaluation.action_clips import (
     JITTER,
     ClipShape,
@@ -25,6 +24,7 @@ from ambikit_learn.evaluation.embeddings import Recording, rendered_identity
 from ambikit_learn.evaluation.finetune import Draw
 from ambikit_learn.evaluation.intervals import Estimate
 from ambikit_learn.evaluation.results import Row
+from ambikit_learn.evaluation.worlds import World
 from ambikit_learn.sources import LabelledClip, LabelledSource, open_labelled
 from ambikit_learn.sphere.crops import FIELD_OF_VIEW, Crops
 from ambikit_learn.world.scene import Scene
@@ -134,37 +134,25 @@ def _divided(
     return [known[key] for key in order], divisions  # type: ignore[return-value]
 
 
-def rendered(data: str, scenes: tuple[int, int], seed: int) -> Videos:
+def rendered(world: World, scenes: tuple[int, int], seed: int) -> Videos:
     """Return crops at an object of each rendered scene: its class, and whether it acts.
 
     Parameters
     ----------
-    data : str
-        ``"world:PRESET"``.
+    world : World
+        Its preset and seed.
     scenes : (int, int)
         Numbers of scenes to train on and to test on.
     seed : int
-        Of the scenes and of the choice of an object.
+        Of the choice of an object.
 
     Returns
     -------
     Videos
     """
-    from ambikit_learn.data.rendered import WorldDataset
-
     drawn = []
     for split, count in zip(("train", "test"), scenes, strict=True):
-        dataset = WorldDataset(
-            data.removeprefix(WORLD),
-            split,
-            views=1,
-            frames=1,
-            size=8,
-            seed=seed,
-            epoch_length=count,
-        )
-        for i in range(count):
-            scene = dataset.scene(i)
+        for i, scene in enumerate(world.scenes(split, count)):
             rng = np.random.default_rng([seed, i, len(scene.objects)])
             drawn.append((split, scene, int(rng.integers(len(scene.objects)))))
 
@@ -196,7 +184,7 @@ def rendered(data: str, scenes: tuple[int, int], seed: int) -> Videos:
 
     part = np.array([split for split, _, _ in drawn])
     return Videos(
-        data,
+        world.name,
         np.array([label(scene, number) for _, scene, number in drawn]),
         np.array([f"{i}" for i in range(len(drawn))]),
         [(np.flatnonzero(part == "train"), np.flatnonzero(part == "test"))],

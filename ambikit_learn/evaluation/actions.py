@@ -16,10 +16,8 @@ from torch import nn
 
 from ambikit import InputError, checks
 from ambikit_learn._typing import Floats32, Frames, Indices
-from ambikit_learn.data.open import is_world
-from ambikit_learn.evaluation.action_clips import (
-    ClipShape,
-)
+from ambikit_learn.data.open import is_rendered
+from ambikit_learn.evaluation.action_clips import ClipShape
 from ambikit_learn.evaluation.action_videos import Videos, on_disk, rendered
 from ambikit_learn.evaluation.classification import Kind, check_folds
 from ambikit_learn.evaluation.embeddings import (
@@ -43,6 +41,7 @@ from ambikit_learn.evaluation.probe import PROBES, Predictions, cross_validate
 from ambikit_learn.evaluation.results import Grid, Measure, Row, TaskResults
 from ambikit_learn.evaluation.sound_embedders import untrained
 from ambikit_learn.evaluation.task import ENCODER, RANDOM, has_learned, result_path
+from ambikit_learn.evaluation.worlds import World
 from ambikit_learn.inference.encoder import AmbiEncoder
 
 PAPER = ClipShape(frames=8, rate=16.0, size=112)
@@ -145,7 +144,8 @@ def evaluate_actions(
     ----------
     data : path
         Folder of UCF101 or of HMDB51, or ``"world:PRESET"``: crops at objects, of which both the
-        class and whether it acts are to be told.
+        class and whether it acts are to be told. Of a folder of cached scenes, preset and seed are
+        rendered.
     model : path, optional
         Run folder of `fit`, or name of a model on the Hugging Face hub.
     baseline : sequence of {"random"}, optional
@@ -196,7 +196,10 @@ def evaluate_actions(
         for b in (["random"] if baseline is None else baseline)
     ]
     encoders = _encoders(model, torchvision, "random" in wanted, seed)
-    videos = rendered(str(data), scenes, seed) if is_world(data) else on_disk(data, splits)
+    if is_rendered(data):
+        videos = rendered(World.of(data, seed), scenes, seed)
+    else:
+        videos = on_disk(data, splits)
     numbers = list(splits) if len(videos.splits) > 1 else [1]
     path = result_path("actions", model, out)
     cache, table = path.parent / "embeddings", _Table(videos)

@@ -8,7 +8,6 @@ around the picture, and the one that agrees best with its sound is compared to t
 from __future__ import annotations
 
 import time
-import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,10 +18,10 @@ import numpy.typing as npt
 
 from ambikit import InputError, angles_to_vector, checks
 from ambikit_learn._typing import Floats
-from ambikit_learn.data.open import WORLD, is_world
-from ambikit_learn.data.rendered import WorldDataset
+from ambikit_learn.data.open import is_rendered
 from ambikit_learn.evaluation.embeddings import Embedder, embed
 from ambikit_learn.evaluation.intervals import RESAMPLES, Comparison, Estimate, compare
+from ambikit_learn.evaluation.probe import fit_probe
 from ambikit_learn.evaluation.rendered_sounds import (
     encoder_vector,
     intensity_peak,
@@ -34,9 +33,9 @@ from ambikit_learn.evaluation.results import Grid, Measure, Row, TaskResults
 from ambikit_learn.evaluation.sound_embedders import untrained
 from ambikit_learn.evaluation.swept_crops import evaluate_swept_crops
 from ambikit_learn.evaluation.task import ENCODER, RANDOM, has_learned, result_path
+from ambikit_learn.evaluation.worlds import World
 from ambikit_learn.inference.encoder import AmbiEncoder
 from ambikit_learn.models.run import WINDOW
-from ambikit_learn.world.presets import PRESETS
 from ambikit_learn.world.scene import Scene
 
 BASELINES = ("random", "intensity")
@@ -110,7 +109,8 @@ def evaluate_direction(
     Parameters
     ----------
     data : str
-        A world such as world:standard, or a folder in the layout of Sphere360 for swept crops.
+        A world such as world:standard, a folder of cached scenes, whose preset and seed are
+        rendered, or a folder in the layout of Sphere360 for swept crops.
     model : path, optional
         Run folder of `fit`, or name of a model on the Hugging Face hub. Without one only baselines
         are measured.
@@ -132,7 +132,7 @@ def evaluate_direction(
     skip_bad : bool
         Leave out clips of a folder that cannot be read, and count them, instead of stopping.
     seed : int
-        Random seed of scenes, of random weights and of the regressions.
+        Random seed of the scenes of a world, of random weights and of the regressions.
 
     Returns
     -------
@@ -158,12 +158,13 @@ def evaluate_direction(
     path = result_path("direction", model, out)
     encoder = None if model is None else AmbiEncoder.from_pretrained(str(model))
     learned = has_learned(model)
-    if not is_world(data):
+    if not is_rendered(data):
         found = evaluate_swept_crops(
             Path(data), encoder, wanted, places=places, skip_bad=skip_bad, seed=seed
         )
         return replace(found, learned=learned).save(path)
     begin = time.perf_counter()
+    world = World.of(data, seed)
     around = [360.0 * k / viewpoints for k in range(checks.positive_int(viewpoints, "viewpoints"))]
     learners: list[Embedder] = []
     missing: list[str] = []
@@ -184,12 +185,12 @@ def evaluate_direction(
         "seed": seed,
     }
     tested, angles, waiting = _angles(
-        str(data), learners, direct, probes, settings, path.parent / "embeddings"
+        world, learners, direct, probes, settings, path.parent / "embeddings"
     )
     rows = tuple(_row(name, values, MEASURES) for name, values in angles.items())
     return TaskResults(
         task="direction",
-        data=str(data),
+        data=world.name,
         table=Grid(MEASURES, rows),
         details=tuple(by_condition(c, tested, angles) for c in CONDITIONS),
         comparisons=_compared(angles),
@@ -202,7 +203,7 @@ def evaluate_direction(
 
 
 def _angles(
-    data: str,
+    world: World,
     learners: Sequence[Embedder],
     direct: Sequence[Embedder],
     probes: Sequence[str],
@@ -216,7 +217,7 @@ def _angles(
     counts = {"train": settings["train_scenes"] if learners else 0, "test": settings["scenes"]}
     vectors, truth, waiting = {}, {}, 0.0
     for split, count in counts.items():
-        scenes = still_scenes(data, split, count, settings["span"], settings["seed"])
+        scenes = still_scenes(world, split, count, settings["span"])
         # The histogram takes far longer than all else, and only its own directions matter
         every, part = together([*learners, *(direct if split == "test" else ())])
         found = embed([scene_recording(scene) for scene in scenes], every, cache=cache)
@@ -234,32 +235,23 @@ def _angles(
     return scenes, angles, waiting
 
 
-def still_scenes(data: str, split: str, count: int, span: float, seed: int) -> list[Scene]:
+def still_scenes(world: World, split: str, count: int, span: float) -> list[Scene]:
     """Return scenes of a world in which all objects stand still and at least one sounds.
 
     Parameters
     ----------
-    data : str
-        Such as ``"world:standard"``.
+    world : World
+        Its preset and seed.
     split : {"train", "validation", "test"}
         Scenes of different splits share no individual.
     count : int
         Number of scenes.
     span : float
         Length in seconds.
-    seed : int
-        Seed of the world.
     """
-    name = checks.choice(data.removeprefix(WORLD), tuple(PRESETS), "preset of a world")
-    preset = PRESETS[name]
-    least = max(1, preset.sounding[0])
-    still = replace(
-        preset, motion=(1.0, 0.0, 0.0), sounding=(least, max(least, preset.sounding[1]))
-    )
-    if not checks.nonnegative_int(count, "scenes"):
-        return []
-    world = WorldDataset(still, split, span=span, seed=seed, epoch_length=count, views=1, frames=1)
-    return [world.scene(index) for index in range(count)]
+    least, most = (max(1, number) for number in world.preset.sounding)
+    still = replace(world.preset, motion=(1.0, 0.0, 0.0), sounding=(least, most))
+    return replace(world, preset=still).scenes(split, count, span)
 
 
 def loudest(scenes: Sequence[Scene]) -> Floats:
@@ -296,6 +288,11 @@ def regress(known: Floats, truth: Floats, unseen: Floats, probe: str, seed: int)
     seed : int
         Random seed.
 
+    Raises
+    ------
+    InputError
+        If there are too few embeddings to train on.
+
     Examples
     --------
     >>> rng = np.random.default_rng(0)
@@ -310,10 +307,7 @@ def regress(known: Floats, truth: Floats, unseen: Floats, probe: str, seed: int)
     from sklearn.preprocessing import StandardScaler
 
     head = make_pipeline(StandardScaler(), REGRESSIONS[probe](seed))
-    with warnings.catch_warnings():
-        # A network that has not converged is one with earlier stopping
-        warnings.filterwarnings("ignore", module="sklearn", message=".*converge.*")
-        head.fit(known, truth)
+    fit_probe(head, known, truth, probe)
     found: Floats = np.asarray(head.predict(unseen), float)
     return found
 

@@ -12,7 +12,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from ambikit import checks
+from ambikit import InputError, checks
 from ambikit_learn._typing import Floats, Indices
 
 Folds = Sequence[tuple[Indices, Indices]]
@@ -101,7 +101,7 @@ def cross_validate(
     Raises
     ------
     InputError
-        If the probe is unknown.
+        If the probe is unknown, or there is too little to train it on.
 
     Examples
     --------
@@ -119,10 +119,7 @@ def cross_validate(
     for train, test in folds:
         features, owners = _stacked(values, train, most)
         head = make(seed)
-        with warnings.catch_warnings():
-            # A probe that has not converged is a probe with earlier stopping
-            warnings.filterwarnings("ignore", module="sklearn", message=".*converge.*")
-            head.fit(features, numbers[train][owners])
+        fit_probe(head, features, numbers[train][owners], probe)
         features, owners = _stacked(values, test)
         found = _log_scores(head, features)
         sums = np.zeros((len(test), len(classes)))
@@ -133,6 +130,26 @@ def cross_validate(
         alone = whole.argmax(1) == numbers[test][owners]
         share[test] = np.bincount(owners, alone) / np.bincount(owners)
     return Predictions(scores, tuple(map(str, classes)), numbers, share)
+
+
+def fit_probe(head: Any, features: npt.NDArray[Any], targets: npt.NDArray[Any], name: str) -> None:
+    """Train a head of scikit-learn on features (n, width).
+
+    Raises
+    ------
+    InputError
+        If there are too few of them, or all are of one class.
+    """
+    with warnings.catch_warnings():
+        # A probe that has not converged is a probe with earlier stopping
+        warnings.filterwarnings("ignore", module="sklearn", message=".*converge.*")
+        try:
+            head.fit(features, targets)
+        except ValueError as error:
+            raise InputError(
+                f"the probe {name!r} cannot be trained on {len(features)} vectors "
+                f"({' '.join(str(error).split())}): give it more, or leave this probe out"
+            ) from error
 
 
 def _stacked(

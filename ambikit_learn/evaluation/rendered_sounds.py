@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,12 @@ import numpy as np
 import ambikit
 from ambikit_learn._typing import Floats32, Sound
 from ambikit_learn.data.rendered import SAMPLE_RATE
-from ambikit_learn.evaluation.embeddings import Embedder, Recording, fingerprint
+from ambikit_learn.evaluation.embeddings import (
+    Embedder,
+    Recording,
+    fingerprint,
+    rendered_identity,
+)
 from ambikit_learn.inference.encoder import AmbiEncoder
 from ambikit_learn.world.acoustics import render_sound
 from ambikit_learn.world.scene import Scene
@@ -33,14 +38,11 @@ def scene_recording(scene: Scene, rate: int = SAMPLE_RATE) -> Recording:
     """
     key = f"scene {scene.index} of world {scene.seed}"
 
-    def identity() -> str:
-        return fingerprint({"scene": asdict(scene), "rate": rate})
-
     def read() -> Content:
         played = [perform(scene, i, rate) for i in range(len(scene.objects))]
         return render_sound(scene, played, rate), rate
 
-    return Recording(key, "", key, identity, read)
+    return Recording(key, "", key, partial(rendered_identity, f"{scene!r} {rate}"), read)
 
 
 def encoder_vector(encoder: AmbiEncoder, name: str, azimuth: Sequence[float] = (0.0,)) -> Embedder:

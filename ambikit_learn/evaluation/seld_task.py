@@ -21,8 +21,8 @@ from ambikit import InputError, checks
 from ambikit_learn import _files
 from ambikit_learn._files import atomic_write
 from ambikit_learn._typing import Floats
-from ambikit_learn.data.open import WORLD, is_world
-from ambikit_learn.data.rendered import SAMPLE_RATE, WorldDataset
+from ambikit_learn.data.open import is_rendered
+from ambikit_learn.data.rendered import SAMPLE_RATE
 from ambikit_learn.evaluation.embeddings import Embedder, Recording, embed, fingerprint
 from ambikit_learn.evaluation.intervals import Comparison, Estimate, compare
 from ambikit_learn.evaluation.rendered_sounds import Content, scene_recording
@@ -36,6 +36,7 @@ from ambikit_learn.evaluation.seld_head import (
 )
 from ambikit_learn.evaluation.sound_embedders import untrained
 from ambikit_learn.evaluation.task import ENCODER, RANDOM, has_learned, result_path
+from ambikit_learn.evaluation.worlds import World
 from ambikit_learn.inference.encoder import AmbiEncoder
 from ambikit_learn.sources.events import read_event_rows, write_event_rows
 from ambikit_learn.sources.starss23 import CLASSES as STARSS23_CLASSES
@@ -105,7 +106,8 @@ def evaluate_seld(
     Parameters
     ----------
     data : str
-        Folder of STARSS23 (foa_dev and metadata_dev), or a world such as world:standard.
+        Folder of STARSS23 (foa_dev and metadata_dev), a world such as world:standard, or a folder
+        of cached scenes, whose preset and seed are rendered.
     model : path
         Run folder of `fit`, or name of a model on the Hugging Face hub.
     baseline : sequence of {"random", "features"}, optional
@@ -120,7 +122,7 @@ def evaluate_seld(
     skip_bad : bool
         Leave out recordings that cannot be read, and count them, instead of stopping.
     seed : int
-        Random seed of scenes, of random weights and of the head.
+        Random seed of the scenes of a world, of random weights and of the head.
 
     Returns
     -------
@@ -151,10 +153,11 @@ def evaluate_seld(
     encoder = AmbiEncoder.from_pretrained(str(model))
     path = result_path("seld", model, out)
     classes: tuple[str, ...]
-    if is_world(data):
-        classes, every = WORLD_CLASSES, _of_world(str(data), scenes, train_scenes, seed)
+    if in_world := is_rendered(data):
+        world = World.of(data, seed)
+        name, classes, every = world.name, WORLD_CLASSES, _of_world(world, scenes, train_scenes)
     else:
-        classes, every = STARSS23_CLASSES, _of_starss23(Path(data))
+        name, classes, every = str(data), STARSS23_CLASSES, _of_starss23(Path(data))
     settings = {"epochs": epochs, "seed": seed}
     bench = _Bench(classes, every, path.parent, skip_bad, settings)
     _read_labels(bench)
@@ -163,33 +166,22 @@ def evaluate_seld(
         _add(bench, encoder_maps(untrained(encoder, seed), RANDOM))
     if "features" in wanted:
         _add(bench, feature_maps(encoder))
-    results = _results(bench, str(data), published=not is_world(data))
+    results = _results(bench, name, published=not in_world)
     return replace(
         results,
-        settings=settings
-        | ({"scenes": scenes, "train_scenes": train_scenes} if is_world(data) else {}),
+        settings=settings | ({"scenes": scenes, "train_scenes": train_scenes} if in_world else {}),
         seconds=time.perf_counter() - begin,
         learned=has_learned(model),
     ).save(path)
 
 
-def _of_world(data: str, scenes: int, train_scenes: int, seed: int) -> list[_Labelled]:
+def _of_world(world: World, scenes: int, train_scenes: int) -> list[_Labelled]:
     """Return scenes of a world as recordings."""
-    found = []
-    for split, count in (("train", train_scenes), ("test", scenes)):
-        world = WorldDataset(
-            data.removeprefix(WORLD),
-            split,
-            span=SECONDS,
-            seed=seed,
-            epoch_length=checks.positive_int(count, "scenes"),
-            views=1,
-            frames=1,
-        )
-        for index in range(count):
-            scene = world.scene(index)
-            found.append(_Labelled(scene_recording(scene), _events_of(scene), split))
-    return found
+    return [
+        _Labelled(scene_recording(scene), _events_of(scene), split)
+        for split, count in (("train", train_scenes), ("test", scenes))
+        for scene in world.scenes(split, checks.positive_int(count, "scenes"), SECONDS)
+    ]
 
 
 def _events_of(scene: Scene) -> Callable[[], Floats]:

@@ -23,6 +23,7 @@ from ambikit_learn.evaluation.direction import (
 from ambikit_learn.evaluation.intervals import bootstrap_mean
 from ambikit_learn.evaluation.results import TaskResults
 from ambikit_learn.evaluation.swept_crops import around, read_places, sweep
+from ambikit_learn.evaluation.worlds import World
 from ambikit_learn.sources import Clip
 from ambikit_learn.video.files import write_video
 
@@ -78,8 +79,14 @@ def test_a_regression_finds_directions_that_are_in_the_embedding():
         assert np.median(angle_between(other, towards[500:])) > 60.0
 
 
+def test_too_few_scenes_for_a_regression():
+    few = np.eye(4)[:, :3]
+    with pytest.raises(InputError, match="probe 'mlp' cannot be trained on 4 vectors"):
+        direction.regress(np.eye(4), few, np.eye(4), "mlp", 0)
+
+
 def test_the_target_is_the_loudest_object_that_stands_still():
-    scenes = still_scenes("world:hard", "test", 8, 1.0, 3)
+    scenes = still_scenes(World.of("world:hard", 3), "test", 8, 1.0)
     targets = loudest(scenes)
     for scene, target in zip(scenes, targets, strict=True):
         heard = [i for i, thing in enumerate(scene.objects) if thing.sounding]
@@ -88,7 +95,7 @@ def test_the_target_is_the_loudest_object_that_stands_still():
         for time in (0.0, 0.9):
             azimuth, elevation, _ = scene.track(first, [time])
             assert ambikit.angles_to_vector(azimuth[0], elevation[0]) == pytest.approx(target)
-    train = still_scenes("world:hard", "train", 8, 1.0, 3)
+    train = still_scenes(World.of("world:hard", 3), "train", 8, 1.0)
     individuals = [
         {(t.instance.label, t.instance.index) for s in some for t in s.objects}
         for some in (scenes, train)
@@ -109,7 +116,7 @@ def test_intervals_take_the_draws_of_the_bootstrap_over_clips():
 
 
 def test_bins_part_scenes_by_their_values():
-    scenes = still_scenes("world:hard", "test", 12, 1.0, 0)
+    scenes = still_scenes(World.of("world:hard", 0), "test", 12, 1.0)
     for condition in CONDITIONS:
         assert len(condition.bins) == len(condition.bounds) + 1
         parts = condition.parts(scenes)
