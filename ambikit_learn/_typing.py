@@ -15,6 +15,7 @@ Integers = npt.NDArray[np.int64]
 Floats32 = npt.NDArray[np.float32]
 Integers32 = npt.NDArray[np.int32]
 Indices = npt.NDArray[np.intp]
+Booleans = npt.NDArray[np.bool_]
 Sound = npt.NDArray[np.float32]
 """Sound (channels, samples), or other arrays in single precision."""
 Frames = npt.NDArray[np.uint8]

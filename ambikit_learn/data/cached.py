@@ -25,18 +25,23 @@ import torch
 from torch.utils.data import Dataset
 
 from ambikit import InputError, checks
+from ambikit.features import FeatureSettings
 from ambikit_learn._files import atomic_write
-from ambikit_learn._typing import Covariance, Floats32, Frames, Sound
+from ambikit_learn._typing import Booleans, Covariance, Floats32, Frames, Indices, Sound
 from ambikit_learn.data.items import Item
 from ambikit_learn.data.rendered import WorldDataset
 from ambikit_learn.sphere.boxes import Boxes
 from ambikit_learn.sphere.crops import (
+    ORIGINS,
+    STRATEGIES,
     Crops,
     concatenate_crops,
     half_by_lot,
     object_crops,
     random_crops,
+    sounding_weights,
 )
+from ambikit_learn.sphere.listening import listen_to_covariance
 from ambikit_learn.world.scene import Scene
 
 FORMAT = "ambikit-cache/1"
@@ -45,7 +50,8 @@ BLOCK = 500
 """Scenes of a block in new folders."""
 LEFTOVER_SECONDS = 3600.0
 """Age from which the partial block of another process is one of a process that was killed."""
-STRATEGIES = ("random", "objects", "mixed")
+Chosen = tuple[Indices, Sequence[str]]
+"""Numbers of crops of a scene, and the origin of each."""
 # Entries of the upper triangle with one Y, which a mirror image negates: WY, YZ, YX.
 _ODD = [1, 5, 6]
 
@@ -173,7 +179,7 @@ class Block(NamedTuple):
     video: Frames
     sound: Floats32
     views: Floats32
-    on_object: np.ndarray[Any, np.dtype[np.bool_]]
+    on_object: Booleans
 
 
 class CachedDataset(Dataset[Item]):
@@ -188,10 +194,13 @@ class CachedDataset(Dataset[Item]):
         Folder of the scenes.
     split : {"train", "validation", "test"}
         Outside of training, the first crops of each scene are taken.
-    strategy : {"random", "objects", "mixed"}
+    strategy : {"random", "objects", "mixed", "sounding"}
         Crops to draw from: those drawn anywhere; those at objects, completed by those drawn
         anywhere where more are asked for than were rendered; or half of each, where of an odd
         number one is drawn by lot. Crops of both kinds keep no distance from each other.
+        ``"sounding"``: both kinds, drawn by `ambikit_learn.sphere.crops.sounding_weights`, which
+        are computed from the covariance of the sound; outside of training those of the greatest
+        weights.
     views, span, frames, size, seed, covariance
         As for `WorldDataset`. The seed is that of the choice of crops; all but `views` and `seed`
         must be those of the scenes.
@@ -226,7 +235,7 @@ class CachedDataset(Dataset[Item]):
         self.root, self.settings = Path(root), CacheSettings.load(root)
         self.split = checks.choice(split, tuple(self.settings.scenes), "split")
         self.seed, self.epoch = checks.nonnegative_int(seed, "seed"), 0
-        self.strategy = checks.choice(strategy, STRATEGIES, "strategy of cached scenes")
+        self.strategy = checks.choice(strategy, STRATEGIES, "strategy")
         self.views, self.mirror = checks.positive_int(views, "views"), mirror
         asked = {"span": span, "frames": frames, "size": size}
         for name, value in asked.items():
@@ -277,8 +286,12 @@ class CachedDataset(Dataset[Item]):
         number, row = divmod(index, self.settings.block)
         block = _open(self._blocks[number])
         rng = np.random.default_rng([self.seed, self.epoch, index])
-        chosen = self._choose(rng)
-        video, sound, views = block.video[row, chosen], block.sound[row].copy(), block.views[row]
+        sound, views, on_object = block.sound[row].copy(), block.views[row], block.on_object[row]
+        if self.strategy == "sounding":
+            chosen, origin = self._where_it_sounds(rng, sound, views, on_object)
+        else:
+            chosen, origin = self._by_kind(rng, on_object)
+        video = block.video[row, chosen]
         azimuth, elevation, width, height = torch.from_numpy(views[chosen].T.copy())
         if self.mirror and self.split == "train" and rng.random() < 0.5:
             video = np.ascontiguousarray(video[..., ::-1, :])
@@ -291,10 +304,11 @@ class CachedDataset(Dataset[Item]):
             elevation=elevation,
             width=width,
             height=height,
-            on_object=torch.from_numpy(block.on_object[row, chosen]),
+            on_object=torch.from_numpy(on_object[chosen]),
             key=f"{self.split}-{index}",
             clip=np.int64(index),
             start=np.float64(0.0),
+            origin=torch.tensor([ORIGINS.index(name) for name in origin], dtype=torch.int8),
         )
 
     def scene(self, index: int) -> Scene:
@@ -316,15 +330,41 @@ class CachedDataset(Dataset[Item]):
         numbers = range(self.settings.scenes[self.split] // self.settings.block)
         return [block_path(self.root, self.split, number) for number in numbers]
 
-    def _choose(self, rng: np.random.Generator) -> np.ndarray[Any, np.dtype[np.intp]]:
-        """Return which of the crops of a scene to take: of objects first, as elsewhere."""
+    def _by_kind(self, rng: np.random.Generator, on_object: Booleans) -> Chosen:
+        """Choose crops by how they were drawn: of objects first, as elsewhere."""
         wanted = {"random": 0, "objects": self.views}.get(self.strategy)
         wanted = half_by_lot(self.views, rng) if wanted is None else wanted
         count = min(wanted, self.settings.objects)
         kinds = self.settings.random, self.settings.objects
         draw = rng.permutation if self.split == "train" else np.arange
         random, objects = (draw(number) for number in kinds)
-        return np.concatenate([objects[:count] + kinds[0], random[: self.views - count]])
+        chosen = np.concatenate([objects[:count] + kinds[0], random[: self.views - count]])
+        missing = ["object" if found else "fallback" for found in on_object[chosen[:wanted]]]
+        return chosen, (*missing, *("random",) * (self.views - wanted))
+
+    def _where_it_sounds(
+        self, rng: np.random.Generator, sound: Floats32, views: Floats32, on_object: Booleans
+    ) -> Chosen:
+        """Choose crops where it sounds, then others: those drawn anywhere come first."""
+        heard = listen_to_covariance(sound, self._filters, self.settings.sample_rate)
+        weight = sounding_weights(np.rad2deg(views, dtype=np.float64), on_object, heard)
+        lot = np.ones(len(weight))
+        if self.split == "train":
+            # The first of exponential waiting times is drawn in proportion to its rate.
+            lot = rng.exponential(size=len(weight))
+        rank = np.divide(lot, weight, out=np.full(len(weight), np.inf), where=weight > 0.0)
+        chosen = np.lexsort((lot, on_object, rank))[: self.views]
+        return chosen, [
+            "object" if on_object[i] else "sound" if weight[i] > 0.0 else "fallback" for i in chosen
+        ]
+
+    @cached_property
+    def _filters(self) -> Floats32:
+        """The mel filters of the covariances (bins, mels)."""
+        settings = FeatureSettings(
+            sample_rate=self.settings.sample_rate, **self.settings.covariance
+        )
+        return settings.filters.matrix
 
 
 def cached_contents(root: Path, splits: Sequence[str]) -> tuple[int, str]:

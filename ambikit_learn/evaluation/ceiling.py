@@ -13,15 +13,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from ambikit import checks
-from ambikit_learn._typing import Floats, Indices
+from ambikit_learn._typing import Booleans, Floats, Indices
 from ambikit_learn.data.cached import CachedDataset
 from ambikit_learn.data.rendered import WorldDataset
 from ambikit_learn.world.scene import CLASSES, Scene
-
-Booleans = npt.NDArray[np.bool_]
 
 RESOLUTION = 10.0
 """Degrees within which the oracle takes two directions as one: about the radius of an object."""

@@ -25,13 +25,12 @@ from ambikit import InputError, checks
 from ambikit_learn._files import check_writable
 from ambikit_learn._memory import kept_memory
 from ambikit_learn._threads import cores, leave_cores
-from ambikit_learn._typing import Floats, Indices
+from ambikit_learn._typing import Booleans, Floats, Indices
 from ambikit_learn.data.cached import CachedDataset
 from ambikit_learn.data.open import is_rendered, open_items
 from ambikit_learn.data.rendered import WorldDataset
 from ambikit_learn.evaluation.ceiling import (
     SHOWN,
-    Booleans,
     Contents,
     ceiling,
     contradicted,

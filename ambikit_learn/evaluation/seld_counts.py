@@ -13,7 +13,6 @@ from scipy.optimize import linear_sum_assignment
 
 from ambikit_learn._typing import Floats, Integers
 
-Booleans = npt.NDArray[np.bool_]
 _FILE, _FRAME, _CLASS, _TRACK, _AZIMUTH, _ELEVATION, _DISTANCE = range(7)
 _ENUMERATED = 3
 """Largest number of candidates on either side whose assignments are all compared at once."""

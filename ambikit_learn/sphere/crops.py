@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ambikit import checks
-from ambikit_learn._typing import Floats, Indices
+from ambikit_learn._typing import Booleans, Floats, Indices
 from ambikit_learn.sphere.boxes import Boxes
 from ambikit_learn.sphere.equirect import angular_distance, pixel_to_direction
 from ambikit_learn.sphere.listening import Heard
@@ -29,6 +29,8 @@ SOUND_FIELD = 60.0
 """Field of view of a crop where it sounds but no object is, in degrees."""
 SOUND_SCORE = 0.5
 """What stands for the score of an object there."""
+LEAST_SHARE = 0.01
+"""Share of the sound from which a crop that exists counts as one where it sounds."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -198,6 +200,53 @@ def sounding_crops(
         origin = tuple("object" if i < len(boxes) else "sound" for i in drawn)
         chosen = _crops(views[drawn], origin, [i if i < len(boxes) else -1 for i in drawn])
     return _completed(chosen, rng, count, least, "fallback")
+
+
+def sounding_weights(views: Floats, at_object: Booleans, heard: Heard | None) -> Floats:
+    """Return the weights by which crops that exist are drawn where it sounds.
+
+    Parameters
+    ----------
+    views : (K, 4) array
+        Azimuth, elevation, width and height of crops, in degrees.
+    at_object : (K,) bool array
+        Whether each is at an object; all objects have score 1.
+    heard : Heard or None
+        From where the sound comes; None if that is not known.
+
+    Returns
+    -------
+    (K,) array
+        Of crops at objects, the share of the sound that comes from the object. Of others,
+        `SOUND_SCORE` times the share that comes from there and from none of these objects. It is 0
+        where the share is less than `LEAST_SHARE`, and if the sound has no direction.
+
+    Notes
+    -----
+    `sounding_crops` looks at peaks of sound without an object, which crops that exist can only come
+    near. An object is taken to be as large as its crop divided by `MARGIN`: where it is smaller
+    than 20.8°, its crop is wider, and more of what surrounds it counts.
+
+    Examples
+    --------
+    >>> import ambikit
+    >>> from ambikit_learn.sphere.listening import listen
+    >>> noise = np.random.default_rng(0).standard_normal(24000).astype(np.float32)
+    >>> heard = listen(ambikit.encode(noise, 90, degrees=True), 24000)
+    >>> views = np.array([[90.0, 0, 40, 40], [85, 0, 60, 60], [0, 0, 60, 60]])
+    >>> sounding_weights(views, np.array([True, False, False]), heard).round(2).tolist()
+    [1.0, 0.0, 0.0]
+    >>> sounding_weights(views, np.array([False, False, True]), heard).round(2).tolist()
+    [0.5, 0.5, 0.0]
+    """
+    if heard is None:
+        return np.zeros(len(views))
+    azimuth, elevation, width, height = (views * [1.0, 1.0, 1.0 / MARGIN, 1.0 / MARGIN]).T
+    seen = Boxes(azimuth, elevation, width, height, np.ones(len(views)), ("",) * len(views))
+    inside = heard.inside(seen)
+    elsewhere = inside @ np.where(inside[at_object].any(axis=0), 0.0, heard.share)
+    share = np.where(at_object, inside @ heard.share, elsewhere)
+    return np.where(share < LEAST_SHARE, 0.0, share) * np.where(at_object, 1.0, SOUND_SCORE)
 
 
 def select_crops(

@@ -10,7 +10,7 @@ import numpy as np
 from scipy.sparse import csr_array
 
 import ambikit
-from ambikit_learn._typing import Floats, Indices, Sound
+from ambikit_learn._typing import Booleans, Floats, Floats32, Indices, Sound
 from ambikit_learn.sphere.boxes import Boxes
 from ambikit_learn.sphere.equirect import local_axes
 
@@ -47,8 +47,7 @@ class Heard:
 
     def towards(self, boxes: Boxes) -> Floats:
         """Return the share (N,) of the sound that comes from boxes, `AROUND` wider on each side."""
-        inside = self._inside(boxes)
-        return np.asarray(inside @ self.share, dtype=np.float64)
+        return np.asarray(self.inside(boxes) @ self.share, dtype=np.float64)
 
     def peaks(self, boxes: Boxes, count: int, spacing: float) -> tuple[Floats, Floats, Floats]:
         """Find where the sound comes from that comes from no box.
@@ -68,7 +67,7 @@ class Heard:
         share : (P,) array
             Share of the sound within `PEAK` degrees, without what comes from boxes.
         """
-        rest = np.where(self._inside(boxes).any(axis=0), 0.0, self.share)
+        rest = np.where(self.inside(boxes).any(axis=0), 0.0, self.share)
         centres: list[Floats] = []
         shares: list[float] = []
         cells, grid, kernel = _grid()
@@ -89,8 +88,8 @@ class Heard:
         azimuth, elevation = np.rad2deg(np.arctan2(y, x)), np.rad2deg(np.arctan2(z, np.hypot(x, y)))
         return azimuth, elevation, np.array(shares)
 
-    def _inside(self, boxes: Boxes) -> np.ndarray[tuple[int, int], np.dtype[np.bool_]]:
-        """Return whether each box (rows) contains each vector (columns)."""
+    def inside(self, boxes: Boxes) -> Booleans:
+        """Return whether boxes, `AROUND` wider on each side, contain the vectors (N, M)."""
         elevation = np.zeros(len(boxes)) if self.level else boxes.elevation
         axes = local_axes(np.deg2rad(boxes.azimuth), np.deg2rad(elevation))
         ahead, left, up = np.moveaxis(axes @ self.vectors.T, 1, 0)
@@ -142,8 +141,57 @@ def listen(sound: Sound, sample_rate: float) -> Heard | None:
     spectra = spectra[:, first : last + 1]
     flow = (spectra[:1].conj() * spectra[[3, 1, 2]]).real
     energy = 0.5 * (spectra.real**2 + spectra.imag**2).sum(axis=0)
+    return _heard(flow, energy, bool(z <= ABSENT * w))
+
+
+def listen_to_covariance(
+    covariance: Floats32, filters: Floats32, sample_rate: float
+) -> Heard | None:
+    """Listen from where a span of sound comes, of which the covariance in mel bands is known.
+
+    Parameters
+    ----------
+    covariance : (10, frames, mels) array
+        From `ambikit.mel_covariance`.
+    filters : (bins, mels) array
+        Its mel filters, `ambikit.features.FeatureSettings.filters`.
+    sample_rate : float
+        Hz.
+
+    Returns
+    -------
+    Heard or None
+        None of sound without direction, as for `listen`, or of less than three frames.
+
+    Notes
+    -----
+    As `listen`, with the bands whose centre lies in `BAND` in place of bins. Mel filters have the
+    same area, so that a band counts with its width.
+
+    Examples
+    --------
+    >>> from ambikit.features import PRESETS
+    >>> noise = np.random.default_rng(0).standard_normal(24000).astype(np.float32)
+    >>> covariance = ambikit.mel_covariance(ambikit.encode(noise, 90, degrees=True), 24000)
+    >>> boxes = Boxes([90, -60], [0, 0], [20, 20], [40, 40], [0.9, 0.9], ("drum", "cat"))
+    >>> heard = listen_to_covariance(covariance, PRESETS["avsa"].filters.matrix, 24000)
+    >>> heard.towards(boxes).round(3).tolist()
+    [1.0, 0.0]
+    """
+    frequency = np.linspace(0.0, sample_rate / 2.0, len(filters))
+    centre = frequency @ filters / filters.sum(axis=0)
+    width = np.gradient(centre)
+    w, y, z, x = np.sqrt(covariance[[0, 4, 7, 9]].mean(axis=1, dtype=np.float64) @ width)
+    if not max(x, y, z) > ABSENT * w or not w > 0.0 or covariance.shape[1] < 3:
+        return None
+    heard = (centre >= BAND[0]) & (centre <= BAND[1])
+    bands = covariance[..., heard].swapaxes(1, 2) * (width[heard, None] / w**2)
+    return _heard(bands[[3, 1, 2]], 0.5 * bands[[0, 4, 7, 9]].sum(axis=0), bool(z <= ABSENT * w))
+
+
+def _heard(flow: Floats, energy: Floats, level: bool) -> Heard | None:
+    """Return what intensities (3, bands, frames) and energies (bands, frames) tell together."""
     flow, energy = (a[..., :-2] + a[..., 1:-1] + a[..., 2:] for a in (flow, energy))
-    level = bool(z <= ABSENT * w)
     if level:
         flow[2] = 0.0
     size = np.sqrt((flow.astype(np.float64) ** 2).sum(axis=0)).ravel()
