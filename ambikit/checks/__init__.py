@@ -33,6 +33,7 @@ from ambikit.checks.arrays import numbers as numbers
 from ambikit.checks.arrays import one_signal as one_signal
 from ambikit.checks.arrays import output as output
 from ambikit.checks.arrays import real as real
+from ambikit.checks.arrays import room_for_frames as room_for_frames
 from ambikit.checks.arrays import same_batch as same_batch
 from ambikit.checks.arrays import samples as samples
 from ambikit.checks.arrays import single as single

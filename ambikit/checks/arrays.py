@@ -228,3 +228,12 @@ def channels_of_sound(signals: ArrayLike, name: str) -> FloatArray:
     if x.ndim < 2 or x.shape[-2] == 0:
         raise InputError(f"{name} must be (..., channels, samples), got shape {x.shape}")
     return x
+
+
+def room_for_frames(out: FloatArray, shape: tuple[int, ...], source: FloatArray) -> FloatArray:
+    """Return `out` if it is float32 and has room for frames (..., rows, frames, bands)."""
+    if not isinstance(out, np.ndarray) or out.dtype != np.float32 or out.ndim != len(shape):
+        got = f"{out.dtype} {out.shape}" if isinstance(out, np.ndarray) else type(out).__name__
+        raise InputError(f"out must be a float32 array of {len(shape)} dimensions, got {got}")
+    needed = (*shape[:-2], max(shape[-2], out.shape[-2]), shape[-1])
+    return output(out, needed, out.dtype, source)

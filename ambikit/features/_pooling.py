@@ -28,6 +28,9 @@ _KERNEL_PAYS = 4096
 """Frames above which loading the compiled kernel costs less than it saves."""
 
 
+Scratch = tuple[FloatArray, FloatArray]
+
+
 class Overrides(TypedDict, total=False):
     """Settings of a preset that a call may replace."""
 
@@ -168,14 +171,23 @@ def loud_gain(clip: FloatArray) -> float:
     return min(1.0, gain_for(clip, np.float32))
 
 
-def pool(signal: FloatArray, settings: FeatureSettings, first: int, last: int) -> FloatArray:
+def pool(
+    signal: FloatArray,
+    settings: FeatureSettings,
+    first: int,
+    last: int,
+    out: FloatArray | None = None,
+    scratch: Scratch | None = None,
+) -> FloatArray:
     """Return the 8 rows of `_kernels.features.pool`, (B, 8, last - first, mels).
 
-    Of signals (B, 4, n) and the frames first to last.
+    Of signals (B, 4, n) and the frames first to last; with scratch in the kernel, however few.
     """
-    out = np.empty((len(signal), 8, last - first, settings.n_mels), np.float32)
-    if _power_of_two(settings.n_fft) and signal.size > _KERNEL_PAYS * 4 * settings.hop:
-        _fill_compiled(signal, settings, first, settings.intensity, out)
+    if out is None:
+        out = np.empty((len(signal), 8, last - first, settings.n_mels), np.float32)
+    many = signal.size > _KERNEL_PAYS * 4 * settings.hop
+    if _power_of_two(settings.n_fft) and (many or scratch is not None):
+        _fill_compiled(signal, settings, first, settings.intensity, out, scratch)
     else:
         _pool_numpy(signal, settings, first, out)
     return out
@@ -269,16 +281,28 @@ def _power_of_two(n_fft: int) -> bool:
     return n_fft >= 8 and n_fft & (n_fft - 1) == 0
 
 
+def scratch_for(settings: FeatureSettings, rows: int = 8) -> Scratch:
+    """Return what the kernel works in."""
+    from ambikit._kernels import features as kernels
+
+    z = np.empty((2, settings.n_fft // 2, kernels.LANES), np.float32)
+    return z, np.empty((settings.n_mels + 4, rows * kernels.FRAMES), np.float32)
+
+
 def _fill_compiled(
-    signal: FloatArray, settings: FeatureSettings, first: int, variant: str, out: FloatArray
+    signal: FloatArray,
+    settings: FeatureSettings,
+    first: int,
+    variant: str,
+    out: FloatArray,
+    scratch: Scratch | None = None,
 ) -> None:
     """Do in a kernel what `_pool_numpy` does, or `_covariance_numpy`."""
     from ambikit._kernels import features as kernels
 
     _, band, weights = settings.filters
     window, turn, places = _tables(settings)
-    z = np.empty((2, settings.n_fft // 2, kernels.LANES), np.float32)
-    bins = np.empty((settings.n_mels + 4, out.shape[1] * kernels.FRAMES), np.float32)
+    z, bins = scratch or scratch_for(settings, out.shape[1])
     for clip, rows in zip(signal, out, strict=True):
         kernels.pool(
             clip,

@@ -178,23 +178,37 @@ def features_from_covariance(
         return levels
     # after WW come WY, WZ, WX; the intensity is along x, y, z
     energy = 0.5 * powers.sum(axis=-3, keepdims=True)
-    return np.concatenate([levels, _ratio(c[..., [3, 1, 2], :, :], energy, average)], -3)
+    ratio = _mean(c[..., [3, 1, 2], :, :], average) / _floored(_mean(energy, average))
+    return np.concatenate([levels, ratio], -3)
 
 
 def from_pooled(
-    pooled: FloatArray, kind: str, settings: FeatureSettings, gain: float = 1.0
+    pooled: FloatArray,
+    kind: str,
+    settings: FeatureSettings,
+    gain: float = 1.0,
+    out: FloatArray | None = None,
+    spare: FloatArray | None = None,
 ) -> FloatArray:
     """Return features (B, 7 or 4, frames, mels) of the rows of `pool`, ignoring top_db.
 
-    `gain` is the one by which the signal was turned down.
+    `gain` is the one by which the signal was turned down; spare (frames, mels) is scratch. Each row
+    is done by itself: numpy takes memory to work on several that do not follow upon each other.
     """
-    levels = _decibels(pooled[:, :4], gain**settings.power)
-    if kind == "logmel":
-        return levels
-    intensity = pooled[:, 4:7]
-    if settings.intensity == "bounded":
-        intensity = _ratio(intensity, pooled[:, 7:], settings.average, gain**2)
-    return np.concatenate([levels, intensity], axis=1)
+    if out is None:
+        shape = (len(pooled), len(FEATURE_CHANNELS[kind]), *pooled.shape[2:])
+        out = np.empty(shape, np.float32)
+    for rows, features in zip(pooled, out, strict=True):
+        for channel in range(4):
+            _decibels(rows[channel], gain**settings.power, features[channel])
+        if kind == "foa_iv" and settings.intensity == "bounded":
+            energy = _floored(_mean(rows[7], settings.average, spare), gain**2)
+            for axis in range(4, 7):
+                ratio = _mean(rows[axis], settings.average, features[axis])
+                ratio /= energy
+        elif kind == "foa_iv":
+            features[4:] = rows[4:7]
+    return out
 
 
 def turn_down(pooled: FloatArray, settings: FeatureSettings, gain: float) -> None:
@@ -205,9 +219,10 @@ def turn_down(pooled: FloatArray, settings: FeatureSettings, gain: float) -> Non
         pooled[:, 4:7] *= np.float32(gain**2)
 
 
-def _decibels(levels: FloatArray, gain: float = 1.0) -> FloatArray:
+def _decibels(levels: FloatArray, gain: float = 1.0, out: FloatArray | None = None) -> FloatArray:
     """Return 10 log10 above the floor, of levels that were multiplied by a gain."""
-    db: FloatArray = np.maximum(levels, max(_FLOOR * gain, _TINY), dtype=np.float32)
+    floor = max(_FLOOR * gain, _TINY)
+    db: FloatArray = np.maximum(levels, floor, dtype=np.float32, out=out)
     np.log(db, out=db)  # in vectors, unlike log10
     db *= np.float32(10 / math.log(10))
     if gain != 1.0:
@@ -222,26 +237,21 @@ def _hold(levels: FloatArray, top_db: float) -> None:
     np.maximum(levels, least, out=levels)
 
 
-def _ratio(
-    intensity: FloatArray, energy: FloatArray, average: int, gain: float = 1.0
-) -> FloatArray:
-    """Return <I> / (<E> + floor), averaged over frames; beyond the ends both count as 0.
-
-    Both were multiplied by a gain.
-    """
-    floor = np.float32(max(_FLOOR * gain, _TINY))
-    return _mean(intensity, average) / (_mean(energy, average) + floor)
+def _floored(energy: FloatArray, gain: float = 1.0) -> FloatArray:
+    """Add the floor to energies that were multiplied by a gain, in place."""
+    energy += np.float32(max(_FLOOR * gain, _TINY))
+    return energy
 
 
-def _mean(values: FloatArray, average: int) -> FloatArray:
-    """Return the centred mean over `average` frames (axis -2)."""
-    if average == 1:
-        return values
+def _mean(values: FloatArray, average: int, out: FloatArray | None = None) -> FloatArray:
+    """Return the centred mean over `average` frames (axis -2); beyond the ends all counts as 0."""
+    total = np.empty(values.shape, values.dtype) if out is None else out
+    total[...] = values
     reach = average // 2
     count = values.shape[-2]
-    total = values.copy()
     for shift in range(1, min(reach, count - 1) + 1):
         total[..., shift:, :] += values[..., : count - shift, :]
         total[..., : count - shift, :] += values[..., shift:, :]
-    total /= average
+    if average > 1:
+        total /= average
     return total

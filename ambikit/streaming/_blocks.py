@@ -28,6 +28,50 @@ class Known:
         self.shape, self.dtype = block.shape, block.dtype
 
 
+class Joined:
+    """Arrays one after the other along an axis, in memory that is kept from block to block."""
+
+    def __init__(self, axis: int) -> None:
+        self._axis = axis
+        self._kept: list[FloatArray] = []
+
+    def array(self, before: FloatArray | None, shape: tuple[int, ...]) -> FloatArray:
+        """Return `before`, and room behind it for as much as `shape` says, float32.
+
+        What is returned holds until the next but one call: `before` may be a part of it.
+        """
+        length = 0 if before is None else before.shape[self._axis]
+        total = length + shape[self._axis]
+        whole = list(shape)
+        whole[self._axis] = total
+        if len(self._kept) < 2 or not self._fits(self._kept[0], whole):
+            whole[self._axis] = total + total // 2
+            self._kept = [*self._kept[-1:], np.empty(whole, np.float32)][-2:]
+        else:
+            self._kept.reverse()
+        room = self._part(self._kept[-1], 0, total)
+        if before is not None:
+            self._part(room, 0, length)[...] = before
+        return room
+
+    def behind(self, room: FloatArray, count: int) -> FloatArray:
+        """Return the last `count` of an array."""
+        total = room.shape[self._axis]
+        return self._part(room, total - count, total)
+
+    def _part(self, values: FloatArray, first: int, last: int) -> FloatArray:
+        """Return a slice along the axis."""
+        index = (slice(None),) * self._axis + (slice(first, last),)
+        return values[index]
+
+    def _fits(self, memory: FloatArray, shape: list[int]) -> bool:
+        """Whether an array of a shape has room in a piece of memory."""
+        there = list(memory.shape)
+        return there.pop(self._axis) >= shape[self._axis] and there == [
+            n for axis, n in enumerate(shape) if axis != self._axis
+        ]
+
+
 def output(
     out: FloatArray | None, shape: tuple[int, ...], block: FloatArray, *, in_place: bool = False
 ) -> FloatArray:

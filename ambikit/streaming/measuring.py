@@ -8,12 +8,18 @@ from typing import Unpack
 import numpy as np
 
 from ambikit import checks
-from ambikit._scale import scaled
 from ambikit._typing import ArrayLike, FloatArray
-from ambikit.features._pooling import Overrides, feature_settings, loud_gain, pool
+from ambikit.features._pooling import (
+    Overrides,
+    Scratch,
+    feature_settings,
+    loud_gain,
+    pool,
+    scratch_for,
+)
 from ambikit.features.foa import FEATURE_CHANNELS, from_pooled, turn_down
 from ambikit.intensity import TILE, at_rest
-from ambikit.streaming._blocks import Known, output, plain
+from ambikit.streaming._blocks import Joined, Known, output, plain
 
 
 class Diffuseness:
@@ -154,6 +160,7 @@ class Features:
     _sound: FloatArray | None
     _begin: int
     _rows: FloatArray | None
+    _scratch: Scratch | None
 
     def __init__(
         self,
@@ -170,45 +177,73 @@ class Features:
         self._reach = self._settings.average // 2 if kind == "foa_iv" else 0
         self.reset()
 
-    def process(self, block: ArrayLike) -> FloatArray:
+    def frames(self, samples: int) -> int:
+        """Return how many frames a next block of so many samples would complete.
+
+        Parameters
+        ----------
+        samples : int
+            Length of the block.
+
+        Returns
+        -------
+        int
+            0 or more.
+
+        Raises
+        ------
+        InputError
+            If `samples` is negative.
+        """
+        seen = self._seen(checks.nonnegative_int(samples, "samples"))
+        return max(seen - self._reach, self._emitted) - self._emitted
+
+    def process(self, block: ArrayLike, *, out: FloatArray | None = None) -> FloatArray:
         """Take in the next block, and return the frames that it completes.
 
         Parameters
         ----------
         block : array_like, shape (..., channels, samples)
             AmbiX signals of order 1 or more, with the leading dimensions of the block before.
+        out : ndarray of float32, shape (..., 7 or 4, frames or more, n_mels), optional
+            Array to write to; see `frames`. With it blocks go through a compiled kernel, and after
+            the first ones no memory is taken if `n_fft` is a power of two.
 
         Returns
         -------
         ndarray of float32, shape (..., 7 or 4, frames, n_mels)
-            As of `foa_features`; there may be no frames.
+            As of `foa_features`; there may be no frames. With `out` the part of it that was filled.
 
         Raises
         ------
         InputError
-            If the shape does not fit.
+            If a shape does not fit.
         TypeError
             If `block` is not real floating point.
         """
         x, _ = checks.ambisonic(block, min_order=1, name="block")
         self._batch = checks.same_batch(x.shape[:-2], self._batch)
+        if out is not None:
+            count = self.frames(x.shape[-1])
+            rows = len(FEATURE_CHANNELS[self._kind])
+            out = checks.room_for_frames(out, (*self._batch, rows, count, self._settings.n_mels), x)
+            if self._scratch is None:
+                self._scratch = scratch_for(self._settings)
         flat = x[..., :4, :].reshape(math.prod(self._batch), 4, x.shape[-1])
         self._turn_down(loud_gain(flat))
-        fresh = scaled(flat, self._gain).astype(np.float32, copy=False)
-        sound = fresh if self._sound is None else np.concatenate([self._sound, fresh], axis=-1)
+        seen = self._seen(x.shape[-1])
+        sound = self._sounds.array(self._sound, flat.shape)
+        fresh = self._sounds.behind(sound, x.shape[-1])
+        if self._gain == 1.0:
+            fresh[...] = flat
+        else:  # scaled before it is narrowed: it may be louder than float32 can be
+            np.multiply(flat, flat.dtype.type(self._gain), out=fresh, casting="same_kind")
         settings = self._settings
-        half = settings.n_fft // 2
-        heard = self._begin + sound.shape[-1]
-        seen = 0
-        if heard > half:  # the first frames see the reflection of half a window
-            seen = 1 + (heard - (settings.n_fft - half)) // settings.hop
-        seen = min(seen, heard // settings.hop)
-        out = self._frames(sound, seen, seen - self._reach)
+        features = self._frames(sound, seen, seen - self._reach, out)
         # from the first sample that the next frame sees, in whole hops
-        begin = max(seen - -(-half // settings.hop), 0) * settings.hop
-        # a copy, because the block is the caller's
-        self._sound, self._begin = sound[..., begin - self._begin :].copy(), begin
-        return out
+        begin = max(seen - -(-(settings.n_fft // 2) // settings.hop), 0) * settings.hop
+        self._sound, self._begin = sound[..., begin - self._begin :], begin
+        return features
 
     def flush(self) -> FloatArray:
         """Return the frames that the end of the sound completes, and begin anew.
@@ -239,6 +274,19 @@ class Features:
         self._rows = None
         self._emitted = 0
         self._gain = 1.0
+        self._sounds, self._pooled = Joined(2), Joined(2)
+        self._wide, self._spare = Joined(2), Joined(0)
+        self._scratch = None
+
+    def _seen(self, samples: int) -> int:
+        """Return how many frames are seen in full once so many more samples are heard."""
+        settings = self._settings
+        half = settings.n_fft // 2
+        heard = self._begin + samples + (0 if self._sound is None else self._sound.shape[-1])
+        if heard <= half:  # the first frames see the reflection of half a window
+            return 0
+        seen = 1 + (heard - (settings.n_fft - half)) // settings.hop
+        return int(min(seen, heard // settings.hop))
 
     def _turn_down(self, gain: float) -> None:
         """Turn down what is kept, where a block is louder than the range of its features."""
@@ -250,17 +298,31 @@ class Features:
             if self._rows is not None:
                 turn_down(self._rows, self._settings, ratio)
 
-    def _frames(self, sound: FloatArray, seen: int, last: int) -> FloatArray:
+    def _frames(
+        self, sound: FloatArray, seen: int, last: int, out: FloatArray | None = None
+    ) -> FloatArray:
         """Pool the frames up to `seen`, and return the features of those up to `last`."""
         settings, offset = self._settings, self._begin // self._settings.hop
         known = max(self._emitted - self._reach, 0)  # frame of the first row
-        pooled = 0 if self._rows is None else known + self._rows.shape[2]
-        rows = pool(sound, settings, pooled - offset, max(seen, pooled) - offset)
-        if self._rows is not None:
-            rows = np.concatenate([self._rows, rows], axis=2)
+        pooled = known + (0 if self._rows is None else self._rows.shape[2])
+        seen = max(seen, pooled)
+        shape = (len(sound), 8, seen - pooled, settings.n_mels)
+        rows = self._pooled.array(self._rows, shape)
+        if seen > pooled:
+            behind = self._pooled.behind(rows, seen - pooled)
+            pool(sound, settings, pooled - offset, seen - offset, behind, self._scratch)
         last = max(last, self._emitted)
-        features = from_pooled(rows, self._kind, settings, self._gain)
-        features = features[:, :, self._emitted - known : last - known]
-        self._rows = rows[:, :, max(last - self._reach, 0) - known :].copy()
+        channels = len(FEATURE_CHANNELS[self._kind])
+        wide = self._wide.array(None, (len(sound), channels, *rows.shape[2:]))
+        spare = self._spare.array(None, rows.shape[2:])
+        from_pooled(rows, self._kind, settings, self._gain, wide, spare)
+        features = wide[:, :, self._emitted - known : last - known]
+        self._rows = rows[:, :, max(last - self._reach, 0) - known :]
         self._emitted = last
-        return features.reshape(*(self._batch or ()), *features.shape[1:])
+        batch = self._batch or ()
+        if out is None:
+            return features.reshape(*batch, *features.shape[1:]).copy()
+        filled = out[..., : features.shape[2], :]
+        for index, one in zip(np.ndindex(batch), features, strict=True):
+            filled[index] = one
+        return filled

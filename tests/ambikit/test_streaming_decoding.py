@@ -208,3 +208,57 @@ def test_what_streams_refuse():
             processor.process(sound(64, leading=(2,)))
         processor.reset()
         assert np.isfinite(processor.process(sound(64))).all()
+
+
+FEATURES = {"n_fft": 64, "window_length": 64, "hop": 32, "n_mels": 8}
+
+
+@pytest.mark.kernel
+@pytest.mark.parametrize("kind", ["foa_iv", "logmel"])
+@pytest.mark.parametrize("leading", [(), (2,)])
+def test_features_into_out(kind, leading):
+    """Blocks of any size: `frames` says how many come, and they lie at the front of `out`."""
+    x = sound(2000, leading=leading, dtype=np.float32)
+    stream = streaming.Features(24_000, kind=kind, **FEATURES)
+    rows = len(ambikit.FEATURE_CHANNELS[kind])
+    parts, begin = [], 0
+    for size in (1, 70, 300, 0, 33, 900, 500, 196):
+        block = x[..., begin : begin + size]
+        expected = stream.frames(size)
+        out = np.full((*leading, rows, expected + 2, 8), 9, np.float32)
+        got = stream.process(block, out=out)
+        assert got.shape[-2] == expected
+        assert got.size == 0 or np.shares_memory(got, out)
+        assert (out[..., expected:, :] == 9).all()
+        parts.append(got.copy())
+        begin += size
+    parts.append(stream.flush())
+    whole = ambikit.foa_features(x, 24_000, kind=kind, **FEATURES)
+    assert_allclose(np.concatenate(parts, axis=-2), whole, atol=2e-4)
+
+
+def test_features_take_no_memory_after_the_start():
+    """Less than the block itself: objects of Python, but no array."""
+    stream, block = streaming.Features(24_000), sound(480, dtype=np.float32)
+    out = np.empty((7, 4, 128), np.float32)
+    for _ in range(6):
+        stream.process(block, out=out)
+    tracemalloc.start()
+    before = tracemalloc.get_traced_memory()[1]
+    for _ in range(20):
+        assert stream.process(block, out=out).shape == (7, 2, 128)
+    peak = tracemalloc.get_traced_memory()[1] - before
+    tracemalloc.stop()
+    assert peak < 0.8 * block.nbytes
+
+
+def test_features_into_out_that_does_not_fit():
+    block = sound(480, dtype=np.float32)
+    for out in (np.empty((7, 4, 128)), np.empty((4, 128), np.float32), [0.0]):
+        with pytest.raises(InputError, match="out must be a float32 array of 3 dimensions"):
+            streaming.Features(24_000).process(block, out=out)
+    for shape in ((4, 4, 128), (7, 0, 128), (7, 4, 64)):
+        stream = streaming.Features(24_000)
+        stream.process(block)
+        with pytest.raises(InputError, match="out must be a float32 array of shape"):
+            stream.process(block, out=np.empty(shape, np.float32))
