@@ -30,7 +30,13 @@ from ambikit_learn.evaluation.sound_embedders import (
     random_embedder,
     run_embedder,
 )
-from ambikit_learn.evaluation.task import ENCODER, RANDOM, has_learned, result_path
+from ambikit_learn.evaluation.task import (
+    ENCODER,
+    RANDOM,
+    embeddings_folder,
+    has_learned,
+    result_path,
+)
 from ambikit_learn.evaluation.worlds import World
 from ambikit_learn.inference.encoder import AmbiEncoder
 from ambikit_learn.sources import LabelledClip, eigenscape, tau2019
@@ -71,6 +77,7 @@ def evaluate_scenes(
     channels: Literal["stereo", "mid"] = "mid",
     scenes: tuple[int, int] = WORLD_SCENES,
     out: str | Path | None = None,
+    embeddings: str | Path | None = None,
     skip_bad: bool = False,
     seed: int = 0,
 ) -> TaskResults:
@@ -99,7 +106,10 @@ def evaluate_scenes(
     scenes : (train, test)
         Number of rendered scenes of a world.
     out : path, optional
-        Folder for results and embeddings; by default that of the model.
+        Folder for results; by default that of the model.
+    embeddings : path, optional
+        Folder of embeddings, which evaluations of several runs may share; by default beside the
+        results.
     skip_bad : bool
         Leave out recordings that cannot be read, and count them, instead of stopping.
     seed : int
@@ -132,9 +142,8 @@ def evaluate_scenes(
     else:
         material = _eigenscape(Path(data), folds, seed)
     path = result_path("scenes", model, out)
-    bench = Classification(
-        material.classes, material.unit, path.parent / "embeddings", skip_bad, seed, material.vote
-    )
+    cache = embeddings_folder(path, embeddings)
+    bench = Classification(material.classes, material.unit, cache, skip_bad, seed, material.vote)
     recordings = material.recordings
     if model is not None:
         encoder = AmbiEncoder.from_pretrained(str(model))

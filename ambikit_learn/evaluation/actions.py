@@ -40,7 +40,13 @@ from ambikit_learn.evaluation.intervals import Comparison, bootstrap_mean, compa
 from ambikit_learn.evaluation.probe import PROBES, Predictions, cross_validate
 from ambikit_learn.evaluation.results import Grid, Measure, Row, TaskResults
 from ambikit_learn.evaluation.sound_embedders import untrained
-from ambikit_learn.evaluation.task import ENCODER, RANDOM, has_learned, result_path
+from ambikit_learn.evaluation.task import (
+    ENCODER,
+    RANDOM,
+    embeddings_folder,
+    has_learned,
+    result_path,
+)
 from ambikit_learn.evaluation.worlds import World
 from ambikit_learn.inference.encoder import AmbiEncoder
 
@@ -135,6 +141,7 @@ def evaluate_actions(
     clips: int = 25,
     scenes: tuple[int, int] = WORLD_SCENES,
     out: str | Path | None = None,
+    embeddings: str | Path | None = None,
     skip_bad: bool = False,
     seed: int = 0,
 ) -> TaskResults:
@@ -167,7 +174,10 @@ def evaluate_actions(
     scenes : (train, test)
         Number of rendered objects of a world.
     out : path, optional
-        Folder for results and embeddings; by default that of the model.
+        Folder for results; by default that of the model.
+    embeddings : path, optional
+        Folder of embeddings, which evaluations of several runs may share; by default beside the
+        results.
     skip_bad : bool
         Leave out videos that cannot be read, and count them, instead of stopping.
     seed : int
@@ -202,7 +212,7 @@ def evaluate_actions(
         videos = on_disk(data, splits)
     numbers = list(splits) if len(videos.splits) > 1 else [1]
     path = result_path("actions", model, out)
-    cache, table = path.parent / "embeddings", _Table(videos)
+    cache, table = embeddings_folder(path, embeddings), _Table(videos)
     labels = [str(label) for label in videos.labels]
     skipped: dict[str, None] = {}
     waiting = 0.0

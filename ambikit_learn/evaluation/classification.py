@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -12,7 +13,14 @@ import numpy as np
 import numpy.typing as npt
 
 from ambikit import InputError
-from ambikit_learn.evaluation.embeddings import Embedded, Embedder, Recording, embed
+from ambikit_learn.evaluation.embeddings import (
+    Embedded,
+    Embedder,
+    Recording,
+    Store,
+    embed,
+    fingerprint,
+)
 from ambikit_learn.evaluation.intervals import Comparison, Estimate, bootstrap_mean, compare
 from ambikit_learn.evaluation.probe import Folds, Predictions, cross_validate
 from ambikit_learn.evaluation.results import NO_INTERVAL, Grid, Measure, Row, TaskResults
@@ -31,7 +39,7 @@ class Classification:
     unit : str
         What intervals draw, such as ``"recordings"``.
     cache : Path
-        Folder of embeddings.
+        Folder of embeddings, and of predictions from them.
     skip_bad : bool
         Leave out recordings that cannot be read.
     seed : int
@@ -90,9 +98,11 @@ class Classification:
         InputError
             If a class is missing in a fold, or a recording cannot be read.
         """
-        values, labels, folds = self._embedded(recordings, embedder)
+        found, folds = self._embedded(recordings, embedder)
         for probe in probes:
-            told = cross_validate(values, labels, folds, probe, seed=self.seed)
+            told = self._told(
+                recordings, embedder, found, folds, partial(cross_validate, probe=probe), probe
+            )
             self.add_predictions(f"{embedder.name}, {probe}", told, recordings, kind, note)
 
     def classify(
@@ -115,21 +125,53 @@ class Classification:
         name, note : str
             As in `Row`.
         """
-        values, labels, folds = self._embedded(recordings, embedder)
-        told = classifier(values, labels, folds, seed=self.seed)
+        found, folds = self._embedded(recordings, embedder)
+        told = self._told(recordings, embedder, found, folds, classifier, name)
         self.add_predictions(name, told, recordings, "baseline", note)
 
     def _embedded(
         self, recordings: Sequence[Recording], embedder: Embedder
-    ) -> tuple[list[npt.NDArray[Any]], list[str], Folds]:
-        """Return embeddings, labels and folds, without what was left out."""
+    ) -> tuple[Embedded, Folds]:
+        """Return embeddings, and folds without what was left out."""
         found = embed(recordings, embedder, cache=self.cache, skip_bad=self.skip_bad)
         self.waiting += found.waiting
         self.skipped |= dict.fromkeys(found.skipped)
         folds = folds_by_number(recordings, found)
         check_folds(recordings, folds, self.classes)
+        return found, folds
+
+    def _told(
+        self,
+        recordings: Sequence[Recording],
+        embedder: Embedder,
+        found: Embedded,
+        folds: Folds,
+        classifier: Callable[..., Predictions],
+        name: str,
+    ) -> Predictions:
+        """Return what a classifier says of embeddings, or what the cache knows of that.
+
+        Runs that are compared share the baselines, whose training can take longer than theirs.
+        """
+        labels = [r.label for r in recordings]
+        about = {
+            "classifier/1": name,
+            "embedder": embedder.fingerprint,
+            "recordings": list(zip(found.identities, labels, strict=True)),
+            "folds": [[part.tolist() for part in fold] for fold in folds],
+            "seed": self.seed,
+        }
+        store, key = Store(self.cache / "predictions"), fingerprint(about)
+        known = store.get(key)
+        classes, numbers = np.unique(labels, return_inverse=True)
+        if known is not None:
+            return Predictions(known[:, :-1], tuple(map(str, classes)), numbers, known[:, -1])
         values = [np.empty((0, 0)) if v is None else v for v in found.values]
-        return values, [r.label for r in recordings], folds
+        told = classifier(values, labels, folds, seed=self.seed)
+        share = told.share if len(told.share) else np.full(len(labels), np.nan)
+        store.add(key, np.column_stack([told.scores, share]))
+        store.save()
+        return told
 
     def add_predictions(
         self,

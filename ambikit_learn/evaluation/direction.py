@@ -32,7 +32,13 @@ from ambikit_learn.evaluation.rendered_sounds import (
 from ambikit_learn.evaluation.results import Grid, Measure, Row, TaskResults
 from ambikit_learn.evaluation.sound_embedders import untrained
 from ambikit_learn.evaluation.swept_crops import evaluate_swept_crops
-from ambikit_learn.evaluation.task import ENCODER, RANDOM, has_learned, result_path
+from ambikit_learn.evaluation.task import (
+    ENCODER,
+    RANDOM,
+    embeddings_folder,
+    has_learned,
+    result_path,
+)
 from ambikit_learn.evaluation.worlds import World
 from ambikit_learn.inference.encoder import AmbiEncoder
 from ambikit_learn.models.run import WINDOW
@@ -101,6 +107,7 @@ def evaluate_direction(
     viewpoints: int = 1,
     places: Path | None = None,
     out: str | Path | None = None,
+    embeddings: str | Path | None = None,
     skip_bad: bool = False,
     seed: int = 0,
 ) -> TaskResults:
@@ -128,7 +135,10 @@ def evaluate_direction(
         Lines of key,azimuth in degrees for clips of the folder; by default those of five published
         clips.
     out : path, optional
-        Folder for results and embeddings; by default that of the model.
+        Folder for results; by default that of the model.
+    embeddings : path, optional
+        Folder of embeddings, which evaluations of several runs may share; by default beside the
+        results.
     skip_bad : bool
         Leave out clips of a folder that cannot be read, and count them, instead of stopping.
     seed : int
@@ -185,7 +195,7 @@ def evaluate_direction(
         "seed": seed,
     }
     tested, angles, waiting = _angles(
-        world, learners, direct, probes, settings, path.parent / "embeddings"
+        world, learners, direct, probes, settings, embeddings_folder(path, embeddings)
     )
     rows = tuple(_row(name, values, MEASURES) for name, values in angles.items())
     return TaskResults(
@@ -218,9 +228,9 @@ def _angles(
     vectors, truth, waiting = {}, {}, 0.0
     for split, count in counts.items():
         scenes = still_scenes(world, split, count, settings["span"])
-        # The histogram takes far longer than all else, and only its own directions matter
-        every, part = together([*learners, *(direct if split == "test" else ())])
-        found = embed([scene_recording(scene) for scene in scenes], every, cache=cache)
+        recordings = [scene_recording(scene) for scene in scenes]
+        every, part = together(learners)
+        found = embed(recordings if learners else [], every, cache=cache)
         waiting += found.waiting
         vectors[split] = list(zip(*(part(v) for v in found.values if v is not None), strict=True))
         truth[split] = loudest(scenes)
@@ -230,8 +240,10 @@ def _angles(
         for name in probes:
             told = regress(known, truth["train"], unseen, name, settings["seed"])
             angles[f"{learner.name}, {name}"] = angle_between(told, truth["test"])
-    for number, one in enumerate(direct, len(learners)):
-        angles[one.name] = angle_between(np.array(vectors["test"][number]), truth["test"])
+    for one in direct:  # apart, since they are the same for all runs, and the histogram takes long
+        found = embed(recordings, one, cache=cache)
+        waiting += found.waiting
+        angles[one.name] = angle_between(np.array(found.values), truth["test"])
     return scenes, angles, waiting
 
 

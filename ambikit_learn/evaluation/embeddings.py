@@ -91,6 +91,8 @@ class Embedded:
     ----------
     values : list of ndarray or None
         In the order of the recordings; None where a recording was left out.
+    identities : list of str
+        Fingerprints of the recordings.
     skipped : list of str
         Why recordings were left out.
     computed : int
@@ -100,6 +102,7 @@ class Embedded:
     """
 
     values: list[np.ndarray[Any, Any] | None]
+    identities: list[str] = field(default_factory=list)
     skipped: list[str] = field(default_factory=list)
     computed: int = 0
     seconds: float = 0.0
@@ -142,6 +145,7 @@ def embed(
         progress(_read_ahead(recordings, store), len(recordings), embedder.name)
     ):
         found.waiting += waited
+        found.identities.append(identity)
         try:
             if isinstance(content, Exception):
                 raise content

@@ -195,9 +195,9 @@ def _knn(seed: int) -> Any:
 
 
 def _svm(seed: int) -> Any:
-    from sklearn.svm import LinearSVC
+    from ambikit_learn.evaluation.linear_svm import LinearSVM
 
-    return _standardised(LinearSVC(C=1e-2, dual=True, tol=1e-2, random_state=seed))
+    return _standardised(LinearSVM(C=1e-2))
 
 
 def _standardised(head: Any) -> Any:

@@ -35,7 +35,13 @@ from ambikit_learn.evaluation.seld_head import (
     train_seld_head,
 )
 from ambikit_learn.evaluation.sound_embedders import untrained
-from ambikit_learn.evaluation.task import ENCODER, RANDOM, has_learned, result_path
+from ambikit_learn.evaluation.task import (
+    ENCODER,
+    RANDOM,
+    embeddings_folder,
+    has_learned,
+    result_path,
+)
 from ambikit_learn.evaluation.worlds import World
 from ambikit_learn.inference.encoder import AmbiEncoder
 from ambikit_learn.sources.events import read_event_rows, write_event_rows
@@ -49,6 +55,8 @@ from ambikit_learn.world.sounds import perform
 BASELINES = ("random", "features")
 SECONDS = 10.0
 """Length of a rendered scene."""
+EPOCHS, WORLD_EPOCHS = 100, 30
+"""Epochs of the head on STARSS23, as published, and on a world."""
 COVERS = "jackknife over recordings; not over seeds of training or head"
 MEASURES = (
     Measure("ER", COVERS, "", higher_is_better=False),
@@ -81,6 +89,7 @@ class _Bench:
     classes: tuple[str, ...]
     every: list[_Labelled]
     folder: Path
+    embeddings: Path
     skip_bad: bool
     settings: dict[str, Any]
     events: list[Floats | None] = field(default_factory=list)
@@ -94,10 +103,11 @@ def evaluate_seld(
     model: str | Path | None = None,
     *,
     baseline: Sequence[Literal["random", "features"]] | None = None,
-    epochs: int = 100,
+    epochs: int | None = None,
     scenes: int = 60,
     train_scenes: int = 240,
     out: str | Path | None = None,
+    embeddings: str | Path | None = None,
     skip_bad: bool = False,
     seed: int = 0,
 ) -> TaskResults:
@@ -114,11 +124,13 @@ def evaluate_seld(
         Rows beside the model: the same networks without training, and the features that they take.
         By default both.
     epochs : int
-        Epochs of the head.
+        Epochs of the head, by default 100 as published, and 30 on a world.
     scenes, train_scenes : int
         Scenes of a world, of 10 s each, to test on and to train on.
     out : path, optional
-        Folder for results, maps and predictions; by default that of the model.
+        Folder for results and predictions; by default that of the model.
+    embeddings : path, optional
+        Folder of maps, which evaluations of several runs may share; by default beside the results.
     skip_bad : bool
         Leave out recordings that cannot be read, and count them, instead of stopping.
     seed : int
@@ -147,7 +159,6 @@ def evaluate_seld(
     """
     begin = time.perf_counter()
     wanted = [checks.choice(b, BASELINES, "baseline") for b in (baseline or BASELINES)]
-    checks.positive_int(epochs, "epochs")
     if model is None:
         raise InputError("give a model (--model): baselines are its networks and its features")
     encoder = AmbiEncoder.from_pretrained(str(model))
@@ -158,8 +169,12 @@ def evaluate_seld(
         name, classes, every = world.name, WORLD_CLASSES, _of_world(world, scenes, train_scenes)
     else:
         name, classes, every = str(data), STARSS23_CLASSES, _of_starss23(Path(data))
-    settings = {"epochs": epochs, "seed": seed}
-    bench = _Bench(classes, every, path.parent, skip_bad, settings)
+    usual = WORLD_EPOCHS if in_world else EPOCHS
+    chosen = usual if epochs is None else checks.positive_int(epochs, "epochs")
+    settings = {"epochs": chosen, "seed": seed}
+    bench = _Bench(
+        classes, every, path.parent, embeddings_folder(path, embeddings), skip_bad, settings
+    )
     _read_labels(bench)
     _add(bench, encoder_maps(encoder, ENCODER))
     if "random" in wanted:
@@ -237,7 +252,7 @@ def _add(bench: _Bench, embedder: Embedder) -> None:
     """Embed the recordings, train the head, and keep its predictions of the test recordings."""
     some = [i for i, rows in enumerate(bench.events) if rows is not None]
     recordings = [bench.every[i].recording for i in some]
-    found = embed(recordings, embedder, cache=bench.folder / "embeddings", skip_bad=bench.skip_bad)
+    found = embed(recordings, embedder, cache=bench.embeddings, skip_bad=bench.skip_bad)
     bench.waiting += found.waiting
     bench.skipped |= dict.fromkeys(found.skipped)
     maps = dict(zip(some, found.values, strict=True))

@@ -35,7 +35,13 @@ from ambikit_learn.evaluation.sound_embedders import (
     run_embedder,
     yamnet,
 )
-from ambikit_learn.evaluation.task import ENCODER, RANDOM, has_learned, result_path
+from ambikit_learn.evaluation.task import (
+    ENCODER,
+    RANDOM,
+    embeddings_folder,
+    has_learned,
+    result_path,
+)
 from ambikit_learn.inference.encoder import AmbiEncoder
 from ambikit_learn.inference.windows import resampled
 from ambikit_learn.sources import open_labelled
@@ -57,6 +63,7 @@ def evaluate_sounds(
     yamnet_file: Path | None = None,
     probe: Literal["linear", "mlp", "knn", "svm"] = "linear",
     out: str | Path | None = None,
+    embeddings: str | Path | None = None,
     skip_bad: bool = False,
     seed: int = 0,
 ) -> TaskResults:
@@ -80,7 +87,10 @@ def evaluate_sounds(
     probe : {"linear", "mlp", "knn", "svm"}
         Classifier on the embeddings.
     out : path, optional
-        Folder for results and embeddings; by default that of the model.
+        Folder for results; by default that of the model.
+    embeddings : path, optional
+        Folder of embeddings, which evaluations of several runs may share; by default beside the
+        results.
     skip_bad : bool
         Leave out recordings that cannot be read, and count them, instead of stopping.
     seed : int
@@ -110,7 +120,8 @@ def evaluate_sounds(
     ]
     mono.sort(key=lambda recording: (recording.label, recording.key))
     path = result_path("sounds", model, out)
-    bench = Classification(CLASSES, "sources", path.parent / "embeddings", skip_bad, seed)
+    cache = embeddings_folder(path, embeddings)
+    bench = Classification(CLASSES, "sources", cache, skip_bad, seed)
     if model is not None:
         encoder = AmbiEncoder.from_pretrained(str(model))
         placed = {

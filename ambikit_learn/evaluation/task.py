@@ -16,8 +16,6 @@ ENCODER, RANDOM = "encoder", "random weights"
 def result_path(task: str, model: str | Path | None, out: str | Path | None) -> Path:
     """Return the JSON file of a task: in `out`, or with the run that is evaluated.
 
-    Embeddings lie beside it, in the folder ``embeddings``.
-
     Raises
     ------
     InputError
@@ -29,6 +27,11 @@ def result_path(task: str, model: str | Path | None, out: str | Path | None) -> 
     path = RunFolder(Path(folder)).result(task)
     check_writable(path.parent, "give another folder as out (--out)")
     return path
+
+
+def embeddings_folder(result: Path, embeddings: str | Path | None) -> Path:
+    """Return the folder of embeddings of a task: the given one, or that beside its result."""
+    return result.parent / "embeddings" if embeddings is None else Path(embeddings)
 
 
 def has_learned(model: str | Path | None) -> bool:

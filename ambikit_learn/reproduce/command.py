@@ -14,7 +14,10 @@ from rich.console import Console
 
 from ambikit import InputError, checks
 from ambikit_learn._files import check_writable, writing_to
+from ambikit_learn.data.open import is_rendered, is_world
+from ambikit_learn.data.shards import usable_clips
 from ambikit_learn.evaluation import DOWNSTREAM
+from ambikit_learn.evaluation.worlds import World
 from ambikit_learn.reproduce.claims import Claims
 from ambikit_learn.reproduce.paper import chosen_variants
 from ambikit_learn.reproduce.pieces import Piece, Plan
@@ -107,6 +110,7 @@ def reproduce(
         None if clips is None else checks.positive_int(clips, "clips"),
         {} if settings is None else _settings(settings),
     )
+    _check_data(plan, downstream)
     check_writable(folder, "give another folder")
     with writing_to(folder):
         plan.save(folder / PLAN)
@@ -176,6 +180,32 @@ def _tasks(words: Sequence[str]) -> dict[str, str]:
             raise InputError(f"tasks are given as NAME=DATA, such as sounds=ESC-10, not {word!r}")
         found[checks.choice(name, tuple(DOWNSTREAM), "task")] = data
     return found
+
+
+def _check_data(plan: Plan, tasks: Mapping[str, str]) -> None:
+    """Refuse data that an evaluation would refuse after hours of training.
+
+    Raises
+    ------
+    InputError
+        A world or a split is missing, or a split that is evaluated has a single clip.
+    FileNotFoundError
+        A folder is missing or not prepared.
+    """
+    for data, splits in ((plan.data, ("train",)), (plan.test_data, ("train", "test"))):
+        if is_rendered(data):
+            World.of(data, 0)
+            continue
+        for split in splits:
+            clips = usable_clips(Path(data), split, 0.0)
+            if data == plan.test_data and len(clips) < 2:
+                raise InputError(
+                    f"{data} has one clip in the split {split!r}: wrong pairs take the sound of "
+                    "another one, so that two are needed at least"
+                )
+    for task, data in tasks.items():
+        if not is_world(data) and not Path(data).is_dir():
+            raise FileNotFoundError(f"{data}: no such folder: give the data of the task {task!r}")
 
 
 def _settings(path: Path) -> dict[str, Any]:

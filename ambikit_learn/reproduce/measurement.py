@@ -44,7 +44,7 @@ def evaluate_run(run: Path, plan: Plan) -> tuple[dict[str, dict[str, Results]], 
     Returns
     -------
     results : dict
-        Split -> task -> results. Data without validation clips have no such split.
+        Split -> task -> results. Data with fewer than two validation clips have no such split.
     right : dict
         Of the test split: the ``clip`` and the ``yaw`` of every span, and for ``task/row`` its
         share of right decisions.
@@ -66,6 +66,8 @@ def evaluate_run(run: Path, plan: Plan) -> tuple[dict[str, dict[str, Results]], 
             continue
         started = time.monotonic()
         unseen = embed(net, spans, seed + 1)
+        if split == "validation" and len(set(unseen.clip.tolist())) < 2:
+            continue  # wrong pairs take the sound of another clip, which few data do not have
         rate = len(spans) / (time.monotonic() - started)
         contents = contents_of(spans)
         found: dict[str, Scores] = {

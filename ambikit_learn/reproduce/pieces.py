@@ -152,6 +152,11 @@ class Piece:
         """Encodings of sounds with the classes that crops show, as NumPy arrays."""
         return self.folder / "map.npz"
 
+    @property
+    def embeddings(self) -> Path:
+        """Folder of the embeddings of downstream tasks, which all pieces share."""
+        return self.runs / "embeddings"
+
     def stage(self, number: int) -> Path:
         """Return the run folder of a stage; the first one may be that of another variant."""
         owner = self.kind.begin if number == 0 and self.kind.begin else self.variant

@@ -66,7 +66,9 @@ class Work:
             examine_run(self.piece, self.plan)
         for task, data in self.tasks.items():
             if not self.piece.task(task).is_file():
-                evaluate_task(task, data=data, model=self.piece.model)
+                evaluate_task(
+                    task, data=data, model=self.piece.model, embeddings=self.piece.embeddings
+                )
 
     def fail(self, reason: str) -> None:
         """Record why the piece could not be done."""

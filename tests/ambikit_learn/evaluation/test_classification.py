@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 import sklearn.linear_model
 import sklearn.metrics
+import sklearn.svm
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from ambikit import InputError
+from ambikit_learn.evaluation import classification
 from ambikit_learn.evaluation.classification import Classification, check_folds, voted
 from ambikit_learn.evaluation.embeddings import Embedder, Recording, embed, fingerprint
 from ambikit_learn.evaluation.intervals import Estimate, bootstrap, bootstrap_mean, compare
+from ambikit_learn.evaluation.linear_svm import LinearSVM
 from ambikit_learn.evaluation.probe import PROBES, Predictions, cross_validate
 from ambikit_learn.evaluation.results import TaskResults
 
@@ -70,6 +75,29 @@ def test_every_probe_separates_what_is_apart_and_guesses_where_nothing_is(probe)
     folds = [(np.arange(60), np.arange(60, 120)), (np.arange(60, 120), np.arange(60))]
     assert cross_validate(apart, labels, folds, probe).right.mean() > 0.95
     assert abs(cross_validate(nothing, labels, folds, probe).right.mean() - 1 / 3) < 0.17
+
+
+@pytest.mark.parametrize("classes", [2, 5])
+def test_the_support_vector_machine_is_that_of_liblinear(classes):
+    """Classes that overlap, in float32, with features of different size and a shift."""
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((200, 6)) * [1, 1, 0.3, 2, 1, 1] + [0, 0.5, 0, -1, 0, 0]
+    y = np.array([10, 20, 30, 40, 50])[np.arange(200) % classes]
+    x[:, 0] += 0.05 * y
+    own = LinearSVM(C=0.01).fit(x.astype(np.float32), y)
+    anchor = sklearn.svm.LinearSVC(C=0.01, dual=False, tol=1e-8).fit(x, y)
+    found, expected = own.decision_function(x), anchor.decision_function(x)
+    np.testing.assert_allclose(found, expected, rtol=0, atol=0.01 * np.std(expected))
+    assert (own.predict(x) == anchor.predict(x)).mean() > 0.98
+    with pytest.raises(ValueError, match="one class"):
+        own.fit(x, np.zeros(200))
+
+
+def test_a_probe_that_cannot_be_trained_is_named():
+    values = [np.array([[float(i)]]) for i in range(4)]
+    folds = [(np.array([0, 1]), np.array([2, 3]))]
+    with pytest.raises(InputError, match="probe 'svm' cannot be trained on 2 vectors"):
+        cross_validate(values, ["a", "a", "b", "b"], folds, "svm")
 
 
 def test_two_classes_and_recordings_that_no_fold_tests():
@@ -191,6 +219,37 @@ def test_bad_recordings_are_named_or_counted(tmp_path):
     assert "2 left out: 7: take7.wav" in results.markdown()
     assert [row.name for row in results.table.rows] == ["points, linear", "points, knn"]
     assert sum(map(sum, results.confusion["points, linear"])) == len(values) - 2
+
+
+def test_predictions_are_shared_and_never_stale(tmp_path, monkeypatch):
+    """What another evaluation trained on the same is taken; what differs is trained."""
+    values, labels, _ = points()
+    recordings, trained = recordings_of(values, labels), []
+    real = classification.cross_validate
+
+    def counted(*given, probe, **options):
+        trained.append(probe)
+        return real(*given, probe, **options)
+
+    monkeypatch.setattr(classification, "cross_validate", counted)
+    rows = []
+    for name, seed, probe, some in (
+        ("f", 0, "linear", recordings),
+        ("f", 0, "linear", recordings),
+        ("f", 0, "knn", recordings),
+        ("f", 1, "knn", recordings),
+        ("g", 1, "knn", recordings),
+        ("g", 1, "knn", [dataclasses.replace(r, fold=3 - r.fold) for r in recordings]),
+    ):
+        bench = Classification(CLASSES, "groups", tmp_path, seed=seed)
+        bench.add(some, Embedder("points", name, lambda value: value), [probe])
+        rows.append(bench)
+    assert trained == ["linear", "knn", "knn", "knn", "knn"]
+    first, second = (bench.predictions["points, linear"] for bench in rows[:2])
+    for name in ("scores", "labels", "share"):
+        np.testing.assert_array_equal(getattr(first, name), getattr(second, name))
+    assert first.classes == second.classes
+    assert rows[0].rows == rows[1].rows
 
 
 def test_missing_and_unknown_classes_are_named():

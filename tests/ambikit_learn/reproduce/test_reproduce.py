@@ -14,6 +14,7 @@ from ambikit_learn.evaluation.controls import CONTROLS
 from ambikit_learn.reproduce import command, work
 from ambikit_learn.reproduce.command import reproduce
 from ambikit_learn.reproduce.pieces import Piece, Plan
+from ambikit_learn.training import data as training_data
 
 FEW = {
     "data": {"workers": 0, "batch_size": 4, "validation_clips": 0, "span": 0.4, "size": 16},
@@ -39,6 +40,7 @@ def options(few):
 
 
 def test_variants_are_trained_evaluated_and_reported(tmp_path, options, monkeypatch, capsys):
+    monkeypatch.setattr(training_data, "_STATISTICS_CLIPS", 8)  # 256 took most of the time
     out = tmp_path / "out"
     assert main(["reproduce", str(out), *options]) == 0
     assert capsys.readouterr().out.strip().endswith("report.md")
@@ -69,6 +71,24 @@ def test_variants_are_trained_evaluated_and_reported(tmp_path, options, monkeypa
     assert main(["reproduce", str(out), *options]) == 0
     assert main(["reproduce", str(out), "--report"]) == 0
     assert (out / "report.md").read_text() == text
+
+
+def test_data_that_are_not_there_are_refused_before_training(tmp_path, monkeypatch, small_shards):
+    monkeypatch.setattr(work, "fit", None)
+    absent = str(tmp_path / "absent")
+    with pytest.raises(FileNotFoundError, match="absent"):
+        reproduce(tmp_path / "out", data=absent)
+    with pytest.raises(FileNotFoundError, match="absent"):
+        reproduce(tmp_path / "out", test_data=absent)
+    with pytest.raises(FileNotFoundError, match="give the data of the task 'sounds'"):
+        reproduce(tmp_path / "out", tasks=[f"sounds={absent}"])
+    with pytest.raises(InputError, match="preset of a world"):
+        reproduce(tmp_path / "out", data="world:none")
+    one = command.usable_clips(small_shards, "test", 0.0)[:1]
+    monkeypatch.setattr(command, "usable_clips", lambda *_: one)
+    with pytest.raises(InputError, match="one clip in the split 'train'"):
+        reproduce(tmp_path / "out", data=small_shards)
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_run_that_fails_does_not_end_the_others(tmp_path, few, monkeypatch):
@@ -150,7 +170,8 @@ def test_a_run_is_evaluated_on_the_tasks_that_are_missing(tmp_path, monkeypatch)
     piece.task("actions").parent.mkdir(parents=True)
     piece.task("actions").touch()
     job.do()
-    assert asked == [("sounds", {"data": "a", "model": piece.model})]
+    shared = {"embeddings": tmp_path / "embeddings"}  # by all pieces
+    assert asked == [("sounds", {"data": "a", "model": piece.model, **shared})]
 
 
 def test_settings_by_their_dotted_names(few):
