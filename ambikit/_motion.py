@@ -7,6 +7,7 @@ that whatever follows from them (harmonics, matrices) may change along a straigh
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
@@ -97,8 +98,13 @@ def _runs_between(
     """Yield the runs of the samples from begin to end, within the range of the keys (K, D)."""
     path = np.ascontiguousarray(keys.T)
     here, there = path[:, :-1], path[:, 1:]
-    angle, tangent = _arcs(here, there)
     length = np.diff(position)
+    if len(position) <= most and _dense(there - here, length, chord):
+        lines = lines_between(position, end, begin)
+        if len(lines.control):
+            yield keys, lines
+        return
+    angle, tangent = _arcs(here, there)
     parts = np.ceil(np.maximum(np.maximum(angle / chord, length / LONGEST), 1.0))
     each = parts > length  # the key itself, then every sample up to the next
     sample = np.ceil(position)
@@ -121,6 +127,14 @@ def _runs_between(
         lines = lines_between(place, end, begin)
         if len(lines.control):
             yield points.T, lines
+
+
+def _dense(steps: FloatArray, length: FloatArray, chord: float) -> bool:
+    """Whether keys are control points as they are, by the steps (D, K) and samples between them."""
+    if length.min() < 1 or length.max() > LONGEST:
+        return False
+    farthest = float(np.einsum("dk,dk->k", steps, steps).max())
+    return farthest <= (2 * math.sin(chord / 2)) ** 2
 
 
 def between(here: FloatArray, there: FloatArray, share: float) -> FloatArray:

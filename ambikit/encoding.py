@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 
 import numpy as np
 from numpy.polynomial import legendre
@@ -195,6 +196,7 @@ def encode_diffuse(
     return _convolve(s, filters.astype(s.dtype))
 
 
+@lru_cache(maxsize=64)
 def _cap(spread: float, order: int) -> FloatArray:
     """Return the mean of P_n, n from 0 to order, over a cap of that angle across."""
     height = 2.0 * math.sin(spread / 4.0) ** 2

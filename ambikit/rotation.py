@@ -64,13 +64,13 @@ def rotation_matrix(
     >>> (ambikit.rotation_matrix(90, degrees=True) @ [1, 0, 0]).round(12)  # the front, turned left
     array([0., 1., 0.])
     """
-    y, p, r = checks.broadcast(
-        yaw=checks.angle(yaw, "yaw", degrees=degrees),
-        pitch=checks.angle(pitch, "pitch", degrees=degrees),
-        roll=checks.angle(roll, "roll", degrees=degrees),
+    y, p, r = (
+        checks.angle(angle, name, degrees=degrees)
+        for angle, name in ((yaw, "yaw"), (pitch, "pitch"), (roll, "roll"))
     )
+    shape = checks.broadcast(yaw=y, pitch=p, roll=r)[0].shape
     cy, sy, cp, sp, cr, sr = np.cos(y), np.sin(y), np.cos(p), np.sin(p), np.cos(r), np.sin(r)
-    out = np.empty((3, 3, *y.shape))
+    out = np.empty((3, 3, *shape))
     out[0, 0], out[0, 1], out[0, 2] = cy * cp, cy * sp * sr - sy * cr, cy * sp * cr + sy * sr
     out[1, 0], out[1, 1], out[1, 2] = sy * cp, sy * sp * sr + cy * cr, sy * sp * cr - cy * sr
     out[2, 0], out[2, 1], out[2, 2] = -sp, cp * sr, cp * cr

@@ -66,6 +66,33 @@ def test_fast_turns_have_a_point_a_sample(path: str, monkeypatch: pytest.MonkeyP
         np.testing.assert_allclose(ambikit.rotate(x, keys), expected, rtol=0, atol=1e-13)
 
 
+@pytest.mark.parametrize("times", [None, "outside", "uneven"])
+@pytest.mark.parametrize(("step", "dense"), [(0.0199, True), (0.0201, False)])
+def test_dense_keys_are_control_points(
+    path: str, monkeypatch: pytest.MonkeyPatch, times: str | None, step: float, dense: bool
+) -> None:
+    """As if they were refined: steps below CHORD (in quaternions, half of it) do not need that."""
+    rng = np.random.default_rng(0)
+    x, yaw = rng.normal(size=(4, 900)), np.cumsum(np.full(60, step))
+    place = {None: None, "outside": np.linspace(-100.5, 1000.2, 60)}.get(
+        times, np.cumsum(rng.uniform(1.0, 15.0, 60))
+    )
+    seen = []
+    whether = _motion._dense
+
+    def watched(*arguments: object) -> bool:
+        seen.append(whether(*arguments))
+        return seen[-1]
+
+    monkeypatch.setattr(_motion, "_dense", watched)
+    got = ambikit.rotate(x, yaw, 0.3, times=place), ambikit.encode(x[0], yaw, times=place)
+    assert seen == [dense, dense]
+    monkeypatch.setattr(_motion, "_dense", lambda *arguments: False)
+    refined = ambikit.rotate(x, yaw, 0.3, times=place), ambikit.encode(x[0], yaw, times=place)
+    for one, other in zip(got, refined, strict=True):
+        np.testing.assert_allclose(one, other, rtol=0, atol=1e-12)
+
+
 def peak_of(call: Callable[[], object]) -> int:
     """Return the bytes that a call has allocated at most at one time."""
     tracemalloc.start()
