@@ -59,7 +59,14 @@ class Material:
 
 
 BASELINES = ("random", "logmel", "dirac", "dirac_published", "cnn")
-AZIMUTHS = (0.0, 90.0, 180.0, -90.0)
+Entry = Literal["mid", "stereo", "ears"]
+ENTRIES = {
+    "mid": "two channels as mid",
+    "stereo": "two channels as stereo",
+    "ears": "two channels as they are",
+}
+"""How two channels enter an encoder, with what tables say of it."""
+AZIMUTHS: tuple[float, ...] = (0.0, 90.0, 180.0, -90.0)
 """Viewpoints, in degrees, over which an encoder's vectors are averaged."""
 WORLD_SECONDS = 4.0
 WORLD_SCENES = (720, 480)
@@ -102,7 +109,8 @@ def evaluate_scenes(
         Of EigenScape: 4 folds test on 2 recordings of each class, 8 on 1.
     channels : {"stereo", "mid"}
         How two channels enter an encoder of Ambisonic sound. "mid": their mean is W. "stereo": they
-        are taken as cardioids to the left and to the right, so that their difference is Y.
+        are taken as cardioids to the left and to the right, so that their difference is Y. An
+        encoder that was trained on two channels takes them as they are.
     scenes : (train, test)
         Number of rendered scenes of a world.
     out : path, optional
@@ -147,14 +155,16 @@ def evaluate_scenes(
     recordings = material.recordings
     if model is not None:
         encoder = AmbiEncoder.from_pretrained(str(model))
-        heard = recordings
-        note = ""
+        heard, azimuth, note = recordings, AZIMUTHS, ""
         if material.two_channels:
-            note = f"two channels as {channels}"
-            heard = [_as_field(recording, channels) for recording in recordings]
-        bench.add(heard, run_embedder(encoder, AZIMUTHS), probes, kind="learned", note=note)
+            how: Entry = channels
+            if encoder.model.front_end.alignment == "stereo":
+                how, azimuth = "ears", AZIMUTHS[:1]
+            note = ENTRIES[how]
+            heard = [_as_field(recording, how) for recording in recordings]
+        bench.add(heard, run_embedder(encoder, azimuth), probes, kind="learned", note=note)
         if "random" in wanted:
-            bench.add(heard, random_embedder(encoder, seed, azimuth=AZIMUTHS), probes, note=note)
+            bench.add(heard, random_embedder(encoder, seed, azimuth=azimuth), probes, note=note)
     elif "random" in wanted:
         bench.missing.append("random weights need a model, whose networks they are (--model)")
     if "logmel" in wanted:
@@ -260,16 +270,20 @@ def _two_ears(clip: LabelledClip) -> Content:
     return x, rate
 
 
-def _as_field(recording: Recording, channels: str) -> Recording:
-    """Return a recording of two channels as AmbiX, see `evaluate_scenes`."""
+def _as_field(recording: Recording, how: Entry) -> Recording:
+    """Return a recording of two channels as AmbiX, see `evaluate_scenes`.
+
+    As "ears", its cardioids to the left and to the right are the two channels.
+    """
 
     def read() -> Content:
         (left, right), rate = recording.read()
+        scale = 1.0 if how == "ears" else 0.5
         silent = np.zeros_like(left)
-        side = (left - right) / 2 if channels == "stereo" else silent
-        return np.stack([(left + right) / 2, side, silent, silent]), rate
+        side = silent if how == "mid" else scale * (left - right)
+        return np.stack([scale * (left + right), side, silent, silent]), rate
 
     def identity() -> str:
-        return fingerprint({"two channels": recording.identity(), "as": channels})
+        return fingerprint({"two channels": recording.identity(), "as": how})
 
     return replace(recording, read=read, identity=identity)

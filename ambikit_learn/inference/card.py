@@ -16,6 +16,7 @@ from ambikit_learn.pretext.tasks import TASKS
 _ALIGNMENTS = {
     "rotate": "the field is turned so that the direction is at the front",
     "beamform": "a beam is pointed at the direction",
+    "stereo": "two cardioids are pointed to the left and to the right of the direction",
     "omni": "only W is heard, so all directions sound the same",
 }
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import torch
 from torch import Tensor, nn
@@ -21,7 +21,7 @@ from ambikit.features import PRESETS as AMBIKIT_PRESETS
 from ambikit_learn._typing import Covariance
 
 Kind = Literal["logmel", "foa_iv"]
-Alignment = Literal["rotate", "beamform", "omni"]
+Alignment = Literal["rotate", "beamform", "stereo", "omni"]
 Rotation = Literal["exact", "released"]
 
 FRONT_ENDS = {
@@ -31,6 +31,13 @@ FRONT_ENDS = {
     ),
 }
 """Transforms and mel bands by name. Bands of the power, as in "tiny", need no spectra per view."""
+_POWERS = {
+    "rotate": FEATURE_CHANNELS["logmel"],
+    "beamform": ("beamform",),
+    "stereo": ("left", "right"),
+    "omni": ("omni",),
+}
+"""Names of the channels whose levels are features, by alignment."""
 
 _CLIPS_AT_A_TIME = 8
 _FLOOR = 1e-10
@@ -129,9 +136,10 @@ class FrontEnd(nn.Module):
     kind : "logmel" or "foa_iv"
         ``"logmel"``: 10 log10 of the mel bands of each aligned channel. ``"foa_iv"``: followed by
         the normalised active intensity along x, y, z, pooled per band and averaged over frames.
-    alignment : "rotate", "beamform" or "omni"
+    alignment : "rotate", "beamform", "stereo" or "omni"
         Rotate the field so that the crop is at the front (4 channels), steer a beam to the crop
-        (1 channel), or keep W, which has no direction (1 channel).
+        (1 channel), hear the rotated field with two cardioids to the left and the right
+        (2 channels), or keep W, which has no direction (1 channel).
     preset : str
         A name in `FRONT_ENDS`: ``"avsa"`` or ``"tiny"``.
     pattern : str
@@ -151,7 +159,7 @@ class FrontEnd(nn.Module):
     ------
     InputError
         If a name is unknown, settings contradict each other, or intensity is requested from an
-        alignment with one channel.
+        alignment with fewer than four channels.
 
     Notes
     -----
@@ -160,6 +168,10 @@ class FrontEnd(nn.Module):
 
     Whitening multiplies the standardised channels of a band by ``(R + 10⁻³ 1)^-½``, with R their
     correlation on the training set: the symmetric root, which changes the channels least [1]_.
+
+    The two cardioids of ``"stereo"``, ``½ (W ± Y)`` of the rotated field, stand for two ears. Their
+    levels differ alike at all frequencies, and those of ears more at high ones; ears also differ in
+    time, which levels do not show.
 
     Without fitted statistics the features equal `ambikit.foa_features` of the sound rotated by
     `ambikit.rotate`. The covariance path squares the dynamic range: levels more than about 60 dB
@@ -202,13 +214,13 @@ class FrontEnd(nn.Module):
     ) -> None:
         super().__init__()
         _choice(kind, ("logmel", "foa_iv"), "kind")
-        _choice(alignment, ("rotate", "beamform", "omni"), "alignment")
+        _choice(alignment, get_args(Alignment), "alignment")
         ambikit.beam_weights(pattern, 0.0)  # refuses a pattern that there is not
         _choice(rotation, ("exact", "released"), "rotation")
         _choice(preset, tuple(FRONT_ENDS), "front end preset")
         if kind == "foa_iv" and alignment != "rotate":
             raise InputError(
-                f'kind "foa_iv" needs four channels and alignment "{alignment}" leaves one: '
+                f'kind "foa_iv" needs four channels and alignment "{alignment}" leaves fewer: '
                 'use kind "logmel", or alignment "rotate"'
             )
         self.kind, self.alignment, self.pattern = kind, alignment, pattern
@@ -239,13 +251,12 @@ class FrontEnd(nn.Module):
     @property
     def channels(self) -> int:
         """Number of feature channels, C."""
-        powers = 4 if self.alignment == "rotate" else 1
-        return powers + (3 if self.kind == "foa_iv" else 0)
+        return len(self.channel_names)
 
     @property
     def channel_names(self) -> tuple[str, ...]:
         """Names of the feature channels, relative to the crop: its direction is x."""
-        powers = FEATURE_CHANNELS["logmel"] if self.alignment == "rotate" else (self.alignment,)
+        powers = _POWERS[self.alignment]
         return powers + FEATURE_CHANNELS["foa_iv"][4:] if self.kind == "foa_iv" else powers
 
     @property
@@ -412,6 +423,9 @@ class FrontEnd(nn.Module):
         if self.alignment == "beamform":
             return beam_row(azimuth, elevation, self.pattern)
         rows = look_at_rows(azimuth, elevation, self.rotation)
+        if self.alignment == "stereo":
+            omni, left = rows[..., :1, :], rows[..., 1:2, :]
+            return 0.5 * torch.cat([omni + left, omni - left], -2)
         return rows if self.alignment == "rotate" else rows[..., :1, :]
 
     def _pool(self, bins: Tensor) -> Tensor:

@@ -69,6 +69,7 @@ CONTROLS = {
 """Other pretext tasks, less training, and sound without direction."""
 
 EXTRA = {
+    "stereo": Variant("two cardioids, left and right", "baseline", {"model.alignment": "stereo"}),
     "turned": Variant(
         "FOA-IV, sound turned at random",
         "foa_iv",
@@ -117,11 +118,13 @@ PUBLISHED = (
             "AVC, then AVSA": (86.19, 91.67, 64.97, 68.87),
             "AVC, then AVSA, translated": (None, 89.83, None, 69.97),
             "the same, beam to the crop": (None, 82.39, None, 62.95),
+            "the same, two ears": (None, 84.47, None, 71.11),
         },
         {
             "AVC alone": "baseline_avc",
             "AVC, then AVSA": "baseline",
             "the same, beam to the crop": "beamform",
+            "the same, two ears": "stereo",
         },
     ),
     Published(

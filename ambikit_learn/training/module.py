@@ -43,8 +43,9 @@ class AlignmentModule(LightningModule):
         Networks and, with them, the mel bands.
     kind : "logmel" or "foa_iv"
         Features, see `ambikit_learn.networks.front_end.FrontEnd`.
-    alignment : "rotate", "beamform" or "omni"
-        Alignment of the sound with a crop. Features of "omni" have no direction.
+    alignment : "rotate", "beamform", "stereo" or "omni"
+        Alignment of the sound with a crop. "stereo" hears two channels, to its left and right;
+        features of "omni" have no direction.
     pattern : str
         Beam pattern of ``alignment="beamform"``, a name of `ambikit.beam_weights`.
     rotation : "exact" or "released"

@@ -11,6 +11,7 @@ from ambikit import InputError
 from ambikit_learn.evaluation import acoustic_scenes
 from ambikit_learn.evaluation.acoustic_scenes import evaluate_scenes
 from ambikit_learn.evaluation.dirac import dirac_features, mixture_predictions
+from ambikit_learn.evaluation.embeddings import Recording
 from ambikit_learn.evaluation.scene_cnn import cnn_predictions
 from ambikit_learn.sources import eigenscape, tau2019
 
@@ -167,12 +168,27 @@ def test_two_channels_enter_as_is_said(small_tau, tmp_path, new_encoder, monkeyp
     assert np.sum(results.confusion["encoder, linear"]) == 10
     mid = evaluate_scenes(small_tau, run, **options, channels="mid")
     assert mid.row("encoder, linear").note == "two channels as mid"
+    two = tmp_path / "two"
+    new_encoder("logmel", alignment="stereo").save_pretrained(two)
+    ears = evaluate_scenes(small_tau, two, baseline=[], probes=["linear"])
+    assert ears.row("encoder, linear").note == "two channels as they are"
     for k, label in enumerate(eigenscape.CLASSES):
         clip = small_tau / "audio" / f"{tau2019.CLASSES[k]}-city0-0-{k}-a.wav"
         clip.rename(small_tau / f"{label}.1.wav")
     (small_tau / "evaluation_setup").rename(small_tau / "elsewhere")
     with pytest.raises(InputError, match="has 2 channels"):
         evaluate_scenes(small_tau, run, **options)
+
+
+@pytest.mark.parametrize(
+    ("how", "field"), [("mid", [2, 0, 0, 0]), ("stereo", [2, 1, 0, 0]), ("ears", [4, 2, 0, 0])]
+)
+def test_two_channels_as_a_field(how, field):
+    pair = Recording("k", "", "g", lambda: "i", lambda: (np.array([[3.0], [1.0]]), RATE))
+    x, rate = acoustic_scenes._as_field(pair, how).read()
+    assert (x[:, 0].tolist(), rate) == (field, RATE)
+    others = {acoustic_scenes._as_field(pair, name).identity() for name in acoustic_scenes.ENTRIES}
+    assert len(others) == 3
 
 
 def test_places_of_the_world(tmp_path, monkeypatch):

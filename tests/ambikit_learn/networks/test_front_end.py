@@ -155,6 +155,32 @@ def test_beams_are_those_of_ambikit(pattern):
     np.testing.assert_allclose(row, expected, atol=1e-6)
 
 
+def test_two_cardioids_point_to_the_left_and_to_the_right(scene):
+    """They are beams of `ambikit` at ±90°, whose gain is 1 where they point and 0 behind."""
+    front_end = FrontEnd(alignment="stereo", preset="tiny")
+    assert front_end.channel_names == ("left", "right")
+    zero = torch.zeros(1, 1)
+    rows = front_end._rows(zero, zero)[0, 0]
+    beams = ambikit.beam_weights("cardioid", [90.0, -90.0], degrees=True)
+    np.testing.assert_allclose(rows, beams, atol=1e-6)
+    # Left of one viewpoint is right of the opposite one
+    behind = torch.full_like(zero, torch.pi)
+    sound = torch.from_numpy(scene[:1])
+    here, there = front_end(sound, zero, zero), front_end(sound, behind, zero)
+    torch.testing.assert_close(here, there.flip(2), atol=2e-3, rtol=0)
+    # The field of two channels gives these channels back
+    left, right = torch.randn(2, 24000)
+    silent = torch.zeros_like(left)
+    field = torch.stack([left + right, left - right, silent, silent])[None]
+    alone = FrontEnd(alignment="omni", preset="tiny")
+    for k, channel in enumerate((left, right)):
+        as_w = torch.stack([channel, silent, silent, silent])[None]
+        expected = alone(as_w, zero, zero)[:, :, 0]
+        torch.testing.assert_close(
+            front_end(field, zero, zero)[:, :, k], expected, atol=1e-2, rtol=0
+        )
+
+
 def test_mono_knows_no_direction(scene):
     seen = FrontEnd(alignment="omni", preset="tiny")(torch.from_numpy(scene), *viewpoints(2))
     assert seen.shape[2] == 1
@@ -236,7 +262,7 @@ def test_sound_gets_gradients_and_autocast_leaves_precision(scene):
     [
         ({"kind": "foa_iv", "alignment": "beamform"}, "four channels"),
         ({"kind": "mfcc"}, "unknown kind 'mfcc'"),
-        ({"alignment": "stereo"}, "rotate, beamform, omni"),
+        ({"alignment": "mono"}, "rotate, beamform, stereo, omni"),
         ({"preset": "huge"}, "avsa, tiny"),
         ({"n_mel": 3}, "n_mel"),
         ({"intensity": "dcase"}, "bounded"),
@@ -248,7 +274,9 @@ def test_refuses_what_does_not_exist(arguments, message):
         FrontEnd(**arguments)
 
 
-@pytest.mark.parametrize(("kind", "alignment"), [("foa_iv", "rotate"), ("logmel", "beamform")])
+@pytest.mark.parametrize(
+    ("kind", "alignment"), [("foa_iv", "rotate"), ("logmel", "beamform"), ("logmel", "stereo")]
+)
 def test_stored_covariances_stand_for_the_sound(scene, kind, alignment):
     front_end = FrontEnd(kind, alignment, preset="tiny")
     stored = ambikit.mel_covariance(scene, 24000, **front_end.covariance_settings)

@@ -176,3 +176,32 @@ def test_a_run_is_evaluated_on_the_tasks_that_are_missing(tmp_path, monkeypatch)
 
 def test_settings_by_their_dotted_names(few):
     assert command._settings(few)["data.batch_size"] == 4
+
+
+@pytest.mark.slow
+def test_the_networks_of_the_paper_on_prepared_clips(tmp_path, small_shards):
+    """One step of each stage; two clips are for testing, and none is held out for validation."""
+    few = {
+        "data": {"workers": 0, "batch_size": 2, "picture_rate": 8.0},
+        "trainer": {"enable_progress_bar": False},
+    }
+    settings = tmp_path / "few.yaml"
+    settings.write_text(yaml.safe_dump(few))
+    report = reproduce(
+        tmp_path / "out",
+        data=small_shards,
+        preset="paper",
+        seeds=1,
+        variants=["foa_iv_yolo"],
+        steps=(1, 1),
+        clips=8,
+        settings=settings,
+    )
+    text = report.read_text()
+    assert "Preset `paper`, recipe `paper`" in text
+    assert "| FOA-IV, crops on objects (`foa_iv_yolo`) | 1 |" in text
+    record = json.loads((tmp_path / "out" / "runs" / "foa_iv_yolo-0" / "run.json").read_text())
+    assert {name: stage["steps"] for name, stage in record["stages"].items()} == {
+        "avc": 1, "avsa": 1
+    }  # fmt: skip
+    assert set(record["results"]["test"]) == {"avc", "avsa"}
