@@ -20,6 +20,7 @@ import numpy.typing as npt
 from PIL import Image
 from scipy.ndimage import gaussian_filter, map_coordinates, uniform_filter
 
+from ambikit_learn.detection.views import Perspective, Rectangles, boxes_of
 from ambikit_learn.sphere.boxes import Boxes
 from ambikit_learn.sphere.equirect import (
     angular_distance,
@@ -99,16 +100,32 @@ CLEAR: list[Corners] = [
     *((-47.5, -16, 18, 45), (13.1, -11, 18, 46), (71, -13, 19.5, 41)),
 ]
 """Those that YOLO11n names in a direct view from a size of 20° on."""
+WINDOW = ((13.1, -11, 18, 46), (0.27, 0.0, 0.95, 0.36))
+"""An object of the band, and the bright window behind it, which is taken for a screen."""
 SHARP = ("tAiVUt5vE34l_10", "pC2WmY6bkB4_251", "eqn9IX4aKmc_250")
 """Clips of open country; what they hold near the horizon in front is hidden by a blur."""
 
 
 class Cutout(NamedTuple):
-    """A photographed object: its label, a picture of it in the middle, and whether it is clear."""
+    """A photographed object: its label, a picture of it in the middle, and whether it is clear.
+
+    `beside` holds left, top, right and bottom of another thing that the picture shows, as fractions
+    of its sides.
+    """
 
     label: str
     picture: Frames
     clear: bool
+    beside: Corners | None = None
+
+
+class Scene(NamedTuple):
+    """A frame, its objects, other things in the cut-outs, and the surroundings alone, if known."""
+
+    frame: Frames
+    objects: Boxes
+    beside: Boxes = Boxes.empty()
+    alone: Frames | None = None
 
 
 def cutouts(data: Path | None) -> list[Cutout]:
@@ -124,7 +141,13 @@ def cutouts(data: Path | None) -> list[Cutout]:
     if data is not None:
         for name, objects in SURROUND.items():
             frame = photograph(data / name)
-            found += [Cutout(o[0], _seen(frame, o[1]), o[1] in CLEAR) for o in objects]
+            found += [
+                Cutout(
+                    *(o[0], _seen(frame, o[1]), o[1] in CLEAR),
+                    WINDOW[1] if o[1] == WINDOW[0] else None,
+                )
+                for o in objects
+            ]
     return found
 
 
@@ -167,25 +190,37 @@ def scene(
     rng: np.random.Generator,
     *,
     kind: str = "all",
-) -> tuple[Frames, Boxes]:
-    """Return surroundings with objects, and their boxes.
+) -> Scene:
+    """Return surroundings with objects.
 
     ``"all"``: four objects at all elevations, ``"clear"``: three clear ones, ``"crowd"``: a crowd.
     """
-    frame = places[rng.integers(len(places))].astype(np.float32)
-    boxes = []
+    alone = places[rng.integers(len(places))]
+    frame = alone.astype(np.float32)
+    boxes, beside = [], [Boxes.empty()]
     if kind == "clear":
         objects = [one for one in objects if one.clear]
     drawn = _crowd(rng) if kind == "crowd" else _spread(rng, clear=kind == "clear")
     for azimuth, elevation, longer in drawn:
         one = objects[rng.integers(len(objects))]
-        picture = one.picture[:, ::-1] if rng.random() < 0.5 else one.picture
+        mirrored = rng.random() < 0.5
+        picture = one.picture[:, ::-1] if mirrored else one.picture
         half = np.tan(np.deg2rad(longer) / 2)
         high, wide = half * np.array(picture.shape[:2]) / max(picture.shape[:2])
         _paste(frame, picture, azimuth, elevation, MARGIN * wide, MARGIN * high)
         sides = np.rad2deg(2 * np.arctan([wide, high]))
         boxes.append(Boxes(azimuth, elevation, *sides, 1.0, (one.label,)))
-    return np.rint(frame).astype(np.uint8), Boxes.concatenate(boxes)
+        if one.beside is not None:
+            corners = np.array(one.beside)
+            if mirrored:
+                corners[[0, 2]] = 1.0 - corners[[2, 0]]
+            # Positions in the cut-out are positions in a square view with the same centre.
+            shares = np.tile(MARGIN * np.array([wide, high]) / half, 2)
+            shown = Rectangles((0.5 + (corners - 0.5) * shares / 2.0)[None], np.ones(1), ("",))
+            field = 2.0 * np.rad2deg(np.arctan(2.0 * half))
+            beside += [boxes_of(Perspective(azimuth, elevation, field), [shown])[0][0]]
+    frame = np.rint(frame).astype(np.uint8)
+    return Scene(frame, Boxes.concatenate(boxes), Boxes.concatenate(beside), alone)
 
 
 def _spread(rng: np.random.Generator, *, clear: bool) -> list[tuple[float, float, float]]:

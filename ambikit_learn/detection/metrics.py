@@ -6,11 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 from scipy.optimize import linear_sum_assignment
 
+from ambikit_learn._typing import Booleans, Floats
 from ambikit_learn.sphere.boxes import Boxes, overlap
 from ambikit_learn.sphere.equirect import angular_distance
+
+BESIDE = 0.5
+"""Overlap from which a detection shows what is known to be there without being an object."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,17 +31,20 @@ class Matches:
     extent : (N, 2) array
         Width and height of its detection relative to its own; NaN where it was missed.
     detections : int
-        Number of detections in all frames, right or wrong.
+        Number of detections in all frames, right or wrong, without those that do not count.
+    neutral : int
+        Number of detections that do not count.
     """
 
     objects: Boxes
-    error: npt.NDArray[np.float64]
-    named: npt.NDArray[np.bool_]
-    extent: npt.NDArray[np.float64]
+    error: Floats
+    named: Booleans
+    extent: Floats
     detections: int
+    neutral: int = 0
 
     @property
-    def hit(self) -> npt.NDArray[np.bool_]:
+    def hit(self) -> Booleans:
         """Whether each object was found."""
         return np.isfinite(self.error)
 
@@ -49,7 +55,11 @@ class Matches:
 
 
 def match_detections(
-    found: Sequence[Boxes], truth: Sequence[Boxes], *, within: float = 8.0
+    found: Sequence[Boxes],
+    truth: Sequence[Boxes],
+    *,
+    beside: Sequence[Boxes] | None = None,
+    within: float = 8.0,
 ) -> Matches:
     """Match detections with objects by direction.
 
@@ -57,6 +67,9 @@ def match_detections(
     ----------
     found, truth : sequences of Boxes
         Detections and objects, one `Boxes` per frame.
+    beside : sequence of Boxes, optional
+        What else there is in each frame: detections that match no object and overlap one of these
+        by `BESIDE`, in intersection over union, do not count.
     within : float
         Greatest angle in degrees between an object and its detection.
 
@@ -78,8 +91,18 @@ def match_detections(
     ([1.0, nan], 3)
     """
     pairs = [_nearest(f, t, within) for f, t in zip(found, truth, strict=True)]
-    error, named, extent = (np.concatenate(column) for column in zip(*pairs, strict=True))
-    return Matches(Boxes.concatenate(truth), error, named, extent, sum(map(len, found)))
+    error, named, extent, matched = zip(*pairs, strict=True)
+    neutral = 0
+    for f, right, others in zip(found, matched, beside or (), strict=beside is not None):
+        neutral += int((overlap(f.take(~right), others)[0] >= BESIDE).any(axis=1).sum())
+    return Matches(
+        Boxes.concatenate(truth),
+        np.concatenate(error),
+        np.concatenate(named),
+        np.concatenate(extent),
+        sum(map(len, found)) - neutral,
+        neutral,
+    )
 
 
 def average_precision(
@@ -125,8 +148,11 @@ def average_precision(
 
 def _nearest(
     found: Boxes, truth: Boxes, within: float
-) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_], npt.NDArray[np.float64]]:
-    """Return the angle to each object's detection, whether that has its label, and its size."""
+) -> tuple[Floats, Booleans, Floats, Booleans]:
+    """Return the angle to each object's detection, whether that has its label, and its size.
+
+    And, for each detection, whether it is that of an object.
+    """
     angle = angular_distance(
         truth.azimuth[:, None],
         truth.elevation[:, None],
@@ -139,15 +165,17 @@ def _nearest(
     near = angle[rows, columns] <= within
     rows, columns = rows[near], columns[near]
     error, named = np.full(len(truth), np.nan), np.zeros(len(truth), dtype=bool)
+    matched = np.zeros(len(found), dtype=bool)
+    matched[columns] = True
     error[rows] = angle[rows, columns]
     named[rows] = np.array(truth.label)[rows] == np.array(found.label)[columns]
     extent = np.full((len(truth), 2), np.nan)
     for k, side in enumerate(("width", "height")):
         extent[rows, k] = getattr(found, side)[columns] / getattr(truth, side)[rows]
-    return error, named, extent
+    return error, named, extent, matched
 
 
-def _matches(found: Boxes, truth: Boxes, least: float) -> npt.NDArray[np.bool_]:
+def _matches(found: Boxes, truth: Boxes, least: float) -> Booleans:
     """Return which detections of a frame hit an object."""
     union, _ = overlap(found, truth)
     union[np.array(found.label)[:, None] != np.array(truth.label)[None]] = 0.0
@@ -160,7 +188,7 @@ def _matches(found: Boxes, truth: Boxes, least: float) -> npt.NDArray[np.bool_]:
     return hit
 
 
-def _area(hit: npt.NDArray[np.bool_], objects: int) -> float:
+def _area(hit: Booleans, objects: int) -> float:
     """Return the area under the curve of detections in the order of falling score."""
     precision = np.cumsum(hit) / np.arange(1, len(hit) + 1)
     best_from_here = np.maximum.accumulate(precision[::-1])[::-1]

@@ -25,12 +25,14 @@ AGAIN = 0.4
 STEEP, ROLLED = 45.0, 0.15
 """Elevation from which views of a pole show objects rolled to any side, and that intersection over
 union there, for finds whose centre is at most a quarter of the box away."""
-KEPT = 0.35
-"""Score from which an object stays although its second look does not show it, unless it is above
-`STEEP`: what a view of the nadir shows of a tripod is often taken for a clock or a mouse."""
 FINEST = 4.0
 """Pixels of a second look for each pixel of the frame, at most: small objects of coarse frames are
 looked at from farther away."""
+PROPOSED = 0.05
+"""Score from which a tile proposes an object. Small ones and those that a tile distorts have little
+more, and a second look tells them from what is none."""
+CONFIRMED = 0.35
+"""Score from which a second look confirms an object."""
 MOST = 16
 """Greatest number of second looks in a frame."""
 
@@ -46,45 +48,34 @@ class Mode:
     again : float, optional
         Look at every object once more, in a view that is centred on it, and take what has at least
         this score there.
-    kept : float
-        Score from which an object stays although its second look does not show it.
     """
 
     views: tuple[View, ...]
     again: float | None = None
-    kept: float = np.inf
 
 
 _AROUND = (0.0, 90.0, 180.0, -90.0)
-_TILES = tuple(Tile(azimuth) for azimuth in _AROUND)
+_PROPOSING: tuple[View, ...] = (
+    *(Tile(azimuth, confidence=PROPOSED) for azimuth in _AROUND),
+    *(Perspective(0.0, e, confidence=2 * PROPOSED) for e in (90.0, -90.0)),
+)
+_LEVEL_AND_STEEP: tuple[View, ...] = (
+    *(Perspective(azimuth, 0.0) for azimuth in range(-120, 181, 60)),
+    *(Perspective(azimuth, e) for e in (50.0, -50.0) for azimuth in _AROUND),
+)
 MODES: dict[str, Mode] = {
     "frame": Mode((Tile(0.0, 360.0),)),
     "wrapped": Mode((Tile(0.0, 468.0),)),
-    "tiles": Mode(_TILES),
-    "fast": Mode(
-        (
-            *(Tile(azimuth, confidence=0.10) for azimuth in _AROUND),
-            *(Perspective(0.0, e, confidence=0.20) for e in (90.0, -90.0)),
-        ),
-        again=0.35,
-    ),
-    "full": Mode(
-        (
-            *(Perspective(azimuth, 0.0) for azimuth in range(-120, 181, 60)),
-            *(Perspective(azimuth, e) for e in (50.0, -50.0) for azimuth in _AROUND),
-            *(Perspective(0.0, e) for e in (90.0, -90.0)),
-            *_TILES,
-        ),
-        again=0.25,
-        kept=KEPT,
-    ),
+    "tiles": Mode(tuple(Tile(azimuth) for azimuth in _AROUND)),
+    "fast": Mode(_PROPOSING, again=CONFIRMED),
+    "full": Mode((*_LEVEL_AND_STEEP, *_PROPOSING), again=CONFIRMED),
 }
 """Modes by name. ``"frame"``: the frame as it is. ``"wrapped"``: the frame with 15% of it repeated
 at each side, so that the seam cuts no object of up to 108°. ``"tiles"``: four tiles of 180° that
 overlap by half, so that each object of up to 90° is whole in one of them. ``"fast"``: whatever may
 be an object in the tiles or in a view of either pole, if a second look confirms it; it misses
-objects that tiles distort and views of a pole show upside down. ``"full"``: tiles and sixteen
-perspective views, and a second look."""
+objects that tiles distort and views of a pole show upside down. ``"full"``: what fourteen
+perspective views show as well, if a second look confirms it."""
 
 
 def detect_on_sphere(frames: Frames, mode: Mode, size: int, detect: FlatDetector) -> list[Boxes]:
@@ -119,7 +110,7 @@ def detect_on_sphere(frames: Frames, mode: Mode, size: int, detect: FlatDetector
     ]
     if mode.again is None:
         return merged
-    return second_look(frames, merged, size, detect, least=mode.again, kept=mode.kept)
+    return second_look(frames, merged, size, detect, least=mode.again)
 
 
 def second_look(
@@ -129,7 +120,6 @@ def second_look(
     detect: FlatDetector,
     *,
     least: float,
-    kept: float = np.inf,
 ) -> list[Boxes]:
     """Look once more at every object, in a view that is centred on it.
 
@@ -145,8 +135,6 @@ def second_look(
         Detector of flat pictures.
     least : float
         Smallest score of an object in its second look.
-    kept : float
-        Score from which an object stays although its second look does not show it.
 
     Returns
     -------
@@ -168,7 +156,7 @@ def second_look(
     ]
     seen = iter(detect(_pictures(frames, views, size)))
     return [
-        _confirmed(boxes, [boxes_of(view, [next(seen)])[0] for view in of_frame], least, kept)
+        _confirmed(boxes, [boxes_of(view, [next(seen)])[0] for view in of_frame], least)
         for boxes, of_frame in zip(proposals, views, strict=True)
     ]
 
@@ -193,7 +181,6 @@ def _confirmed(
     boxes: Boxes,
     looks: Sequence[tuple[Boxes, npt.NDArray[np.bool_]]],
     least: float,
-    kept: float,
 ) -> Boxes:
     """Return the boxes of a frame as their second looks show them."""
     parts, edges = [], []
@@ -204,9 +191,6 @@ def _confirmed(
         if best is not None:
             parts.append(found.take([sure[best]]))
             edges.append(bool(cut[sure[best]]))
-        elif proposal.score[0] >= kept and np.abs(proposal.elevation[0]) < STEEP:
-            parts.append(proposal)
-            edges.append(False)
     rest = boxes.take(np.arange(len(looks), len(boxes)))
     rest = rest.take(rest.score >= least)
     together = Boxes.concatenate([*parts, rest])

@@ -38,12 +38,12 @@ class YOLO:
         file is a pickle, which can run code: use one only if you trust where it is from.
     mode : {"fast", "full", "tiles", "wrapped", "frame"}
         Where to look (`ambikit_learn.detection.modes.MODES`). ``"fast"``: four tiles of the frame
-        and two views of the poles, and a second look at what may be an object there: about 9 passes
-        through the network for a frame of four objects, at most 22. Of objects within 8° of a pole
-        it misses four in ten. ``"full"``: sixteen perspective views beside the tiles, and a second
-        look: about 24 passes, at most 38. ``"tiles"``: the tiles alone, for models that know
-        objects only at the scale of a panorama. ``"wrapped"``, ``"frame"``: one pass, in which
-        small objects and those near a pole are missed.
+        and two views of the poles, and a second look at what may be an object there: about 10
+        passes through the network for a frame of three objects, at most 22. ``"full"``: fourteen
+        perspective views beside these, and a second look: about 24 passes, at most 36.
+        ``"tiles"``: the tiles alone, for models that know objects only at the scale of a panorama.
+        ``"wrapped"``, ``"frame"``: one pass, in which small objects and those near a pole are
+        missed.
     labels : iterable of str, optional
         Keep only these classes of the model; or, of a model with an open vocabulary (YOLO-World,
         YOLOE), look for these.

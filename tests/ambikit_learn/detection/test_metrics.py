@@ -28,3 +28,17 @@ def test_each_object_has_one_find():
         [Boxes([9], [0], [9], [9], [1], "a")], [Boxes([0], [0], [9], [9], [1], "a")]
     )
     assert not far.hit[0]
+
+
+def test_what_is_known_to_be_beside_the_objects_does_not_count():
+    truth = Boxes([0], [0], [20], [20], [1], ("cat",))
+    found = Boxes([1, 60, 60, -90], [0] * 4, [20, 20, 5, 20], [20] * 4, [1] * 4, ["cup"] * 4)
+    beside = Boxes([0, 63], [0, 0], [20, 20], [20, 20], [1, 1], ("rock", "window"))
+    result = match_detections([found], [truth], beside=[beside])
+    # A detection of an object counts wherever it is; one of a fifth of the window's width as well.
+    assert (result.detections, result.neutral) == (3, 1)
+    assert result.precision == pytest.approx(1 / 3)
+    nothing = match_detections([found], [truth], beside=[Boxes.empty()])
+    assert (nothing.detections, nothing.neutral) == (4, 0)
+    with pytest.raises(ValueError, match="zip"):
+        match_detections([found], [truth], beside=[])

@@ -175,9 +175,7 @@ def test_a_second_look_confirms_or_drops():
         [0.2, 0.9, 0.3, 0.9],
         "abcd",
     )
-    # What has less than 0.4 in common is another object; what is high up must be confirmed.
-    [kept] = second_look(frame, [guesses], 320, find_colours, least=0.35, kept=0.5)
-    assert sorted(kept.label) == ["b", "red"]
+    # What has less than 0.4 in common is another object.
     [sure] = second_look(frame, [guesses], 320, find_colours, least=0.35)
     assert sure.label == ("red",)
     [none] = second_look(frame, [guesses], 320, find_colours, least=0.95)
