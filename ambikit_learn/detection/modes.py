@@ -31,6 +31,9 @@ looked at from farther away."""
 PROPOSED = 0.05
 """Score from which a tile proposes an object. Small ones and those that a tile distorts have little
 more, and a second look tells them from what is none."""
+WEAK, FEW = 0.10, 4
+"""Score below which a proposal is weak, and the greatest number of second looks at weak ones in a
+frame: cluttered frames have many of them, and few are objects."""
 CONFIRMED = 0.35
 """Score from which a second look confirms an object."""
 MOST = 16
@@ -146,19 +149,23 @@ def second_look(
     The field of view is `AROUND` times the longer side of the box, within `FIELD`, and no smaller
     than the frame has pixels for. The object takes
     over name, score, direction and extent of the find that overlaps it most, by `AGAIN` or more, or
-    by `ROLLED` near the poles. Only the `MOST` strongest objects of a frame are looked at; others
-    stay if their score is at least `least`. Objects that turn out to be the same are merged.
+    by `ROLLED` near the poles. Only the `MOST` strongest objects of a frame are looked at, and
+    `FEW` of those with a score below `WEAK`; others stay if their score is at least `least`.
+    Objects that turn out to be the same are merged.
     """
     pixels = frames.shape[-2] / 360.0
     least_field = float(np.clip(size / (FINEST * pixels), *FIELD))
-    views = [
-        [_view(boxes, i, least_field) for i in range(min(len(boxes), MOST))] for boxes in proposals
-    ]
+    views = [[_view(boxes, i, least_field) for i in range(_looks(boxes))] for boxes in proposals]
     seen = iter(detect(_pictures(frames, views, size)))
     return [
         _confirmed(boxes, [boxes_of(view, [next(seen)])[0] for view in of_frame], least)
         for boxes, of_frame in zip(proposals, views, strict=True)
     ]
+
+
+def _looks(boxes: Boxes) -> int:
+    """Return how many of the objects of a frame, the strongest ones, are looked at again."""
+    return min(len(boxes), int((boxes.score >= WEAK).sum()) + FEW, MOST)
 
 
 def _view(boxes: Boxes, number: int, least: float) -> Perspective:
