@@ -20,6 +20,7 @@ from ambikit_learn._typing import Covariance
 from ambikit_learn.evaluation.intervals import Estimate, bootstrap_mean
 from ambikit_learn.evaluation.pretext import without_head
 from ambikit_learn.models.alignment import AlignmentModel
+from ambikit_learn.training.batches import ignore_signals
 
 
 @dataclass(frozen=True)
@@ -119,7 +120,9 @@ def control_scores(
     loaders = max(cores() // 2, 1)
     leave_cores(loaders)
     with kept_memory(), torch.inference_mode():
-        for batch in DataLoader(dataset, batch_size=batch_size, num_workers=loaders):
+        for batch in DataLoader(
+            dataset, batch_size=batch_size, num_workers=loaders, worker_init_fn=ignore_signals
+        ):
             clips.append(batch.clip)
             centres: tuple[Tensor, Tensor] = batch.listening
             video = model.net.encode_video(batch.video)

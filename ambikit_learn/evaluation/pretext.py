@@ -42,7 +42,7 @@ from ambikit_learn.evaluation.results import Results
 from ambikit_learn.models.alignment import AlignmentModel
 from ambikit_learn.models.outcome import Outcome
 from ambikit_learn.models.run import Record, RunFolder, load_run
-from ambikit_learn.training.batches import ignore_interrupts
+from ambikit_learn.training.batches import ignore_signals
 
 Task = Literal["avc", "avsa"]
 VIEWS = 4
@@ -273,7 +273,7 @@ def embed(
     loaders = max(cores() // 2, 1)  # encoding takes longer than reading
     leave_cores(loaders)
     loader = DataLoader(
-        dataset, batch_size=batch_size, num_workers=loaders, worker_init_fn=ignore_interrupts
+        dataset, batch_size=batch_size, num_workers=loaders, worker_init_fn=ignore_signals
     )
     with kept_memory(), torch.inference_mode():
         for batch in loader:

@@ -114,14 +114,14 @@ def _change_sound(change: interface.Change, item: Item, rng: np.random.Generator
 
 
 class TimedLoader(DataLoader[Any]):
-    """A loader that sums the seconds its consumer waited; Ctrl-C is left to the consumer."""
+    """A loader that sums the seconds its consumer waited; signals are left to the consumer."""
 
     waited = 0.0
 
     def __init__(self, dataset: Dataset[Any], **options: Any) -> None:
         super().__init__(
             dataset,
-            worker_init_fn=ignore_interrupts,
+            worker_init_fn=ignore_signals,
             pin_memory=torch.cuda.is_available(),
             **options,
         )
@@ -138,6 +138,10 @@ class TimedLoader(DataLoader[Any]):
             yield batch
 
 
-def ignore_interrupts(worker: int) -> None:
-    """Leave Ctrl-C to the main process: one that trains finishes its step with the loaded data."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+def ignore_signals(worker: int) -> None:
+    """Leave Ctrl-C and SIGTERM to the main process, which finishes its step with the loaded data.
+
+    A terminal and most schedulers of clusters send them to all processes of a command.
+    """
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)

@@ -23,7 +23,7 @@ from ambikit_learn.training.batches import (
     StreamBatches,
     StreamDataset,
     TimedLoader,
-    ignore_interrupts,
+    ignore_signals,
     labelled,
 )
 
@@ -211,7 +211,7 @@ class AlignmentData(LightningDataModule):
             batch_size=32,
             sampler=clips,
             num_workers=self.workers,
-            worker_init_fn=ignore_interrupts,
+            worker_init_fn=ignore_signals,
         )
 
     def statistics_batches(self) -> Iterator[Item]:

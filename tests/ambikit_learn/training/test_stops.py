@@ -50,6 +50,7 @@ def start(arguments: list[str]) -> subprocess.Popen[str]:
         stderr=subprocess.PIPE,
         text=True,
         env={**os.environ, "OMP_NUM_THREADS": "1"},
+        start_new_session=True,
     )
 
 
@@ -136,6 +137,17 @@ def test_sigterm_saves_and_the_same_command_goes_on(small_shards, tmp_path, thro
     run_to_end(options(small_shards, run, *KILLED))
     assert learned(run) == learned(through)
     assert same(run, through)
+
+
+@pytest.mark.skipif(not hasattr(os, "killpg"), reason="no groups of processes")
+def test_sigterm_to_all_processes_of_a_command_saves_too(small_shards, tmp_path):
+    """As schedulers of clusters send it: processes that load data must not fail first."""
+    process = start(options(small_shards, tmp_path / "run", *KILLED, "--data.workers=2"))
+    wait_for(process, "step 5/")
+    os.killpg(process.pid, signal.SIGTERM)
+    _, errors = process.communicate(timeout=PATIENCE)
+    assert process.returncode == 143, errors
+    assert "stopped after step" in errors
 
 
 def test_a_finished_run_may_be_gone_on_with(small_shards, tmp_path):
