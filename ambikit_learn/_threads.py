@@ -27,10 +27,27 @@ def leave_cores(loaders: int) -> None:
 @contextmanager
 def one_thread() -> Iterator[None]:
     """Let torch compute on one thread, as worker processes do: on more it gives other last bits."""
+    with _threads_kept():
+        import torch
+
+        torch.set_num_threads(1)
+        yield
+
+
+@contextmanager
+def cores_left(readers: int) -> Iterator[None]:
+    """Leave cores to threads or processes that read, as `leave_cores` does, and take them back."""
+    with _threads_kept():
+        leave_cores(readers)
+        yield
+
+
+@contextmanager
+def _threads_kept() -> Iterator[None]:
+    """Restore the number of threads of torch at the end."""
     import torch
 
     before = torch.get_num_threads()
-    torch.set_num_threads(1)
     try:
         yield
     finally:

@@ -26,6 +26,7 @@ from ambikit import InputError
 from ambikit_learn import _files
 from ambikit_learn._files import atomic_write
 from ambikit_learn._progress import progress
+from ambikit_learn._threads import cores_left
 from ambikit_learn._typing import Sound
 from ambikit_learn.sources import LabelledClip
 
@@ -141,29 +142,30 @@ def embed(
     begin = time.perf_counter()
     store = Store(None if cache is None else cache / embedder.fingerprint)
     found = Embedded([None] * len(recordings))
-    for i, (identity, content, waited) in enumerate(
-        progress(_read_ahead(recordings, store), len(recordings), embedder.name)
-    ):
-        found.waiting += waited
-        found.identities.append(identity)
-        try:
-            if isinstance(content, Exception):
-                raise content
-            value = store.get(identity)
-            if value is None:
-                value = embedder.embed(content)
-                if not np.isfinite(value).all():
-                    raise InputError(f"the embedding of {recordings[i].key} is not finite")
-                store.add(identity, value)
-                found.computed += 1
-        except (InputError, OSError) as error:
-            if not skip_bad:
-                store.save()
-                raise
-            # Spans of one file have one reason, and each of them counts
-            found.skipped.append(f"{recordings[i].key}: {error}")
-            continue
-        found.values[i] = value
+    with cores_left(1):  # to the thread that reads ahead
+        for i, (identity, content, waited) in enumerate(
+            progress(_read_ahead(recordings, store), len(recordings), embedder.name)
+        ):
+            found.waiting += waited
+            found.identities.append(identity)
+            try:
+                if isinstance(content, Exception):
+                    raise content
+                value = store.get(identity)
+                if value is None:
+                    value = embedder.embed(content)
+                    if not np.isfinite(value).all():
+                        raise InputError(f"the embedding of {recordings[i].key} is not finite")
+                    store.add(identity, value)
+                    found.computed += 1
+            except (InputError, OSError) as error:
+                if not skip_bad:
+                    store.save()
+                    raise
+                # Spans of one file have one reason, and each of them counts
+                found.skipped.append(f"{recordings[i].key}: {error}")
+                continue
+            found.values[i] = value
     store.save()
     found.seconds = time.perf_counter() - begin
     return found
