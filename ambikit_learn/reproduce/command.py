@@ -14,7 +14,7 @@ from rich.console import Console
 
 from ambikit import InputError, checks
 from ambikit_learn._files import check_writable, writing_to
-from ambikit_learn.data.open import is_rendered, is_world
+from ambikit_learn.data.open import is_rendered
 from ambikit_learn.data.shards import usable_clips
 from ambikit_learn.evaluation import DOWNSTREAM
 from ambikit_learn.evaluation.worlds import World
@@ -143,7 +143,7 @@ def _work(
                 took = True
                 done = sum(other.done(tasks) for other in pieces)
                 _say(f"{piece.name} ({done} of {len(pieces)} runs done)")
-                work = Work(piece, plan, partial(_waiting, claims), tasks)
+                work = Work(piece, plan, partial(_waiting, claims), claims.seconds, tasks)
                 try:
                     work.do()
                 except (InputError, OSError) as error:
@@ -204,7 +204,9 @@ def _check_data(plan: Plan, tasks: Mapping[str, str]) -> None:
                     "another one, so that two are needed at least"
                 )
     for task, data in tasks.items():
-        if not is_world(data) and not Path(data).is_dir():
+        if is_rendered(data):
+            World.of(data, 0)
+        elif not Path(data).is_dir():
             raise FileNotFoundError(f"{data}: no such folder: give the data of the task {task!r}")
 
 

@@ -38,6 +38,8 @@ class Work:
         Common settings.
     claim : callable
         Name of a folder of a stage -> context in which this process alone trains it.
+    spent : callable
+        The same name -> seconds for which it was claimed, by calls that were interrupted as well.
     tasks : mapping
         Name of a downstream task -> its data.
     """
@@ -45,6 +47,7 @@ class Work:
     piece: Piece
     plan: Plan
     claim: Callable[[str], AbstractContextManager[Any]]
+    spent: Callable[[str], float]
     tasks: Mapping[str, str] = field(default_factory=dict)
 
     @cached_property
@@ -96,15 +99,15 @@ class Work:
     def _train(self, number: int) -> None:
         """Train a stage, unless that is done."""
         folder, objective = self.piece.stage(number), self.piece.kind.stages[number]
-        with self.claim(f"{folder.parent.name}-{folder.name}"):
+        name = f"{folder.parent.name}-{folder.name}"
+        with self.claim(name):
             if not RunFolder(folder).weights.is_file() or not RunFolder(folder).config.is_file():
-                started = time.monotonic()
                 fit(*self._configuration(number), settings=self._settings(number))
-                self.record["stages"].setdefault(objective, {})["seconds"] = round(
-                    time.monotonic() - started, 1
-                )
+        stage = self.record["stages"].setdefault(objective, {})
+        if folder.parent == self.piece.folder:
+            stage["seconds"] = round(self.spent(name), 1)
         outcome = Outcome.read(folder)
-        self.record["stages"].setdefault(objective, {}).update(
+        stage.update(
             folder=folder.relative_to(self.piece.runs).as_posix(),
             steps=Record.read(folder).settings["trainer"]["max_steps"],
             outcome=outcome and asdict(outcome),

@@ -42,12 +42,19 @@ def options(few):
 def test_variants_are_trained_evaluated_and_reported(tmp_path, options, monkeypatch, capsys):
     monkeypatch.setattr(training_data, "_STATISTICS_CLIPS", 8)  # 256 took most of the time
     out = tmp_path / "out"
+    killed = out / "claims" / "foa_iv-0-avc" / "0001.json"
+    killed.parent.mkdir(parents=True)
+    killed.write_text(json.dumps({"released": True, "seconds": 1000.0}))
     assert main(["reproduce", str(out), *options]) == 0
     assert capsys.readouterr().out.strip().endswith("report.md")
     text = (out / "report.md").read_text()
     assert "| log-mel + intensity (FOA-IV) (`foa_iv`) | 1 |" in text
     assert "`flip`" in text
+    record = json.loads((out / "runs" / "foa_iv-0" / "run.json").read_text())
+    assert 1000.0 < record["stages"]["avc"]["seconds"] < 2000.0  # of the killed call, too
+    assert 0.0 < record["stages"]["avsa"]["seconds"] < 1000.0
     record = json.loads((out / "runs" / "flip-0" / "run.json").read_text())
+    assert "seconds" not in record["stages"]["avc"]
     assert record["stages"]["avc"]["folder"] == "foa_iv-0/avc"  # which it shares
     assert record["stages"]["flip"]["steps"] == 1
     assert set(record["results"]) == {"validation", "test"}
@@ -84,6 +91,8 @@ def test_data_that_are_not_there_are_refused_before_training(tmp_path, monkeypat
         reproduce(tmp_path / "out", tasks=[f"sounds={absent}"])
     with pytest.raises(InputError, match="preset of a world"):
         reproduce(tmp_path / "out", data="world:none")
+    with pytest.raises(InputError, match="preset of a world"):
+        reproduce(tmp_path / "out", tasks=["scenes=world:none"])
     one = command.usable_clips(small_shards, "test", 0.0)[:1]
     monkeypatch.setattr(command, "usable_clips", lambda *_: one)
     with pytest.raises(InputError, match="one clip in the split 'train'"):
@@ -166,7 +175,9 @@ def test_a_run_is_evaluated_on_the_tasks_that_are_missing(tmp_path, monkeypatch)
     piece.controls.write_text("{}")
     assert piece.done()
     assert not piece.done(["sounds"])
-    job = work.Work(piece, plan, contextlib.nullcontext, {"sounds": "a", "actions": "b"})
+    job = work.Work(
+        piece, plan, contextlib.nullcontext, lambda name: 0.0, {"sounds": "a", "actions": "b"}
+    )
     piece.task("actions").parent.mkdir(parents=True)
     piece.task("actions").touch()
     job.do()
