@@ -12,6 +12,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+import ambikit
 from ambikit import InputError
 from ambikit_learn.evaluation.embeddings import (
     Embedded,
@@ -160,6 +161,7 @@ class Classification:
             "recordings": list(zip(found.identities, labels, strict=True)),
             "folds": [[part.tolist() for part in fold] for fold in folds],
             "seed": self.seed,
+            "version": ambikit.__version__,
         }
         store, key = Store(self.cache / "predictions"), fingerprint(about)
         known = store.get(key)
