@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ambikit import checks
-from ambikit_learn.data.cached import CacheSettings
+from ambikit_learn.data.cache_folder import CacheSettings
 from ambikit_learn.data.open import WORLD, is_world
 from ambikit_learn.data.rendered import WorldDataset
 from ambikit_learn.world.presets import PRESETS, Preset

@@ -9,7 +9,7 @@ import numpy as np
 
 from ambikit_learn._files import atomic_write
 from ambikit_learn._typing import Floats
-from ambikit_learn.data.cached import CacheSettings
+from ambikit_learn.data.cache_folder import CacheSettings
 from ambikit_learn.data.dataset import SpanDataset
 from ambikit_learn.data.items import Snapshot
 from ambikit_learn.data.open import WORLD, is_rendered, is_world

@@ -6,7 +6,7 @@ import statistics
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from ambikit_learn.data.cached import CacheSettings
+from ambikit_learn.data.cache_folder import CacheSettings
 from ambikit_learn.data.open import WORLD, is_world
 from ambikit_learn.evaluation.controls import CONTROLS
 from ambikit_learn.reproduce.comparison import Comparison, Difference

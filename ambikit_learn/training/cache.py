@@ -12,8 +12,7 @@ from ambikit import InputError, checks
 from ambikit_learn._files import writing_to
 from ambikit_learn._progress import progress
 from ambikit_learn._threads import cores
-from ambikit_learn.data.cached import (
-    BLOCK,
+from ambikit_learn.data.cache_folder import (
     CacheSettings,
     block_path,
     remove_leftovers,
@@ -25,6 +24,9 @@ from ambikit_learn.parallel.processes import Loss, map_in_order
 from ambikit_learn.world.presets import PRESETS
 
 Preset = Literal["tiny", "paper"]
+
+BLOCK = 500
+"""Scenes of a block in new folders."""
 
 
 def cache_scenes(

@@ -12,7 +12,7 @@ from lightning.pytorch.utilities import rank_zero_warn
 from torch.utils.data import DataLoader
 
 from ambikit import InputError
-from ambikit_learn.data.cached import cached_contents
+from ambikit_learn.data.cache_folder import cached_contents
 from ambikit_learn.data.items import Change, Item, direction_blind
 from ambikit_learn.data.open import is_rendered, is_world, open_items, sample_rate_of
 from ambikit_learn.data.shards import contents_of

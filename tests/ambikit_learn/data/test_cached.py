@@ -15,8 +15,8 @@ import torch
 from ambikit import InputError
 from ambikit_learn import FrontEnd, cache_scenes, evaluate, fit, open_items
 from ambikit_learn._typing import Covariance
-from ambikit_learn.data import cached
-from ambikit_learn.data.cached import CachedDataset, block_path, write_block
+from ambikit_learn.data.cache_folder import block_path, write_block
+from ambikit_learn.data.cached import CachedDataset
 from ambikit_learn.evaluation.ceiling import Contents
 from ambikit_learn.sphere.crops import ORIGINS, sounding_weights
 from ambikit_learn.sphere.equirect import angular_distance
@@ -37,7 +37,6 @@ OPTIONS = {"preset": "standard", "seed": 3, "size": 12, "random": 3, "objects": 
 def root(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("cache") / "scenes"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(cached, "BLOCK", 4)
         patch.setattr("ambikit_learn.training.cache.BLOCK", 4)
         cache_scenes(folder, train=7, validation=0, test=3, **OPTIONS)
     return folder
@@ -45,7 +44,6 @@ def root(tmp_path_factory) -> Path:
 
 @pytest.fixture(autouse=True)
 def _small_blocks(monkeypatch):
-    monkeypatch.setattr(cached, "BLOCK", 4)
     monkeypatch.setattr("ambikit_learn.training.cache.BLOCK", 4)
 
 
@@ -267,7 +265,7 @@ def test_what_is_not_complete_is_not_read(tmp_path: Path, monkeypatch) -> None:
         (part / "video.npy").write_bytes(b"cut")
     os.utime(old, (0, 0))
     monkeypatch.undo()
-    monkeypatch.setattr(cached, "BLOCK", 500)  # as a later version may have it
+    monkeypatch.setattr("ambikit_learn.training.cache.BLOCK", 500)  # as a later version may have it
     cache_scenes(tmp_path, train=9, validation=0, test=0, **OPTIONS)
     assert len(open_items(tmp_path, views=2, **READING)) == 12
     assert young.exists()  # perhaps of a process that is at work

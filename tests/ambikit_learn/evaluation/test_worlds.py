@@ -7,7 +7,7 @@ import dataclasses
 import pytest
 
 from ambikit import InputError
-from ambikit_learn.data.cached import CacheSettings
+from ambikit_learn.data.cache_folder import CacheSettings
 from ambikit_learn.data.rendered import SAMPLE_RATE
 from ambikit_learn.evaluation.acoustic_scenes import evaluate_scenes
 from ambikit_learn.evaluation.actions import evaluate_actions
