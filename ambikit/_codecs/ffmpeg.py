@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import itertools
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -148,7 +149,7 @@ def _open(source: Source, track: Track | None = None) -> Iterator[Any]:
     demixed = track and track.statement and track.statement.by == opus.FAMILY_3
     options = _ALONE | _UNPARSED if demixed else _ALONE
     try:
-        with av.open(source.for_ffmpeg(), options=options, metadata_errors="replace") as container:
+        with av.open(source.for_ffmpeg(), options=options, **_any_tags(av)) as container:
             yield container
     except av.FFmpegError as error:
         if isinstance(error, PermissionError | FileNotFoundError | IsADirectoryError):
@@ -157,6 +158,11 @@ def _open(source: Source, track: Track | None = None) -> Iterator[Any]:
             f"{source} cannot be decoded ({error.strerror}): it is truncated, damaged or not a "
             "sound or video file"
         ) from error
+
+
+def _any_tags(av: ModuleType) -> dict[str, str]:
+    """Arguments of av.open for tags that are not UTF-8: PyAV before 19 refuses such a file."""
+    return {} if int(av.__version__.split(".")[0]) >= 19 else {"metadata_errors": "replace"}
 
 
 def _track(number: int, stream: Any) -> Track:
@@ -206,13 +212,13 @@ def _origin(container: Any, rate: int) -> int:
 
 
 def _tagged_seconds(stream: Any) -> float:
-    """Return the length of a Matroska track by its tag, 0 where there is none."""
-    parts = stream.metadata.get("DURATION", "").split(":")
+    """Return the length of a Matroska track by its tag, 0 where there is none that makes sense."""
     try:
-        hours, minutes, seconds = (float(part) for part in parts)
+        hours, minutes, seconds = map(float, stream.metadata.get("DURATION", "").split(":"))
     except ValueError:
         return 0.0
-    return hours * 3600 + minutes * 60 + seconds
+    stated = hours * 3600 + minutes * 60 + seconds
+    return stated if 0.0 < stated < math.inf else 0.0
 
 
 def _last(source: Source, track: Track, near_end: int) -> int:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import cached_property
 from itertools import chain
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,9 @@ TimedFrame = tuple[float, Any]
 
 # Not playlists and scripts, by which a file leads FFmpeg to other files.
 _ALONE = {"format_whitelist": "mov,mp4,m4a,matroska,webm,mpegts,mpeg,avi,ogg,flv,asf"}
+# For tags that are not UTF-8: PyAV before 19 refuses such a file.
+_OLD = int(av.__version__.split(".")[0]) < 19
+_ANY_TAGS: dict[str, Any] = {"metadata_errors": "replace"} if _OLD else {}
 
 
 class Video:
@@ -80,8 +84,7 @@ class Video:
             ticks = (stream.start_time or 0) + stream.duration
             return float(ticks * stream.time_base) - self.origin
         # Matroska states the end of each track as text, 00:00:10.250000000, and counts from zero.
-        hours, minutes, seconds = stream.metadata.get("DURATION", "0:0:0").split(":")
-        stated = 3600 * float(hours) + 60 * float(minutes) + float(seconds)
+        stated = _tagged_seconds(stream.metadata.get("DURATION", ""))
         if not stated:
             stated = (self.container.duration or 0) / av.time_base
             if "matroska" not in self.container.format.name:
@@ -224,7 +227,7 @@ def open_video(path: str | Path, **options: str) -> Iterator[Video]:
     file = checks.input_file(path)
     with (
         _in_one_line(file),
-        av.open(str(file), options=_ALONE | options, metadata_errors="replace") as container,
+        av.open(str(file), options=_ALONE | options, **_ANY_TAGS) as container,
     ):
         cover = av.stream.Disposition.attached_pic
         videos = [s for s in container.streams.video if not s.disposition & cover]
@@ -234,6 +237,16 @@ def open_video(path: str | Path, **options: str) -> Iterator[Video]:
             raise InputError(f"{path}: its video codec is unknown: convert it to H.264")
         videos[0].codec_context.thread_count = 1
         yield Video(file, container, videos[0])
+
+
+def _tagged_seconds(text: str) -> float:
+    """Read the time of a tag, hours:minutes:seconds; 0 if it is something else."""
+    try:
+        hours, minutes, seconds = map(float, text.split(":"))
+    except ValueError:
+        return 0.0
+    stated = 3600 * hours + 60 * minutes + seconds
+    return stated if 0.0 < stated < inf else 0.0
 
 
 @contextmanager

@@ -264,6 +264,8 @@ def test_ctrl_c_is_no_traceback(left: Path, monkeypatch: pytest.MonkeyPatch) -> 
 def test_one_line_and_status_2(
     left: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], message: str
 ) -> None:
+    if "--plot" in arguments:
+        pytest.importorskip("matplotlib")
     filled = [a.format(left=left, folder=left.parent) for a in arguments]
     assert main(filled) == 2
     captured = capsys.readouterr()

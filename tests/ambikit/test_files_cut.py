@@ -216,3 +216,17 @@ def test_damage_of_any_kind_is_one_line(tmp_path: Path, name: str) -> None:
             warnings.simplefilter("ignore")  # whatever is said of the sizes
             with suppress(InputError):
                 ambikit.read(path, duration=0.01)
+
+
+@pytest.mark.parametrize(
+    "tag", [b"nan:00:00.10000000", b"inf:00:00.10000000", b"in Stra\xdfe \xff , 2020"]
+)
+def test_a_length_that_makes_no_sense_is_not_believed(tmp_path: Path, tag: bytes) -> None:
+    """Also text that is not UTF-8, as old programs write it."""
+    path = tmp_path / "a.mkv"
+    make(path, chord(4, 4800), "flac", "4.0")
+    data = path.read_bytes()
+    assert data.count(b"00:00:00.100000000") == 1
+    path.write_bytes(data.replace(b"00:00:00.100000000", tag))
+    assert ambikit.info(path).frames == 4800
+    np.testing.assert_allclose(ambikit.read(path)[0], chord(4, 4800), atol=2**-22)

@@ -9,14 +9,13 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-import av
 import numpy as np
 import pytest
 import soundfile
 
 import ambikit
 from ambikit import InputError
-from tests.ambikit.media import RATE, add_sound, chord, make, packets, pitches
+from tests.ambikit.media import RATE, add_sound, av, chord, make, packets, pitches
 
 POSIX = pytest.mark.skipif(sys.platform == "win32", reason="pipes by name")
 

@@ -5,13 +5,12 @@ from __future__ import annotations
 import struct
 from pathlib import Path
 
-import av
 import numpy as np
 import pytest
 
 import ambikit
 from ambikit import InputError
-from tests.ambikit.media import RATE, chord, make, pitches
+from tests.ambikit.media import RATE, av, chord, make, pitches
 from tests.ambikit.stated import (
     WYZX,
     refused,

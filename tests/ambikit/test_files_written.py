@@ -123,6 +123,8 @@ def test_companded_b_format_is_read(tmp_path: Path) -> None:
 def test_what_could_not_be_read_is_not_written(
     tmp_path: Path, channels: int, name: str, options: dict[str, Any], message: str
 ) -> None:
+    if name.endswith((".webm", ".mkv")):
+        pytest.importorskip("av")
     with pytest.raises(InputError, match=message):
         ambikit.write(tmp_path / name, chord(channels), RATE, **options)
     assert list(tmp_path.iterdir()) == []

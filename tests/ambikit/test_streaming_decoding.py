@@ -128,7 +128,8 @@ def test_out_is_filled(name):
     assert make().process(block, out=out) is out
     assert_array_equal(out, expected)
     apart = np.full((*rows, 128), 9, np.float32)[..., ::2]
-    assert_array_equal(make().process(block, out=apart), expected)
+    # A product into memory that is not contiguous may be summed in another order.
+    assert_allclose(make().process(block, out=apart), expected, atol=1e-6)
     turned = np.asfortranarray(block)
     assert_allclose(make().process(turned), expected, atol=1e-6)
 

@@ -265,6 +265,19 @@ def test_sound_that_lists_its_channels(tmp_path):
     assert run.returncode == 0, run.stderr[-2000:]
 
 
+@pytest.mark.parametrize(
+    "tag", [b"nan:00:00.50000000", b"inf:00:00.50000000", b"in Stra\xdfe \xff , 2020"]
+)
+def test_a_length_that_makes_no_sense_is_not_believed(tmp_path, tag):
+    """Also text that is not UTF-8, as old programs write it: the length is the file's then."""
+    write_video(tmp_path / "a.mkv", [digits(n) for n in range(5)], 10.0)
+    data = (tmp_path / "a.mkv").read_bytes()
+    assert data.count(b"00:00:00.500000000") == 1
+    (tmp_path / "a.mkv").write_bytes(data.replace(b"00:00:00.500000000", tag))
+    assert probe(tmp_path / "a.mkv").duration == 0.5
+    assert number(read_frames(tmp_path / "a.mkv")).tolist() == [0, 1, 2, 3, 4]
+
+
 def test_a_video_without_frames(tmp_path):
     with av.open(str(tmp_path / "a.mkv"), "w") as container:
         stream = container.add_stream("libx264", rate=25)
