@@ -87,13 +87,21 @@ def read_boxes(path: str | Path, times: npt.ArrayLike) -> list[Boxes]:
     labels, tracks, rate = _tracks(document, path)
     if not labels:
         return [Boxes.empty() for _ in np.atleast_1d(times)]
-    nearest = np.rint(np.atleast_1d(np.asarray(times, float)) * rate).astype(int)
+    last = tracks.shape[2] - 1
+    within = np.clip(np.atleast_1d(np.asarray(times, float)), 0.0, last / rate)
     score = np.ones(len(labels))
     azimuth, elevation, width, height = tracks.transpose(1, 2, 0)
     return [
         Boxes(azimuth[i], elevation[i], width[i], height[i], score, labels)
-        for i in np.clip(nearest, 0, tracks.shape[2] - 1)
+        for i in np.rint(within * rate).astype(int)
     ]
+
+
+def _label(value: Any) -> str:
+    """Return a label, which may be a number of a class."""
+    if isinstance(value, str | int) and not isinstance(value, bool):
+        return str(value)
+    raise TypeError(f"the label {value!r} is no text")
 
 
 def _tracks(
@@ -104,7 +112,7 @@ def _tracks(
         raise InputError(f'{path} is not a file of boxes: it needs "format": "{FORMAT}"')
     try:
         objects, rate = document["objects"], float(document["rate"])
-        labels = tuple(str(one["label"]) for one in objects)
+        labels = tuple(_label(one["label"]) for one in objects)
         numbers = np.array([[one[k] for k in _TRACKS] for one in objects], dtype=np.float64)
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(

@@ -21,26 +21,42 @@ class CheckedDetector:
     spec : str
         Specification that the user gave, for messages.
 
+    Attributes
+    ----------
+    name : str
+        Name and settings.
+    fingerprint : str
+        What the detector says of the contents of its weights when it is loaded, empty if nothing.
+
     Raises
     ------
     InputError
-        The detector has no name, or no method `detect`.
+        The detector has no name or no method `detect`, or its fingerprint is no text.
     """
 
     def __init__(self, detector: Any, spec: str) -> None:
-        name = getattr(detector, "name", None)
-        if not (callable(getattr(detector, "detect", None)) and isinstance(name, str) and name):
+        try:
+            name = getattr(detector, "name", None)
+            found = getattr(detector, "fingerprint", None) or ""
+        except Exception as error:  # properties run the code of the detector
+            raise InputError(
+                f"detector {spec} does not say what it is ({type(error).__name__}: {error}): "
+                "repair its 'name' or 'fingerprint'"
+            ) from error
+        usable = callable(getattr(detector, "detect", None)) and not isinstance(detector, type)
+        if not (usable and isinstance(name, str) and name):
+            kind = "a class" if isinstance(detector, type) else type(detector).__name__
             raise InputError(
                 f"detector {spec}: expected an object with a text 'name' and a method "
-                f"detect(frames), got {type(detector).__name__} with the name {name!r}: add them"
+                f"detect(frames), got {kind} with the name {name!r}: add them"
             )
-        self.name = name
+        if not isinstance(found, str):
+            raise InputError(
+                f"detector {spec}: its 'fingerprint' must be a text, such as a hash of its "
+                f"weights, not {type(found).__name__}"
+            )
+        self.name, self.fingerprint = name, found
         self.detector, self.spec = detector, spec
-
-    @property
-    def fingerprint(self) -> str:
-        """What the detector says of the contents of its weights, empty if nothing."""
-        return str(getattr(self.detector, "fingerprint", ""))
 
     def detect(self, frames: Frames) -> list[Boxes]:
         """Detect the objects of frames (B, H, W, 3).
@@ -88,14 +104,14 @@ def made_by(module: str, factory: str) -> CheckedDetector:
     spec = f"{module}:{factory}"
     try:
         make: Any = getattr(importlib.import_module(module), factory)
-    except Exception as error:  # importing runs the code of the module
+    except (Exception, SystemExit) as error:  # importing runs the code of the module
         raise InputError(
             f"no detector {spec} ({type(error).__name__}: {error}): check its name, and that "
             "python imports it"
         ) from error
     try:
         made = make()
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise InputError(
             f"detector {spec} could not be made ({type(error).__name__}: {error}): repair its "
             "factory, which is called without arguments"

@@ -34,6 +34,12 @@ def test_boxes_at_the_nearest_entry(tmp_path):
     assert json.loads((tmp_path / "a.json").read_text())["objects"][0]["sounding"] is True
 
 
+def test_times_beyond_any_number_take_the_last_entry(tmp_path):
+    write_boxes(tmp_path / "a.json", 1e308, [BELL])
+    (late,) = read_boxes(tmp_path / "a.json", [1e10])
+    assert late.azimuth.tolist() == [20]
+
+
 def test_a_file_without_objects(tmp_path):
     write_boxes(tmp_path / "a.json", 10.0, [])
     assert [len(boxes) for boxes in read_boxes(tmp_path / "a.json", [0, 1])] == [0, 0]
@@ -45,6 +51,8 @@ def test_a_file_without_objects(tmp_path):
         {"azimuth": [0, 10]},
         {"width": [1, float("nan"), 2]},
         {"height": ["tall", 1, 2]},
+        {"label": None},
+        {"label": ["bell", "drum"]},
         {name: [] for name in ("azimuth", "elevation", "width", "height")},
     ],
 )

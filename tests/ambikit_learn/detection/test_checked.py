@@ -79,6 +79,26 @@ def wants(argument):
 
 def nothing():
     pass
+
+class Nervous(Mine):
+    @property
+    def name(self):
+        raise RuntimeError("weights are not loaded yet")
+
+class Lost(Mine):
+    @property
+    def fingerprint(self):
+        return open("no-such-weights.pt").read()
+
+class Uncalled(Mine):
+    def fingerprint(self):
+        return "abc"
+
+def its_class():
+    return Mine
+
+def leaves():
+    raise SystemExit(0)
 """
 
 
@@ -86,6 +106,7 @@ def nothing():
 def somebodys(tmp_path, monkeypatch):
     (tmp_path / "somebodys_detector.py").write_text(SOMEBODYS)
     (tmp_path / "broken_detector.py").write_text("def make(:")
+    (tmp_path / "script_detector.py").write_text("import sys\nsys.exit(0)")
     monkeypatch.syspath_prepend(str(tmp_path))
     yield "somebodys_detector"
     sys.modules.pop("somebodys_detector", None)
@@ -109,7 +130,13 @@ def test_somebodys_detector(somebodys):
         ("somebodys_detector:Empty", "with the name ''"),
         ("somebodys_detector:NoMethod", r"a method detect\(frames\)"),
         ("somebodys_detector:Absent", "no detector .*Absent"),
+        ("somebodys_detector:Nervous", r"\(RuntimeError: weights are not loaded yet\)"),
+        ("somebodys_detector:Lost", r"no-such-weights\.pt"),
+        ("somebodys_detector:Uncalled", "'fingerprint' must be a text.*not method"),
+        ("somebodys_detector:its_class", "got a class"),
+        ("somebodys_detector:leaves", r"could not be made \(SystemExit: 0\)"),
         ("broken_detector:make", "no detector broken_detector:make .*SyntaxError"),
+        ("script_detector:make", r"no detector script_detector:make \(SystemExit: 0\)"),
     ],
 )
 def test_what_is_no_detector_is_refused_when_loaded(somebodys, spec, what):
