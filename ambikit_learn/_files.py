@@ -129,14 +129,51 @@ def as_text(name: str) -> str:
     return os.fsencode(name).decode("utf-8", "backslashreplace")
 
 
+def files_below(root: Path) -> Iterator[tuple[Path, list[str]]]:
+    """Yield each folder from `root` down, linked ones too, and the sorted names of its files.
+
+    Hidden files and folders are passed over. A link may lead back to a folder that holds it: each
+    folder is entered once on its own path.
+
+    Raises
+    ------
+    OSError
+        A folder cannot be listed, or a link leads to a folder that is not there.
+    """
+
+    def refuse(error: OSError) -> None:
+        raise OSError(
+            error.errno, f"cannot be listed ({error.strerror}): change it", error.filename
+        )
+
+    above: dict[str, frozenset[tuple[int, int]]] = {str(root): frozenset()}
+    for place, folders, names in os.walk(root, followlinks=True, onerror=refuse):
+        status = os.stat(place)
+        held = above.pop(place)
+        here = (status.st_dev, status.st_ino)
+        if here in held:
+            folders.clear()
+            continue
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        above |= {os.path.join(place, name): held | {here} for name in folders}
+        seen = sorted(name for name in names if not name.startswith("."))
+        for path in (os.path.join(place, name) for name in seen if not Path(name).suffix):
+            if os.path.islink(path) and not os.path.exists(path):
+                raise FileNotFoundError(
+                    errno.ENOENT,
+                    "is a link to what is not there: mount its disk, or delete the link",
+                    path,
+                )
+        yield Path(place), seen
+
+
 def fingerprint(path: str | Path) -> str:
     """Return a hash of what a file, or all files of a folder, hold.
 
     Parameters
     ----------
     path : path
-        A file of up to 16 MiB counts whole; of a larger one, its size and 64 pieces that are spread
-        over it, so that hours of video cost no more than to find them.
+        A file, or a folder whose linked folders count too.
 
     Returns
     -------
@@ -144,19 +181,43 @@ def fingerprint(path: str | Path) -> str:
         16 hexadecimal digits.
     """
     target, digest = Path(path), hashlib.sha256()
-    files = sorted(p for p in target.rglob("*") if p.is_file()) if target.is_dir() else [target]
+    files = [target]
+    if target.is_dir():
+        files = sorted(folder / name for folder, names in files_below(target) for name in names)
     for file in files:
-        size = file.stat().st_size
         name = file.relative_to(target).as_posix() if file != target else ""
-        digest.update(f"{name}:{size}:".encode())
+        digest.update(f"{name}:{file.stat().st_size}:".encode())
         with file.open("rb") as stream:
-            if size <= _WHOLE:
-                digest.update(stream.read())
-                continue
-            for number in range(_PIECES):
-                stream.seek((size - _PIECE) * number // (_PIECES - 1))
-                digest.update(stream.read(_PIECE))
+            while block := stream.read(_BLOCK):
+                digest.update(block)
+    return digest.hexdigest()[:16]
+
+
+def quick_fingerprint(path: str | Path) -> str:
+    """Return a hash of a file that costs little to compute again, however large the file is.
+
+    Parameters
+    ----------
+    path : path
+        A file of up to 16 MiB counts as in `fingerprint`. Of a larger one, 64 pieces count, and the
+        time of its last change, which what was changed between the pieces has altered.
+
+    Returns
+    -------
+    str
+        16 hexadecimal digits.
+    """
+    file = Path(path)
+    status = file.stat()
+    if status.st_size <= _WHOLE:
+        return fingerprint(file)
+    digest = hashlib.sha256(f":{status.st_size}:{status.st_mtime_ns}:".encode())
+    with file.open("rb") as stream:
+        for number in range(_PIECES):
+            stream.seek((status.st_size - _PIECE) * number // (_PIECES - 1))
+            digest.update(stream.read(_PIECE))
     return digest.hexdigest()[:16]
 
 
 _WHOLE, _PIECES, _PIECE = 1 << 24, 64, 1 << 16
+_BLOCK = 1 << 20

@@ -7,6 +7,7 @@ from "5.1" to "4.0" it reorders the channels and lowers one by 3 dB.
 from __future__ import annotations
 
 import ctypes
+import errno
 import itertools
 import math
 from collections.abc import Iterator
@@ -45,6 +46,11 @@ _SLACK = 0.1
 """Seconds by which a stated length may exceed the sound: it counts padding at both ends."""
 _GAP = 0.1
 """Seconds from which a jump of the time stamps is a gap in the sound, and not their rounding."""
+_SURROUNDINGS = frozenset(
+    getattr(errno, name) for name in ("EMFILE", "ENFILE", "ENOMEM", "ESTALE", "ETIMEDOUT")
+)
+"""Errors that say nothing of the content of a file. EIO is none of them: FFmpeg reports it of
+damaged files too."""
 _MILLION = 1_000_000
 _COUNTING = ("w64", "au", "aiff", "caf", "wv", "tta", "tak", "ape")
 """Formats whose header counts the samples; others estimate the length from the rate of bits."""
@@ -154,6 +160,8 @@ def _open(source: Source, track: Track | None = None) -> Iterator[Any]:
     except av.FFmpegError as error:
         if isinstance(error, PermissionError | FileNotFoundError | IsADirectoryError):
             raise
+        if error.errno in _SURROUNDINGS:
+            raise OSError(error.errno, error.strerror, str(source)) from None
         raise InputError(
             f"{source} cannot be decoded ({error.strerror}): it is truncated, damaged or not a "
             "sound or video file"

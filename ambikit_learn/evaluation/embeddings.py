@@ -309,7 +309,7 @@ def _load(part: Path) -> dict[str, np.ndarray[Any, Any]]:
 @lru_cache(maxsize=1024)
 def _fingerprint(path: Path, size: int, changed: int) -> str:
     """Return the fingerprint of a file of this size and time of change, reading it once."""
-    return _files.fingerprint(path)
+    return _files.quick_fingerprint(path)
 
 
 def _hash(*parts: object) -> str:

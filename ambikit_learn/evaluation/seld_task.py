@@ -222,7 +222,7 @@ def _labelled(one: LabelledRecording) -> _Labelled:
     def identity() -> str:
         if not one.sound.is_file():
             raise FileNotFoundError(f"{one.sound}: no such file, but there are labels of it")
-        return _files.fingerprint(one.sound)
+        return _files.quick_fingerprint(one.sound)
 
     def read() -> Content:
         x, rate = ambikit.read(one.sound)

@@ -22,7 +22,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from ambikit import InputError, checks
-from ambikit_learn._files import AUDIO, VIDEO, atomic_write, fingerprint
+from ambikit_learn._files import AUDIO, VIDEO, atomic_write, files_below, quick_fingerprint
 from ambikit_learn._progress import progress
 from ambikit_learn._threads import cores, one_thread
 from ambikit_learn.inference.embed import Embedding
@@ -110,7 +110,7 @@ def embed_files(
     }
     if convention is not None or track is not None:
         settings |= {"convention": convention, "track": track}
-    prints = {name: fingerprint(name) for name in names if Path(name).is_file()}
+    prints = {name: quick_fingerprint(name) for name in names if Path(name).is_file()}
     known = _known_files(table, settings)
     # Tables of before say nothing of contents
     kept = {name for name, was in known.items() if was in ("", prints.get(name, was))}
@@ -164,8 +164,9 @@ def _named(files: Iterable[str | os.PathLike[str]]) -> list[str]:
         if given.is_dir():
             found = sorted(
                 path
-                for path in given.rglob("*")
-                if path.suffix.lower() in (*VIDEO, *AUDIO) and not path.name.startswith(".")
+                for folder, files in files_below(given)
+                for path in map(folder.joinpath, files)
+                if path.suffix.lower() in (*VIDEO, *AUDIO)
             )
             if not found:
                 raise InputError(f"{given} holds no sound or video: give another folder, or files")

@@ -183,7 +183,7 @@ class Assembly:
         """Add a clip to its shard."""
         row = row_of(identity.clip, outcome, self.source)
         if isinstance(outcome, Prepared):
-            row |= identity.columns(outcome.contents)
+            row |= identity.columns(identity.contents())
             self._note(tar, name, row, outcome.members)
             return
         timeout = {"clip_timeout": self.clip_timeout} if outcome.reason == HANG else {}

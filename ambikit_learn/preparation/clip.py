@@ -22,7 +22,6 @@ from ambikit_learn.detection import read_boxes
 from ambikit_learn.detection.annotated import annotated_tracks
 from ambikit_learn.detection.tracking import regular
 from ambikit_learn.preparation.detections import Detections, detection_times
-from ambikit_learn.preparation.identity import Contents, contents_of
 from ambikit_learn.sources import Clip
 from ambikit_learn.sphere.listening import ABSENT
 from ambikit_learn.sphere.projection import EAC_PADDING, FrameLayout
@@ -54,6 +53,9 @@ _LATE = 0.002
 APART = 0.5
 """Seconds by which picture and sound may differ in length before it is noted."""
 
+FAILED = "failed"
+"""Reason of a clip that says nothing of its content: the same command tries it again."""
+
 NOTES = (
     "still picture",
     "Z is silent",
@@ -83,13 +85,10 @@ class Prepared:
         Columns of the manifest.
     members : dict
         Bytes by part: ``frames``, ``sound`` and ``record``.
-    contents : tuple
-        Hashes of the files of the clip (`ambikit_learn.preparation.identity.contents_of`).
     """
 
     facts: dict[str, Any]
     members: dict[str, bytes]
-    contents: Contents = ()
 
 
 @dataclass(frozen=True)
@@ -147,12 +146,10 @@ def prepare_clip(clip: Clip, settings: Settings) -> Prepared | Rejected:
     try:
         if clip.split == "unlisted":
             raise _UnusableError("unlisted", "the data set's lists do not name this clip")
-        contents = contents_of(clip)
         with ExitStack() as files:
             with _or_rejected("unreadable picture"):
                 video = files.enter_context(open_video(clip.video))
-            outcome = _prepared(_from_both(clip, video), settings, video)
-            return replace(outcome, contents=contents)
+            return _prepared(_from_both(clip, video), settings, video)
     except _UnusableError as error:
         return Rejected(error.reason, str(error))
     except (InputError, ImportError):
@@ -160,7 +157,7 @@ def prepare_clip(clip: Clip, settings: Settings) -> Prepared | Rejected:
         raise
     except Exception as error:
         # Any other error of a file or a detector rejects this clip; the run continues.
-        return Rejected("failed", f"{type(error).__name__}: {error}")
+        return Rejected(FAILED, f"{type(error).__name__}: {error}")
 
 
 def check_clip(clip: Clip, settings: Settings) -> Prepared | Rejected:
@@ -199,8 +196,10 @@ def _or_rejected(reason: str) -> Iterator[None]:
         raise _UnusableError("part of the sphere", str(error)) from None
     except NotASphereError as error:
         raise _UnusableError("not a sphere", str(error)) from None
-    except (InputError, OSError) as error:
+    except InputError as error:
         raise _UnusableError(reason, str(error)) from None
+    except OSError as error:  # of the disk or its rights, which may be other next time
+        raise _UnusableError(FAILED, str(error)) from None
 
 
 def _refuse(unwanted: tuple[str, ...], notes: tuple[str, ...]) -> None:

@@ -234,8 +234,9 @@ def prepare(
     of data sets depend on the source alone. The shards then depend on what came when; `repack`
     gives those of a single run, to the byte.
 
-    Tried again are clips that failed for reasons that may lie in the surroundings (``"failed"``,
-    ``"detector failed"``, ``"decoder crash"``), and a clip that hung if the timeout is now longer.
+    Tried again are clips that failed for reasons that may lie in the surroundings (``"failed"``, as
+    of memory or rights that lacked, ``"detector failed"``, ``"decoder crash"``), and a clip that
+    hung if the timeout is now longer.
 
     A clip whose worker dies is retried once in another process. If that dies too, the clip is
     rejected as a decoder crash; a clip that takes too long is rejected as a decoder hang.
@@ -277,9 +278,6 @@ def prepare(
         checks.positive(clip_timeout, "clip_timeout", "seconds"),
     )
     whole = list(open_source(source, folder).clips())
-    if detector != "file":
-        # So that files of boxes that nobody reads may change.
-        whole = [replace(clip, boxes=None) for clip in whole]
     if detector != "file":
         # So that files of boxes that nobody reads may change.
         whole = [replace(clip, boxes=None) for clip in whole]

@@ -7,10 +7,10 @@ decide whether a file that was renamed, copied or touched is one that was prepar
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from ambikit_learn._files import as_text, fingerprint
@@ -47,14 +47,17 @@ class Identity:
     def of(cls, clip: Clip, source: Path) -> Identity:
         """Return the identity of a clip of a source."""
         paths = (as_text(relative(path, source)) for path in (clip.video, clip.audio))
-        found = [_status(path) for path in _files(clip)]
         return cls(
             clip,
             (clip.split, as_text(clip.key), *paths),  # type: ignore[arg-type]
             (clip.start, clip.duration),
-            tuple(None if status is None else status.st_size for status in found),
-            tuple(None if status is None else status.st_mtime_ns for status in found),
+            *_sizes_and_times(clip),
         )
+
+    def contents(self) -> Contents:
+        """Return the hashes of the files, empty if one cannot be read or has changed meanwhile."""
+        found = contents_of(self.clip)
+        return found if _sizes_and_times(self.clip) == (self.sizes, self.times) else ()
 
     def columns(self, contents: Contents) -> dict[str, Any]:
         """Return what a row of a journal holds beside those of the manifest."""
@@ -71,8 +74,12 @@ class Identity:
         return same and (tuple(row["times"]) == self.times or self._equals(row))
 
     def has_content_of(self, row: Mapping[str, Any]) -> bool:
-        """Return whether a row is of the same content, wherever it lies."""
-        return self._may_equal(row) and self._equals(row)
+        """Return whether a row is of the same content, wherever it lies.
+
+        Suffixes count: what a file does not state is assumed by its suffix (.amb, .360).
+        """
+        suffixes = [_suffixes(place[2:]) for place in (self.place, place_of(row))]
+        return suffixes[0] == suffixes[1] and self._may_equal(row) and self._equals(row)
 
     @property
     def outline(self) -> tuple[Any, ...]:
@@ -112,12 +119,24 @@ def relative(path: Path, folder: Path) -> str:
     return path.relative_to(folder).as_posix() if path.is_relative_to(folder) else path.name
 
 
+def _suffixes(paths: Iterable[str]) -> list[str]:
+    return [PurePosixPath(path).suffix.lower() for path in paths]
+
+
 def _files(clip: Clip) -> tuple[Path | None, ...]:
     return clip.video, clip.audio, clip.boxes
 
 
 def _status(path: Path | None) -> os.stat_result | None:
     return path.stat() if path is not None and path.exists() else None
+
+
+def _sizes_and_times(clip: Clip) -> tuple[tuple[int | None, ...], tuple[int | None, ...]]:
+    found = [_status(path) for path in _files(clip)]
+    return (
+        tuple(None if status is None else status.st_size for status in found),
+        tuple(None if status is None else status.st_mtime_ns for status in found),
+    )
 
 
 def _content(path: Path | None) -> str | None:

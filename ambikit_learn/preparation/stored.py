@@ -11,10 +11,11 @@ from typing import NamedTuple
 from ambikit_learn._files import as_text
 from ambikit_learn.data.format import MEMBERS
 from ambikit_learn.data.record import with_facts
+from ambikit_learn.preparation.clip import FAILED
 from ambikit_learn.preparation.identity import Identity, outline_of, place_of
 from ambikit_learn.preparation.tar import Row
 
-AGAIN = ("failed", "detector failed", "decoder crash")
+AGAIN = (FAILED, "detector failed", "decoder crash")
 """Reasons that may lie in the surroundings, such as memory that ran out: the same command tries
 these clips again."""
 HANG = "decoder hang"

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from ambikit import InputError
-from ambikit_learn._files import AUDIO, VIDEO
+from ambikit_learn._files import AUDIO, VIDEO, files_below
 from ambikit_learn.sources._clip import Clip, distinct, key_of, split_named
 
 _BOXES = ".boxes.json"
@@ -43,7 +42,7 @@ class Folder:
             A folder below cannot be listed.
         """
         clips = [
-            clip for folder, names in _listing(self.root) for clip in self._clips(folder, names)
+            clip for folder, names in files_below(self.root) for clip in self._clips(folder, names)
         ]
         if not any(clip.video.exists() for clip in clips):
             raise InputError(f"{self.root} holds no video ({', '.join(VIDEO)}): check the folder")
@@ -72,28 +71,6 @@ class Folder:
 
 def _suffix(name: str) -> str:
     return Path(name).suffix.lower()
-
-
-def _listing(root: Path) -> Iterator[tuple[Path, list[str]]]:
-    """Yield each folder below `root` and the names of its files; hidden ones are passed over."""
-
-    def refuse(error: OSError) -> None:
-        raise OSError(
-            error.errno, f"cannot be listed ({error.strerror}): change it", error.filename
-        )
-
-    # A link may lead back to a folder that holds it: each folder is entered once on its own path.
-    above: dict[str, frozenset[tuple[int, int]]] = {str(root): frozenset()}
-    for place, folders, names in os.walk(root, followlinks=True, onerror=refuse):
-        status = os.stat(place)
-        held = above.pop(place)
-        here = (status.st_dev, status.st_ino)
-        if here in held:
-            folders.clear()
-            continue
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        above |= {os.path.join(place, name): held | {here} for name in folders}
-        yield Path(place), sorted(name for name in names if not name.startswith("."))
 
 
 def _refuse_in_two_splits(clips: list[Clip]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections import deque
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -23,6 +24,12 @@ STAMP = 0.0006
 UNPROBED = {"skip_frame": "all"}
 """Option for a file of which only frames are wanted: opening it decodes some, to learn what its
 header says as well, and that takes longer than to open it."""
+
+_SURROUNDINGS = frozenset(
+    getattr(errno, name) for name in ("EACCES", "EMFILE", "ENFILE", "ENOMEM", "ESTALE", "ETIMEDOUT")
+)
+"""Errors that say nothing of the content of a file. EIO and EPERM are none of them: FFmpeg reports
+them of damaged files too."""
 
 TimedFrame = tuple[float, Any]
 """Second at which a frame begins, and the frame, an av.VideoFrame."""
@@ -223,6 +230,8 @@ def open_video(path: str | Path, **options: str) -> Iterator[Video]:
         There is no such file.
     InputError
         The file is not media, is truncated, or holds no video.
+    OSError
+        It may not be read, or memory or open files have run out.
     """
     file = checks.input_file(path)
     with (
@@ -255,6 +264,8 @@ def _in_one_line(path: Path) -> Iterator[None]:
     try:
         yield
     except av.error.FFmpegError as error:
+        if error.errno in _SURROUNDINGS:
+            raise OSError(error.errno, error.strerror, str(path)) from None
         raise InputError(
             f"{path} cannot be read as video ({error.strerror}): it is truncated or another kind "
             "of file; fetch or convert it again"

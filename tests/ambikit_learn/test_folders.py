@@ -9,7 +9,7 @@ import tempfile
 import pytest
 
 from ambikit import InputError
-from ambikit_learn._files import check_writable, remove_partial
+from ambikit_learn._files import check_writable, fingerprint, quick_fingerprint, remove_partial
 
 
 def test_a_check_leaves_nothing(tmp_path):
@@ -48,3 +48,25 @@ def test_partial_files_alone_are_removed(tmp_path):
     (tmp_path / ".ambikit-x").mkdir()
     remove_partial(tmp_path, tmp_path / "missing")
     assert sorted(path.name for path in tmp_path.iterdir()) == [".hidden", "a.part.mp4", "b.mp4"]
+
+
+def test_any_byte_of_a_large_file_counts(tmp_path):
+    """At once for weights; with its new time for recordings, of which a sample is read."""
+    path = tmp_path / "large.bin"
+    data = bytearray(2**24 + 2**20)
+    path.write_bytes(data)
+    os.utime(path, (1, 1))
+    before = fingerprint(path), quick_fingerprint(path)
+    assert before == (fingerprint(path), quick_fingerprint(path))
+    data[2**23 + 12345] = 1
+    path.write_bytes(data)
+    os.utime(path, (2, 2))
+    assert fingerprint(path) != before[0]
+    assert quick_fingerprint(path) != before[1]
+    os.utime(path, (1, 1))
+    assert fingerprint(path) != before[0]
+    small = tmp_path / "small.bin"
+    small.write_bytes(b"the same")
+    first = quick_fingerprint(small)
+    os.utime(small, (1, 1))
+    assert quick_fingerprint(small) == first == fingerprint(small)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
+import sys
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -167,6 +170,20 @@ def test_a_file_that_was_recorded_anew_is_embedded_anew(encoder, scene, tmp_path
     (tmp_path / "empty").mkdir()
     with pytest.raises(InputError, match="holds no sound or video"):
         embed_files([tmp_path / "empty"], encoder, out)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links need a privilege there")
+def test_a_folder_is_listed_as_prepare_lists_it(encoder, files, tmp_path):
+    """Linked folders are entered, once where they lead back; what is hidden is passed over."""
+    folder, elsewhere = tmp_path / "sounds", tmp_path / "elsewhere"
+    for place in (folder / ".trash", elsewhere):
+        place.mkdir(parents=True)
+        shutil.copy(files[0], place / "a.wav")
+    (folder / "linked").symlink_to(elsewhere)
+    (elsewhere / "back").symlink_to(folder)
+    assert embed_files([folder], encoder, tmp_path / "a.parquet").embedded == 1
+    names = pq.read_table(tmp_path / "a.parquet")["file"].to_pylist()
+    assert set(names) == {str(folder / "linked" / "a.wav")}
 
 
 def test_channels_can_be_stated(encoder, scene, tmp_path):

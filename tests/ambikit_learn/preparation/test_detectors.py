@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import sys
 from pathlib import Path
+from unittest.mock import patch
 
 import av
 import numpy as np
 import pytest
 
+import ambikit
 from ambikit import InputError
 from ambikit_learn.preparation.command import prepare
 from ambikit_learn.video.decode import Video
@@ -191,6 +194,31 @@ def test_what_lay_in_the_surroundings_is_tried_again(
     assert run(command) == 0
     assert {row["status"] for row in rows_of(tmp_path / "out").values()} == {"ok"}
     sys.modules.pop("flaky_detector", None)
+
+
+@pytest.mark.parametrize("code", [errno.ENOMEM, errno.EACCES, errno.EMFILE, errno.ESTALE])
+@pytest.mark.parametrize("which", ["picture", "sound"])
+def test_what_the_system_refuses_is_tried_again(clip_folder, tmp_path, code, which):
+    """Memory, rights, open files and a server that is away say nothing of a clip's content."""
+    clip_folder.add("a")
+    suffix = ".mp4"
+    if which == "sound":
+        suffix = ".m4a"
+        sound, _ = ambikit.read(clip_folder.path("audio", "a"))
+        clip_folder.path("audio", "a").unlink()
+        ambikit.write(clip_folder.root / "audio" / "a.m4a", sound, RATE)
+    av_open, fault = av.open, av.error.classes.get(code, OSError)
+
+    def refusing(file, *arguments, **options):
+        if str(getattr(file, "name", file)).endswith(suffix):
+            raise fault(code, os.strerror(code), "a")
+        return av_open(file, *arguments, **options)
+
+    out = tmp_path / "out"
+    with patch.object(av, "open", refusing):
+        assert prepare(clip_folder.root, out, **SMALL).left_out == {"failed": 1}
+    assert os.strerror(code) in rows_of(out)["a"]["detail"]
+    assert prepare(clip_folder.root, out, **SMALL).prepared == 1
 
 
 def test_what_is_refused_leaves_the_folder_as_it_was(clip_folder, tmp_path, detectors):

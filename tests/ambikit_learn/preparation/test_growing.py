@@ -23,7 +23,6 @@ from ambikit_learn.data.statistics import data_statistics
 from ambikit_learn.preparation import command
 from ambikit_learn.preparation.clip import Prepared, Rejected
 from ambikit_learn.preparation.command import prepare
-from ambikit_learn.preparation.identity import contents_of
 from ambikit_learn.preparation.tar import GrowingTar
 from ambikit_learn.sphere.tracks import Objects
 from tests.ambikit_learn.preparation.outputs import OPTIONS, contents, read_shard, rows_of
@@ -267,7 +266,7 @@ def pretend(clip, settings) -> Prepared | Rejected:
     }
     facts = {"start": 0.0, "duration": len(data) / 8, "frames": len(data), "notes": []}
     facts |= {"copied": False, "samples": 5, "gain": 1.0, "detector": "none", "boxes": 0}
-    return Prepared(facts, members, contents_of(clip))
+    return Prepared(facts, members)
 
 
 def run(source: Path, out: Path, made: list[str] | None = None, **options) -> list[str]:
@@ -276,6 +275,57 @@ def run(source: Path, out: Path, made: list[str] | None = None, **options) -> li
     with counted(pretend, made), patch.object(command, "length_of", lambda clip: 0.0):
         prepare(source, out, source="folder", workers=0, clips_per_shard=3, **options)
     return made
+
+
+def test_any_byte_of_a_large_file_counts(tmp_path):
+    """Recorded anew with the same size, and another sample in the middle."""
+    source, out = tmp_path / "source", tmp_path / "out"
+    data = bytearray(2**24 + 2**20)
+    write(source / "a.mp4", data)
+    write(source / "b.mp4", b"another")
+    assert run(source, out) == ["a", "b"]
+    os.utime(source / "a.mp4", (1, 1))
+    assert run(source, out) == []
+    data[2**23 + 12345] = 1
+    write(source / "a.mp4", data)
+    assert run(source, out) == ["a"]
+    run(source, tmp_path / "fresh")
+    assert_same_data(out, tmp_path / "fresh")
+
+
+def test_a_file_that_changes_while_it_is_prepared_is_prepared_again(tmp_path):
+    source, out = tmp_path / "source", tmp_path / "out"
+    write(source / "a.mp4", b"before")
+
+    def disturbed(clip, settings):
+        result = pretend(clip, settings)
+        write(clip.video, b"behind")  # of the same size
+        os.utime(clip.video, (2, 2))
+        return result
+
+    with counted(disturbed), patch.object(command, "length_of", lambda clip: 0.0):
+        prepare(source, out, source="folder", workers=0, clips_per_shard=3)
+    assert run(source, out) == ["a"]
+    run(source, tmp_path / "fresh")
+    assert_same_data(out, tmp_path / "fresh")
+
+
+def test_a_new_suffix_may_change_what_is_assumed(clip_folder, tmp_path):
+    """Four channels that state nothing are AmbiX in .wav and FuMa in .amb."""
+    for kind in ("video", "audio"):
+        clip_folder.add(kind[0])
+        clip_folder.path(kind, kind[0]).rename(tmp_path / f"{kind}.part")
+    source, out = tmp_path / "clips", tmp_path / "out"
+    source.mkdir()
+    (tmp_path / "video.part").rename(source / "a.mp4")
+    (tmp_path / "audio.part").rename(source / "a.wav")
+    options = {"source": "folder", "frame_size": (40, 80), "workers": 0}
+    prepare(source, out, **options)
+    before = all_members(out)
+    (source / "a.wav").rename(source / "a.amb")
+    prepare(source, out, **options)
+    prepare(source, tmp_path / "fresh", **options)
+    assert all_members(out) == all_members(tmp_path / "fresh") != before
 
 
 class Killed(BaseException):

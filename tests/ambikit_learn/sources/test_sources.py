@@ -227,6 +227,15 @@ def test_folder_enters_links_and_ends_where_they_lead_back(tmp_path):
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="links need a privilege there")
+def test_folder_refuses_a_link_to_a_folder_that_is_not_there(tmp_path):
+    """Such as one on a disk that is not mounted: all of a split would be missing."""
+    touch(tmp_path, "train/a.mp4")
+    (tmp_path / "test").symlink_to(tmp_path / "unmounted")
+    with pytest.raises(FileNotFoundError, match=r"link to what is not there.*test'"):
+        clips("folder", tmp_path)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links need a privilege there")
 def test_folder_refuses_a_file_in_two_splits(tmp_path):
     touch(tmp_path, "train/a.mp4", "test/b.mp4")
     (tmp_path / "test" / "again.mp4").symlink_to(tmp_path / "train" / "a.mp4")
