@@ -17,10 +17,23 @@ from ambikit._codecs import apple
 from ambikit._codecs.statement import Statement
 
 _HEADER = 12
-_UNKNOWN = -1
+_EDITS = 4
+"""Bytes that count edits, before the sound in its chunk."""
+_PADDING = 1024
+"""Bytes behind the sound that may be no chunk."""
 _AMBIX_UUIDS = (bytes.fromhex("1ad318c300e55576be2d0dca2460bc89"), b"IEM.AT/AMBIX/XML")
 _LARGEST = 1 << 20
 _ADAPTOR = "AmbiX adaptor matrix"
+
+
+class Sound(NamedTuple):
+    """The chunk of the sound, by the size of the file."""
+
+    missing: int
+    """Bytes that the header counts and the file has not."""
+    head: bytes
+    """The file up to the sound with the right size in it, empty where that is there already."""
+    notes: tuple[str, ...]
 
 
 class Chunk(NamedTuple):
@@ -37,11 +50,27 @@ def read_chunks(stream: BinaryIO) -> list[Chunk]:
     return list(_chunks(stream))
 
 
-def missing(stream: BinaryIO, chunks: list[Chunk]) -> int:
-    """Return how many bytes of sound the header counts and the file has not."""
+def sound(stream: BinaryIO, chunks: list[Chunk]) -> Sound:
+    """Return how the size of the sound that an open file states fits what is there."""
     file_size = stream.seek(0, 2)
-    sound = next((chunk for chunk in chunks if chunk.name == b"data"), None)
-    return 0 if sound is None else max(0, sound.start + sound.size - file_size)
+    chunk = next((chunk for chunk in chunks if chunk.name == b"data"), None)
+    if chunk is None:
+        return Sound(0, b"", ())
+    after = file_size - chunk.start - max(chunk.size, 0)
+    last = chunk == chunks[-1]
+    if chunk.size == -1 or (last and chunk.size <= _EDITS and after > _EDITS):
+        stream.seek(0)
+        size = struct.pack(">q", file_size - chunk.start)
+        head = stream.read(chunk.start - len(size)) + size
+        note = "its header was never completed: the sound is read to the end of the file"
+        return Sound(0, head, () if chunk.size == -1 else (note,))
+    if last and after > _PADDING:
+        note = (
+            f"{after} bytes behind the sound are no part of it by the header: if the recording "
+            "broke off, its end is among them"
+        )
+        return Sound(0, b"", (note,))
+    return Sound(max(0, -after), b"", ())
 
 
 def statement(stream: BinaryIO, chunks: list[Chunk], channels: int) -> Statement | None:
@@ -81,6 +110,8 @@ def _chunks(stream: BinaryIO) -> Iterator[Chunk]:
     while offset + _HEADER <= file_size:
         stream.seek(offset)
         name, size = struct.unpack(">4sq", stream.read(_HEADER))
+        if not all(32 <= byte < 127 for byte in name):
+            return
         yield Chunk(name, offset + _HEADER, size)
         if size < 0:
             return

@@ -138,14 +138,13 @@ def _end_of_file(source: Source) -> tuple[str, ...]:
     """Refuse a file that is cut short by the sizes in it; return what is to be noted."""
     with source.open() as stream:
         head = stream.read(4)
-        fault = ogg.fault(stream) if head == b"OggS" else None
-        cut = fault == ogg.TRUNCATED or any(kind.is_cut(stream) for kind in (matroska, mp4, riff))
+        cut = any(kind.is_cut(stream) for kind in (matroska, mp4, riff))
     if cut:
         raise InputError(
             f"{source} is truncated: by the sizes in it, it should be longer; copy or "
             "download it again"
         )
-    return (fault,) if fault else ()
+    return ogg.notes(source) if head == b"OggS" else ()
 
 
 @contextmanager

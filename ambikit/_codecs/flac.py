@@ -1,16 +1,18 @@
-"""The length of FLAC files that do not state it, as encoders leave them that write to a pipe.
+"""The length of FLAC files by their last frame, which is numbered, and not by their header alone.
 
-libsndfile cannot read such a file up to its end. So the length is taken from the last frame, which
-is numbered, and written into the header that libsndfile is shown. Reference: RFC 9639.
+Encoders that write to a pipe do not state it, and libsndfile cannot read such a file up to its end:
+the length is written into the header that libsndfile is shown. Where one is stated, libsndfile
+reads no further, whatever follows. Reference: RFC 9639.
 """
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import BinaryIO
 
 from ambikit._codecs.source import Overlaid, Source
 
-_MAGIC = b"fLaC"
+MAGIC = b"fLaC"
 _HEADER = 26
 # STREAMINFO is the first block: the smallest and the largest block of samples, and 36 bits, from
 # the middle of a byte on, that count the samples.
@@ -27,7 +29,7 @@ def states_no_length(source: Source) -> bool:
     """Tell whether a file is FLAC of unknown length."""
     head = source.head(_HEADER)
     known = int.from_bytes(head[_COUNT:_HEADER], "big") & _MOST
-    return head.startswith(_MAGIC) and len(head) == _HEADER and known == 0
+    return head.startswith(MAGIC) and len(head) == _HEADER and known == 0
 
 
 def of_length(source: Source, samples: int) -> Overlaid:
@@ -36,8 +38,11 @@ def of_length(source: Source, samples: int) -> Overlaid:
     return Overlaid(source, head[:_COUNT] + (head[_COUNT] >> 4 << 36 | samples).to_bytes(5, "big"))
 
 
-def length(stream: BinaryIO) -> int | None:
-    """Return how many samples an open file has, None if its last frame is not whole."""
+def length(stream: BinaryIO, beyond: int = 0) -> int | None:
+    """Return how many samples an open file has, None if its last frame is not whole.
+
+    If the last frame ends within the samples that are known, nothing is read beyond its header.
+    """
     stream.seek(0)
     block = int.from_bytes(stream.read(_HEADER)[_BLOCKS : _BLOCKS + 2], "big")
     size = stream.seek(0, 2)
@@ -49,7 +54,7 @@ def length(stream: BinaryIO) -> int | None:
     while tries < _TRIES and (at := tail.rfind(b"\xff", 0, at)) >= 0:
         end = _frame_end(tail, at, block)
         if end is not None:
-            if _sum(tail[at:], 16, 0x8005) == 0:
+            if end <= beyond or _sum(tail[at:], 16, 0x8005) == 0:
                 return end
             tries += 1
     return None
@@ -91,13 +96,20 @@ def _coded(data: bytes) -> tuple[int, int]:
 
 def _sum(data: bytes, bits: int, polynomial: int) -> int:
     """Return the cyclic sum of some bytes, 0 if the last of them are the sum of the others."""
-    top, mask, total = 1 << bits - 1, (1 << bits) - 1, 0
+    mask, total, table = (1 << bits) - 1, 0, _remainders(bits, polynomial)
+    for byte in data:
+        total = (total << 8 ^ table[total >> bits - 8 ^ byte]) & mask
+    return total
+
+
+@lru_cache
+def _remainders(bits: int, polynomial: int) -> list[int]:
+    """Return the cyclic sums of all bytes."""
+    top, mask = 1 << bits - 1, (1 << bits) - 1
     table = []
     for byte in range(256):
         value = byte << bits - 8
         for _ in range(8):
             value = value << 1 ^ polynomial if value & top else value << 1
         table.append(value & mask)
-    for byte in data:
-        total = (total << 8 ^ table[total >> bits - 8 ^ byte]) & mask
-    return total
+    return table

@@ -15,7 +15,7 @@ import numpy as np
 import soundfile
 
 from ambikit._codecs import caf, flac, ogg, riff
-from ambikit._codecs.source import Source, Window, native_name
+from ambikit._codecs.source import Overlaid, Source, Window, native_name
 from ambikit._codecs.statement import Statement, Track, from_letters
 from ambikit._errors import InputError
 from ambikit._typing import FloatArray
@@ -67,16 +67,20 @@ def tracks(source: Source) -> list[Track]:
         head = stream.read(4)
         chunks = caf.read_chunks(stream)
         wave = riff.read_headers(stream)
-        fault = ogg.fault(stream) if head == b"OggS" else None
-        missing = wave.missing if wave else caf.missing(stream, chunks)
-    if fault == ogg.TRUNCATED or missing:
-        counted = f", {missing} bytes of its sound are missing" if missing else ""
+        sound = caf.sound(stream, chunks)
+    missing = wave.missing if wave else sound.missing
+    if missing:
         raise InputError(
-            f"{source} is truncated{counted}: copy or download it again, or save what is there "
-            "with a program that repairs headers"
+            f"{source} is truncated, {missing} bytes of its sound are missing: copy or download it "
+            "again, or save what is there with a program that repairs headers"
         )
+    notes = wave.notes if wave else sound.notes
+    if head == b"OggS":
+        notes = ogg.notes(source)
     with _open(source, wave) as file:
         track = Track(0, file.channels, file.samplerate, file.subtype.lower())
+        if head == flac.MAGIC:
+            _check_length(source, file)
     said: Statement | None
     with source.open() as stream:
         if wave is not None:
@@ -85,7 +89,6 @@ def tracks(source: Source) -> list[Track]:
             said = caf.statement(stream, chunks, track.channels)
     if source.suffix == ".amb" and (said is None or not said.firm):
         said = from_letters("extension .amb", track.channels)
-    notes = wave.notes if wave else (fault,) if fault else ()
     return [replace(track, statement=said, notes=notes)]
 
 
@@ -103,8 +106,9 @@ def channels(source: Source, track: Track, start: int, stop: int) -> FloatArray:
             file.seek(start)
             x = file.read(wanted, dtype="float32", always_2d=True).T
         except soundfile.LibsndfileError as error:
-            text = f"{source} breaks off or is damaged: {error.error_string}"
-            raise InputError(text) from error
+            raise InputError(
+                f"{source} breaks off or is damaged ({_reason(error)}): copy or download it again"
+            ) from error
     if x.shape[1] < wanted:
         raise InputError(
             f"{source} is truncated: {start + x.shape[1]} samples of {stop} can be decoded; copy "
@@ -252,22 +256,62 @@ def _open(source: Source, wave: riff.Wave | None) -> Iterator[soundfile.SoundFil
             yield _raw(source, wave, stream)
         return
     try:
-        if flac.states_no_length(source):
-            with source.open() as stream:
-                count = flac.length(stream)
-            if count is None:
-                raise InputError(
-                    f"{source} is truncated: it does not state its length, and its last frame is "
-                    "not whole; copy or download it again"
-                )
-            with flac.of_length(source, count) as known, soundfile.SoundFile(known) as file:
+        shown = _completed(source)
+        if shown is None:
+            file = soundfile.SoundFile(source.for_libsndfile())
+        else:
+            with shown, soundfile.SoundFile(shown) as file:
                 yield file
             return
-        file = soundfile.SoundFile(source.for_libsndfile())
     except soundfile.LibsndfileError as error:
-        raise InputError(f"{source} cannot be read: {error.error_string}") from error
+        raise InputError(
+            f"{source} cannot be read ({_reason(error)}): it is damaged, or of a type that "
+            "libsndfile does not read; copy or download it again, or convert it to .wav"
+        ) from error
     with file:
         yield file
+
+
+def _reason(error: soundfile.LibsndfileError) -> str:
+    """Return what libsndfile says of a file, without its full stop."""
+    return str(error.error_string).removeprefix("Error : ").rstrip(".")
+
+
+def _completed(source: Source) -> Overlaid | None:
+    """Return a file with the length in its header that is missing there, None where none is."""
+    if flac.states_no_length(source):
+        with source.open() as stream:
+            count = flac.length(stream)
+        if count is None:
+            raise InputError(
+                f"{source} is truncated: it does not state its length, and its last frame is "
+                "not whole; copy or download it again"
+            )
+        return flac.of_length(source, count)
+    with source.open() as stream:
+        head = caf.sound(stream, caf.read_chunks(stream)).head
+    return Overlaid(source, head) if head else None
+
+
+def _check_length(source: Source, file: soundfile.SoundFile) -> None:
+    """Refuse a FLAC file that ends before or after the length that its header states."""
+    with source.open() as stream:
+        end = flac.length(stream, beyond=file.frames)
+    if end is not None and end > file.frames:
+        raise InputError(
+            f"{source} is damaged: its header counts {file.frames} samples, its last frame ends "
+            f"with sample {end}; copy or download it again, or decode and encode it with flac"
+        )
+    try:
+        file.seek(file.frames - 1)
+        whole = len(file.read(1)) == 1
+    except soundfile.LibsndfileError:
+        whole = False
+    if not whole:
+        raise InputError(
+            f"{source} is truncated: it breaks off before the {file.frames / file.samplerate:g} s "
+            "that it states; copy or download it again"
+        )
 
 
 def _raw(source: Source, wave: riff.Wave, stream: object) -> soundfile.SoundFile:

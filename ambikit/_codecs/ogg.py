@@ -1,4 +1,4 @@
-"""The last page of an Ogg file: whether the file has its end.
+"""The last page of an Ogg file: whether the file has its end, and one stream after another.
 
 Reference: S. Pfeiffer, "The Ogg Encapsulation Format Version 0", RFC 3533, 2003.
 """
@@ -7,19 +7,40 @@ from __future__ import annotations
 
 from typing import BinaryIO
 
+from ambikit._codecs.source import Source
+from ambikit._errors import InputError
+
 _MAGIC = b"OggS"
 _HEADER = 27
 _LARGEST = _HEADER + 255 + 255 * 255
-_END_OF_STREAM = 4
+_BEGIN_OF_STREAM, _END_OF_STREAM = 2, 4
 
-TRUNCATED = "truncated"
-UNENDED = (
+_UNENDED = (
     "its last page does not end the stream: it was recorded while it ran, or cut between two pages"
 )
 
 
-def fault(stream: BinaryIO) -> str | None:
-    """Return what is wrong with the end of an open file, None where nothing is."""
+def notes(source: Source) -> tuple[str, ...]:
+    """Return what is to be noted of the end of a file; refuse one that is cut, or a chain.
+
+    Of streams that follow each other, libraries read the first, or take the length of the last.
+    """
+    with source.open() as stream:
+        page, complete = _last_page(stream)
+        if not complete:
+            raise InputError(
+                f"{source} is truncated: its last page is not whole; copy or download it again"
+            )
+        if page is not None and _serial(page) not in _first_serials(stream):
+            raise InputError(
+                f"{source} holds several Ogg streams one after the other: decode it to .wav with "
+                "another program, or cut it between them"
+            )
+    return () if page is None or page[5] & _END_OF_STREAM else (_UNENDED,)
+
+
+def _last_page(stream: BinaryIO) -> tuple[bytes | None, bool]:
+    """Return the last page of an open file, None if none is near the end, and if it is complete."""
     size = stream.seek(0, 2)
     stream.seek(max(0, size - 2 * _LARGEST))
     tail = stream.read()
@@ -27,16 +48,30 @@ def fault(stream: BinaryIO) -> str | None:
     while at >= 0:
         end = _page_end(tail, at)
         if end is None:
-            return TRUNCATED
+            return None, False
         version, flags = tail[at + 4 : at + 6]
         if version == 0 and flags < 8:  # else these four bytes are sound
-            if end > len(tail):
-                return TRUNCATED
-            if flags & _END_OF_STREAM:
-                return None
-            return TRUNCATED if end < len(tail) else UNENDED
+            ended = bool(flags & _END_OF_STREAM)
+            return tail[at:end], end == len(tail) or (end < len(tail) and ended)
         at = tail.rfind(_MAGIC, 0, at)
-    return None
+    return None, True
+
+
+def _serial(page: bytes) -> bytes:
+    """Return the number of the stream that a page belongs to."""
+    return page[14:18]
+
+
+def _first_serials(stream: BinaryIO) -> set[bytes]:
+    """Return the numbers of the streams that begin together, at the beginning of an open file."""
+    stream.seek(0)
+    head, at, serials = stream.read(2 * _LARGEST), 0, set()
+    while head.startswith(_MAGIC, at) and at + _HEADER <= len(head):
+        if not head[at + 5] & _BEGIN_OF_STREAM:
+            break
+        serials.add(_serial(head[at : at + _HEADER]))
+        at = _page_end(head, at) or len(head)
+    return serials
 
 
 def _page_end(tail: bytes, at: int) -> int | None:

@@ -33,6 +33,8 @@ _LARGEST = 1 << 24
 _WORD = 1 << 32
 # What programs write as a size that they do not know: near 4 GiB, or near 2 GiB.
 _UNKNOWN = (range(0xFFFF0000, _WORD), range(0x7FFF0000, 0x80010000))
+_NEVER = 1 << 62
+"""Sizes of 64 bits from which on they say that it is unknown."""
 _PADDING = 1024
 """Bytes behind the sound that may be no chunk: padding, or a tag that a program appended."""
 # fmt: off
@@ -81,7 +83,8 @@ class Wave:
         """Whether libsndfile would refuse the file, or take the sound for longer or shorter."""
         stated = next(chunk for chunk in self.chunks if chunk.start == self.data.start)
         unknown = self.form == "BW64" or (self.b_format and self.sample_type not in _NUMBERS)
-        return unknown or stated.size != self.data.size
+        read_on = self.form in ("RF64", "W64") and bool(self.notes)  # by libsndfile, to the end
+        return unknown or read_on or stated.size != self.data.size
 
 
 def read_headers(stream: BinaryIO) -> Wave | None:
@@ -272,7 +275,8 @@ def _sizes(
     there, stated = file_size - sound.start, sound.size
     plain = form in ("RIFF", "RIFX")
     after = there - stated
-    if plain and stated > there and any(stated in sizes for sizes in _UNKNOWN):
+    unknown = any(stated in sizes for sizes in _UNKNOWN) if plain else stated >= _NEVER
+    if stated > there and unknown and form != "AIFF":
         note = "its header does not state a length: the sound is read to the end of the file"
         return sound._replace(size=there), 0, (note,)
     if stated > there:
@@ -282,7 +286,7 @@ def _sizes(
     if plain and after >= _WORD:
         note = "its header counts 32 bits, the sound is longer: it is read by the size of the file"
         return sound._replace(size=stated + after // _WORD * _WORD), 0, (note,)
-    if plain and last and stated == 0 and after > 8:
+    if form != "AIFF" and last and stated == 0 and after > 8:
         note = "its header was never completed: the sound is read to the end of the file"
         return sound._replace(size=there), 0, (note,)
     if last and after > _PADDING:

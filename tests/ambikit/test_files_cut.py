@@ -62,7 +62,9 @@ def test_a_file_that_breaks_off_is_refused(tmp_path: Path, name: str) -> None:
     assert ambikit.read(path)[0].shape == before
 
 
-@pytest.mark.parametrize("name", ["a.wav", "a.rf64", "a.w64", "a.caf", "a.aiff", "a.ogg", "a.m4a"])
+@pytest.mark.parametrize(
+    "name", ["a.wav", "a.rf64", "a.w64", "a.caf", "a.aiff", "a.flac", "a.ogg", "a.m4a"]
+)
 def test_a_description_is_no_better_than_the_sound(tmp_path: Path, name: str) -> None:
     path = whole(name, tmp_path)
     data = path.read_bytes()
@@ -230,3 +232,104 @@ def test_a_length_that_makes_no_sense_is_not_believed(tmp_path: Path, tag: bytes
     path.write_bytes(data.replace(b"00:00:00.100000000", tag))
     assert ambikit.info(path).frames == 4800
     np.testing.assert_allclose(ambikit.read(path)[0], chord(4, 4800), atol=2**-22)
+
+
+def counted(data: bytes, samples: int) -> bytes:
+    """Return a FLAC file whose header counts another number of samples."""
+    count = data[21] >> 4 << 36 | samples
+    return data[:21] + count.to_bytes(5, "big") + data[26:]
+
+
+@pytest.mark.parametrize(
+    ("samples", "message"),
+    [
+        (1, "its last frame ends with sample 48000"),
+        (24_000, "its last frame ends with sample 48000"),
+        (47_999, "its last frame ends with sample 48000"),
+        (48_001, r"breaks off before the 1\.00002 s"),
+        ((1 << 36) - 1, r"breaks off before the 1\.43166e\+06 s"),
+    ],
+)
+def test_flac_of_another_length_than_it_states(tmp_path: Path, samples: int, message: str) -> None:
+    """libsndfile would give as many as are stated, or an error that names no file."""
+    path = tmp_path / "a.flac"
+    soundfile.write(path, X.T, RATE, "PCM_16")
+    path.write_bytes(counted(path.read_bytes(), samples))
+    for look in (ambikit.info, ambikit.read):
+        with pytest.raises(InputError, match=message):
+            look(path)
+    path.write_bytes(counted(path.read_bytes(), RATE) + b"TAG" + bytes(125))  # ID3 behind it
+    assert ambikit.read(path)[0].shape == (4, RATE)
+
+
+W64_DATA = b"data" + bytes.fromhex("f3acd3118cd100c04f8edb8a")
+
+
+@pytest.mark.parametrize(
+    ("name", "chunk", "layout", "size", "note"),
+    [
+        ("a.caf", b"data", ">q", -1, None),  # "Core Audio Format": it runs to the end
+        ("a.caf", b"data", ">q", 0, "never completed"),
+        ("a.caf", b"data", ">q", 4, "never completed"),
+        ("a.w64", W64_DATA, "<Q", 24, "never completed"),
+        ("a.w64", W64_DATA, "<Q", (1 << 64) - 1, "does not state a length"),
+        ("a.rf64", b"ds64", "<IQQ", 0, "never completed"),
+        ("a.rf64", b"ds64", "<IQQ", (1 << 64) - 1, "does not state a length"),
+    ],
+)
+def test_recordings_of_64_bits_that_were_never_completed(
+    tmp_path: Path, name: str, chunk: bytes, layout: str, size: int, note: str | None
+) -> None:
+    path = tmp_path / name
+    soundfile.write(path, X.T, RATE, "PCM_16", format=path.suffix[1:].upper())
+    data = path.read_bytes()
+    sizes = (28, len(data), size) if chunk == b"ds64" else (size,)
+    place = data.index(chunk) + len(chunk)
+    stated = struct.pack(layout, *sizes)
+    path.write_bytes(data[:place] + stated + data[place + len(stated) :])
+    notes = ambikit.info(path).notes
+    assert [note in text for text in notes] == ([True] if note else [])
+    for first, count in ((0, RATE), (RATE // 2, RATE // 4)):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            x, _ = ambikit.read(path, start=first / RATE, duration=count / RATE)
+        np.testing.assert_allclose(x, X[:, first : first + count], atol=1 / 32768)
+
+
+@pytest.mark.parametrize(
+    ("name", "chunk", "layout", "size"),
+    [
+        ("a.caf", b"data", ">q", 4 + RATE * 4),
+        ("a.w64", W64_DATA, "<Q", 24 + RATE * 4),
+        ("a.rf64", b"data", "<I", RATE * 4),
+    ],
+)
+def test_sound_behind_what_64_bits_count(
+    tmp_path: Path, name: str, chunk: bytes, layout: str, size: int
+) -> None:
+    """What is read is what the header counts, as of a WAV, and the rest is not passed over."""
+    path = tmp_path / name
+    soundfile.write(path, X.T, RATE, "PCM_16", format=path.suffix[1:].upper())
+    data = path.read_bytes()
+    place = data.index(chunk) + len(chunk)
+    stated = struct.pack(layout, size)
+    path.write_bytes(data[:place] + stated + data[place + len(stated) :])
+    with pytest.warns(UserWarning, match="192000 bytes behind the sound.*broke off"):
+        assert ambikit.read(path, convention="ambix")[0].shape == (4, RATE // 2)
+
+
+@pytest.mark.parametrize("name", ["a.ogg", "a.oga"])
+def test_a_chain_of_ogg_streams_is_not_read_as_its_first(tmp_path: Path, name: str) -> None:
+    """RFC 3533, 4: streams may follow each other, each with a number of its own."""
+    path, data = tmp_path / name, b""
+    for _ in range(2):  # every stream that is written has another number
+        if name == "a.ogg":
+            ambikit.write(path, X, RATE)
+        else:
+            make(path, X, "flac", "4.0", format="ogg")
+        data += path.read_bytes()
+        assert ambikit.info(path).frames == RATE
+    path.write_bytes(data)
+    for look in (ambikit.info, ambikit.read):
+        with pytest.raises(InputError, match="several Ogg streams one after the other"):
+            look(path)
