@@ -44,14 +44,16 @@ _PREROLL = 0.5
 _NEAR_END = 0.5
 _SLACK = 0.1
 """Seconds by which a stated length may exceed the sound: it counts padding at both ends."""
-_GAP = 0.1
-"""Seconds from which a jump of the time stamps is a gap in the sound, and not their rounding."""
+_GAP = 0.03
+"""Seconds from which a jump of the time stamps is a gap in the sound, or a cut back, and not their
+rounding: less than a frame of the picture."""
 _SURROUNDINGS = frozenset(
     getattr(errno, name) for name in ("EMFILE", "ENFILE", "ENOMEM", "ESTALE", "ETIMEDOUT")
 )
 """Errors that say nothing of the content of a file. EIO is none of them: FFmpeg reports it of
 damaged files too."""
 _MILLION = 1_000_000
+_WRAPPING = ("mpegts", "mpeg")
 _COUNTING = ("w64", "au", "aiff", "caf", "wv", "tta", "tak", "ape")
 """Formats whose header counts the samples; others estimate the length from the rate of bits."""
 
@@ -86,6 +88,9 @@ def length(source: Source, track: Track) -> int:
         stream = container.streams.audio[track.number]
         origin = _origin(container, rate)
         ticks = None if stream.duration is None else (stream.start_time or 0) + stream.duration
+        with source.open() as file:
+            if ticks is not None and mp4.has_segment_index(file):
+                ticks = stream.duration  # FFmpeg takes the end that is stated for the length
         stated = 0 if ticks is None else round(float(ticks * stream.time_base * rate)) - origin
         tagged = round(_tagged_seconds(stream) * rate) - origin
         mp4_like = "mp4" in container.format.name
@@ -123,6 +128,8 @@ def channels(source: Source, track: Track, start: int, stop: int) -> FloatArray:
             x[:, lower - start : upper - start] = block[:, lower - position : upper - position]
         if reached >= stop:
             return x
+    if 0 < stop - reached <= min(reached, _GAP * track.sample_rate):  # jumps too small for a gap
+        return x
     raise InputError(
         f"{source} is truncated: {reached} samples of {stop} can be decoded; copy or download it "
         "again"
@@ -213,9 +220,13 @@ def _lists_channels(layout: Any) -> bool:
 def _origin(container: Any, rate: int) -> int:
     """Return the time stamp, in samples, at which the file begins: its first stream's.
 
-    A negative one is the lead of a decoder, which does not come out of it.
+    A negative one is the lead of a decoder, which does not come out of it; but the clock of MPEG
+    streams wraps after 26.5 hours, and FFmpeg counts back from there.
     """
-    return round(max(0, container.start_time or 0) / _MILLION * rate)
+    start = container.start_time or 0
+    if container.format.name not in _WRAPPING:
+        start = max(0, start)
+    return round(start / _MILLION * rate)
 
 
 def _tagged_seconds(stream: Any) -> float:
@@ -259,14 +270,14 @@ def _blocks(source: Source, track: Track, start: int) -> Iterator[tuple[int, Flo
             grid = _grid(source, track) if coarse else grid
             container.seek(int(seconds / stream.time_base), stream=stream)
         end: int | None = None
-        for frame, following in _with_next(container.decode(stream)):
+        for frame, following in _with_next(_frames(container, stream, seek)):
             begin = 0.0 if frame.pts is None else frame.pts * tick
             if end is None:
                 size, phase = grid
                 # Of the last block of all, which may be short, the beginning is on the grid
                 known = 0 if following else frame.samples
                 end = phase + known + size * round((begin + frame.samples - known - phase) / size)
-            elif frame.pts is not None and begin - end > _GAP * rate:
+            elif frame.pts is not None and abs(begin - end) > _GAP * rate:
                 end = round(begin) + frame.samples
             else:
                 end += frame.samples
@@ -277,6 +288,20 @@ def _blocks(source: Source, track: Track, start: int) -> Iterator[tuple[int, Flo
                     f"{frame.sample_rate} Hz, {(end - frame.samples) / rate:.3f} s in: cut it there"
                 )
             yield end - frame.samples - origin, x
+
+
+def _frames(container: Any, stream: Any, entered: bool) -> Iterator[Any]:
+    """Decode a track; a file that is entered somewhere may begin within a packet (MPEG-PS)."""
+    damaged = pyav("").error.InvalidDataError
+    for packet in container.demux(stream):
+        try:
+            frames = packet.decode()
+        except damaged:
+            if not entered:
+                raise
+            continue
+        entered = entered and not frames
+        yield from frames
 
 
 def _with_next(frames: Iterator[Any]) -> Iterator[tuple[Any, Any]]:

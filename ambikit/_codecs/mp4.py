@@ -42,6 +42,12 @@ def is_indexed(stream: BinaryIO) -> bool:
     return b"moov" in names and not {b"moof", b"sidx", b"styp"} & set(names)
 
 
+def has_segment_index(stream: BinaryIO) -> bool:
+    """Tell whether an open file lists its fragments with their times (sidx), as DASH has it."""
+    file_size = stream.seek(0, 2)
+    return any(name == b"sidx" for name, _, _ in _outermost(stream, file_size))
+
+
 def statements(stream: BinaryIO) -> dict[int, tuple[bytes, bytes]]:
     """Return the payloads of SA3D and chan, b"" where there is none, by the number of the track."""
     found = _moov(stream)

@@ -35,7 +35,10 @@ TimedFrame = tuple[float, Any]
 """Second at which a frame begins, and the frame, an av.VideoFrame."""
 
 # Not playlists and scripts, by which a file leads FFmpeg to other files.
-_ALONE = {"format_whitelist": "mov,mp4,m4a,matroska,webm,mpegts,mpeg,avi,ogg,flv,asf"}
+_ALONE = {"format_whitelist": "mov,mp4,m4a,matroska,webm,mpegts,mpeg,avi,ogg,flv,asf,mxf"}
+_WRAPPING = ("mpegts", "mpeg")
+_NEAR_END = 1.0
+"""Seconds before the end that is stated at which the real one is looked for."""
 # For tags that are not UTF-8: PyAV before 19 refuses such a file.
 _OLD = int(av.__version__.split(".")[0]) < 19
 _ANY_TAGS: dict[str, Any] = {"metadata_errors": "replace"} if _OLD else {}
@@ -70,9 +73,18 @@ class Video:
         """Time stamp at which the file begins: that of its first stream, in seconds.
 
         So it is for sound (`ambikit.read`): a negative stamp is the lead of a decoder, which does
-        not come out of it.
+        not come out of it; but the clock of MPEG streams wraps after 26.5 hours, and FFmpeg counts
+        back from there.
         """
-        return max(0, self.container.start_time or 0) / av.time_base
+        start = self.container.start_time or 0
+        if self.container.format.name not in _WRAPPING:
+            start = max(0, start)
+        return float(start / av.time_base)
+
+    @property
+    def first_tick(self) -> int:
+        """Time from which no frame is missed, in units of the stream's time base."""
+        return 0 if self.origin >= 0 else round((self.origin - 1.0) / self.stream.time_base)
 
     @cached_property
     def partner(self) -> Any:
@@ -83,20 +95,39 @@ class Video:
         same = [s for s in self.container.streams.video if (s.height, s.width) == shape]
         return same[1] if len(same) > 1 and is_gopro_max(*shape) else None
 
-    @property
+    @cached_property
     def end(self) -> float:
-        """Second at which the video ends, 0 if the header does not say."""
+        """Second at which the video ends, 0 if neither the header nor its packets say."""
         stream = self.stream
+        whole = (self.container.duration or 0) / av.time_base
         if stream.duration is not None:
-            ticks = (stream.start_time or 0) + stream.duration
-            return float(ticks * stream.time_base) - self.origin
-        # Matroska states the end of each track as text, 00:00:10.250000000, and counts from zero.
-        stated = _tagged_seconds(stream.metadata.get("DURATION", ""))
-        if not stated:
-            stated = (self.container.duration or 0) / av.time_base
-            if "matroska" not in self.container.format.name:
-                return stated
-        return max(0.0, stated - self.origin)
+            first, length = (stream.start_time or 0), stream.duration
+            stated = float((first + length) * stream.time_base) - self.origin
+            if first > 0 and "mp4" in self.container.format.name:
+                # Of a file with an index of segments (DASH), FFmpeg takes the end for the length
+                return self._measured(float(length * stream.time_base) - self.origin)
+            return stated
+        if "matroska" in self.container.format.name:  # which counts from zero
+            # It states the end of each track as text, 00:00:10.250000000.
+            if tagged := _tagged_seconds(stream.metadata.get("DURATION", "")):
+                return max(0.0, tagged - self.origin)
+            whole = max(0.0, whole - self.origin)
+        return self._measured(whole)
+
+    def _measured(self, stated: float) -> float:
+        """Return the end of the last packet, or what is stated if the whole file ends before."""
+        base, ends = self.stream.time_base, {self.stream.index: 0.0}
+        for place in (stated - _NEAR_END, 0.0):
+            self.seek(round((max(0.0, place) + self.origin) / base))
+            with _in_one_line(self.path):
+                for packet in self.container.demux():
+                    if packet.pts is not None:
+                        last = float((packet.pts + (packet.duration or 0)) * packet.time_base)
+                        index = packet.stream.index
+                        ends[index] = max(ends.get(index, 0.0), last - self.origin)
+            if ends[self.stream.index] > 0:
+                break
+        return ends[self.stream.index] if max(ends.values()) + HELD > stated else stated
 
     def begin_of(self, stream: Any) -> float:
         """Return the second at which a stream begins, from the beginning of the file."""
@@ -175,7 +206,7 @@ class Video:
                 return
         # An index may lead astray; the beginning is always right.
         if not self._at_beginning:
-            self.seek(0)
+            self.seek(self.first_tick)
         yield from self._timed()
 
     def _timed(self) -> Iterator[TimedFrame]:

@@ -221,9 +221,11 @@ def copy_span(
         return None
     packets = _packets(video, start, start + seconds)
     stamps = {packet.pts for packet in packets}
+    zero = round((start + video.origin) / stream.time_base)
     if len(stamps) < len(packets) or None in stamps or not packets[0].is_keyframe:
         return None
-    zero = round((start + video.origin) / stream.time_base)
+    if packets[0].pts > zero + round(STAMP / stream.time_base):  # a copy would begin later
+        return None
     end = max(packet.pts + (packet.duration or 0) for packet in packets)
     lasting = float((end - zero) * stream.time_base)
     if lasting + HELD < seconds or any(packet.is_corrupt for packet in packets):
@@ -361,12 +363,15 @@ def _packets(video: Video, start: float, end: float) -> list[Any]:
     first, last = (round((t + video.origin) / base) for t in (start, end))
     early = first + round(STAMP / base)
     packets: list[Any] = []
-    for place in (first, 0):  # an index may lead astray; the beginning is always right
+    for place in (
+        first,
+        video.first_tick,
+    ):  # an index may lead astray; the beginning is always right
         video.seek(place)
         packets = []
         for packet in video.packets():
-            if packet.size == 0:  # the end of the file
-                break
+            if packet.size == 0:  # the end of the file, or a frame of AVI that is shown once more
+                continue
             if packet.is_keyframe and packet.pts is not None and packet.pts <= early:
                 packets = []
             packets.append(packet)

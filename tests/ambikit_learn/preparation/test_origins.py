@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from fractions import Fraction
 
 import av
@@ -27,7 +28,21 @@ FILES = {
         "aac",
         {"movflags": "frag_keyframe+delay_moov+default_base_moof"},
     ),
+    "fragments without an edit list": (
+        ".mp4",
+        "mp4",
+        "aac",
+        {"movflags": "frag_keyframe+empty_moov"},
+    ),
+    "segments of DASH": (".mp4", "mp4", "aac", {"movflags": "dash+frag_keyframe+delay_moov"}),
+    "Opus in mp4": (".mp4", "mp4", "libopus", {}),
+    "Opus in Matroska": (".mkv", "matroska", "libopus", {}),
+    "Flash video": (".flv", "flv", "aac", {}),
+    "program stream": (".mpg", "mpeg", "ac3", {}),
+    "MXF": (".mxf", "mxf", "pcm_s16le", {}),
+    "AVI": (".avi", "avi", "pcm_s16le", {}),
 }
+PLAIN = ["mp4", "mov", "matroska", "transport stream", "fragments"]
 SIZE = (80, 160)
 
 
@@ -47,8 +62,9 @@ def picture(stream, begin, flash, times):
 
 def sound(stream, begin, click, seconds):
     """Encode a faint noise with one click."""
-    x = np.random.default_rng(0).normal(0, 0.002, (4, round(seconds * RATE)))
-    place = round((click - begin) * RATE)
+    rate = stream.rate
+    x = np.random.default_rng(0).normal(0, 0.002, (4, round(seconds * rate)))
+    place = round((click - begin) * rate)
     x[:, place : place + 120] += 0.8 * np.array([[1], [0.5], [0.2], [0.6]])
     packets = []
     for start in range(0, x.shape[1], 1024):
@@ -58,22 +74,32 @@ def sound(stream, begin, click, seconds):
             block, kind = (block.T.reshape(1, -1) * 32767).astype(np.int16), "s16"
         elif kind == "fltp":
             block = np.ascontiguousarray(block, np.float32)
+        elif kind == "flt":
+            block = np.ascontiguousarray(block.T.reshape(1, -1), np.float32)
         coded = av.AudioFrame.from_ndarray(block, format=kind, layout="4.0")
-        coded.sample_rate, coded.time_base = RATE, Fraction(1, RATE)
-        coded.pts = round(begin * RATE) + start
+        coded.sample_rate, coded.time_base = rate, Fraction(1, rate)
+        coded.pts = round(begin * rate) + start
         packets += stream.encode(coded)
     return packets + stream.encode(None)
 
 
-def write_file(path, kind, seen, heard, moment, seconds=4.0, without=()):
-    """Write a file whose picture and sound begin at two times and flash and click at one."""
-    _, container, codec, options = FILES[kind]
-    options = options | {"avoid_negative_ts": "disabled"}
+def write_file(path, kind, seen, heard, moment, seconds=4.0, without=(), between=0, options=()):
+    """Write a file whose picture and sound begin at two times and flash and click at one.
+
+    `between` frames in a row are coded from both sides (B-frames), and `options` are those of the
+    container, in place of the usual ones.
+    """
+    _, container, codec, usual = FILES[kind]
+    options = dict(options) or usual | {"avoid_negative_ts": "disabled"}
+    rate = 48000 if container in ("mpeg", "mxf") or codec == "libopus" else RATE
     with av.open(str(path), "w", format=container, options=options) as file:
-        video = file.add_stream("libx264", rate=FRAMES, options={"bf": "0", "g": "25"})
+        coder = "mpeg2video" if container == "mpeg" else "libx264"
+        coding = {"bf": str(between), "g": "25"} if coder == "libx264" else {}
+        video = file.add_stream(coder, rate=FRAMES, options=coding)
         video.height, video.width = SIZE
         video.pix_fmt, video.codec_context.time_base = "yuv420p", Fraction(1, FRAMES)
-        audio = file.add_stream(codec, rate=RATE, layout="4.0")
+        discrete = {"mapping_family": "255"} if codec == "libopus" else {}
+        audio = file.add_stream(codec, rate=rate, layout="4.0", options=discrete)
         times = [i for i in range(round(seconds * FRAMES)) if i not in without]
         packets = picture(video, seen, moment, times) + sound(audio, heard, moment, seconds)
         for packet in sorted(packets, key=lambda one: float(one.dts * one.time_base)):
@@ -105,7 +131,7 @@ def prepared(folder, **options):
 @pytest.mark.parametrize(
     ("seen", "heard"), [(0, 0), (5, 5), (1.4, 1.4), (1, 0), (0, 1), (6, 5), (5, 6)]
 )
-@pytest.mark.parametrize("kind", FILES)
+@pytest.mark.parametrize("kind", PLAIN)
 def test_flash_and_click_coincide(tmp_path, kind, seen, heard, mode):
     """From the later of the two beginnings on, within a frame."""
     folder = tmp_path / "in"
@@ -118,6 +144,123 @@ def test_flash_and_click_coincide(tmp_path, kind, seen, heard, mode):
     assert 1.52 - 2e-3 <= click <= 1.52 + 1024 / RATE + 2e-3
     assert row["duration"] == pytest.approx(4.0 - abs(seen - heard), abs=0.09)
     assert row["start"] == pytest.approx(abs(seen - heard), abs=1024 / RATE + 2e-3)
+
+
+def decoded(path):
+    """Return when a file flashes and clicks by the stamps of what FFmpeg decodes from it."""
+    with av.open(str(path)) as file:
+        frames = [(f.to_ndarray(format="rgb24")[79, 120, 1], f.time) for f in file.decode(video=0)]
+    with av.open(str(path)) as file:
+        blocks = [
+            (np.abs((y.T if y.shape[0] == 4 else y.reshape(-1, 4))[:, 0]).astype(float), block)
+            for block in file.decode(audio=0)
+            for y in [block.to_ndarray()]
+        ]
+    loud = 0.4 * max(w.max() for w, _ in blocks)
+    w, block = next((w, block) for w, block in blocks if w.max() > loud)
+    return max(frames)[1], block.time + np.flatnonzero(w > loud)[0] / block.sample_rate
+
+
+ANYWHERE = [(0, 0), (5, 5), (1, 0), (0, 1)]
+
+
+@pytest.mark.parametrize("mode", ["encode", "copy"])
+@pytest.mark.parametrize(
+    ("kind", "seen", "heard"),
+    [(kind, *begins) for kind in FILES if kind not in ("AVI", "MXF") for begins in ANYWHERE]
+    # These count frames and samples from one beginning
+    + [(kind, 0, 0) for kind in ("AVI", "MXF")],
+)
+def test_they_coincide_where_frames_are_reordered(tmp_path, kind, seen, heard, mode):
+    """As FFmpeg decodes the same file, from where both have begun to where one of them ends."""
+    folder = tmp_path / "in"
+    folder.mkdir()
+    path = folder / f"a{FILES[kind][0]}"
+    # What `ffmpeg` itself asks of the container
+    options = FILES[kind][3] | {"avoid_negative_ts": "auto"}
+    moment = max(seen, heard) + 1.52
+    write_file(path, kind, seen, heard, moment, between=2, options=options)
+    right = decoded(path)
+    row, flash, click = prepared(folder, video_mode=mode)
+    with av.open(str(path)) as file:
+        origin = max(0.0, file.start_time / av.time_base) + row["start"]
+    assert abs(flash - click) <= 1.0 / FRAMES + 2e-3
+    assert click + origin == pytest.approx(right[1], abs=0.03)
+    assert flash + origin == pytest.approx(right[0], abs=1.0 / FRAMES + 1e-3)
+    # An estimate of FFmpeg's for program streams is a second short
+    assert row["duration"] >= 4.0 - abs(seen - heard) - (1.75 if kind == "program stream" else 0.1)
+
+
+@pytest.mark.parametrize("mode", ["encode", "copy"])
+def test_the_clock_of_a_transport_stream_wraps(tmp_path, mode):
+    """It has 33 bits of 90 kHz, and returns to 0 after 26.5 hours: nothing before that is lost."""
+    folder = tmp_path / "in"
+    folder.mkdir()
+    wrap = 2**33 / 90000
+    begin = wrap - 2
+    options = {"mpegts_copyts": "1"}
+    write_file(folder / "a.ts", "transport stream", begin, begin, wrap + 1, options=options)
+    row, flash, click = prepared(folder, video_mode=mode)
+    assert row["duration"] == pytest.approx(4.0, abs=0.09)
+    assert (flash, click) == pytest.approx((3.0, 3.0), abs=1.0 / FRAMES)
+    assert row["notes"] == []
+
+
+def with_edits(path, parts):
+    """Give both tracks of an mp4 file whose index is at its end an edit list of parts."""
+
+    def boxes(data):
+        place = 0
+        while place < len(data):
+            size, name = struct.unpack_from(">I4s", data, place)
+            yield name, data[place + 8 : place + size]
+            place += size
+
+    def box(name, payload):
+        return struct.pack(">I4s", 8 + len(payload), name) + payload
+
+    data = path.read_bytes()
+    index = dict(boxes(data))[b"moov"]
+    ticks = struct.unpack_from(">I", dict(boxes(index))[b"mvhd"], 12)[0]
+    tracks = []
+    for name, payload in boxes(index):
+        if name == b"trak":
+            inner = dict(boxes(payload))
+            media = struct.unpack_from(">I", dict(boxes(inner[b"mdia"]))[b"mdhd"], 12)[0]
+            lead = struct.unpack_from(">i", inner[b"edts"], 20)[0]  # of the decoder
+            edits = b"".join(
+                struct.pack(">Iihh", (end - begin) * ticks, begin * media + lead, 1, 0)
+                for begin, end in parts
+            )
+            inner[b"edts"] = box(b"elst", struct.pack(">II", 0, len(parts)) + edits)
+            order = (b"tkhd", b"edts", b"mdia")
+            payload = b"".join(box(one, inner[one]) for one in order)
+        tracks.append(box(name, payload))
+    path.write_bytes(data[: data.index(b"moov") - 4] + box(b"moov", b"".join(tracks)))
+
+
+@pytest.mark.parametrize("mode", ["encode", "copy"])
+def test_parts_of_an_edit_list_are_joined(tmp_path, mode):
+    """Seconds 0 to 2 and 4 to 8, so that what happens at 5.52 is shown at 3.52 (ISO 14496-12)."""
+    folder = tmp_path / "in"
+    folder.mkdir()
+    write_file(folder / "a.mp4", "mp4", 0, 0, 5.52, seconds=8.0)
+    with_edits(folder / "a.mp4", [(0, 2), (4, 8)])
+    row, flash, click = prepared(folder, video_mode=mode)
+    assert row["duration"] == pytest.approx(6.0, abs=0.05)
+    # FFmpeg cuts whole blocks of AAC and some samples
+    assert (flash, click) == pytest.approx((3.52, 3.52), abs=1.0 / FRAMES)
+
+
+def test_a_stream_whose_first_frame_is_late_is_coded(tmp_path):
+    """AVI says that it begins at once, so a copy would have no frame for its first second."""
+    folder = tmp_path / "in"
+    folder.mkdir()
+    write_file(folder / "a.avi", "AVI", 1, 0, 2.52, between=2)
+    row, flash, click = prepared(folder, video_mode="copy")
+    assert not row["copied"]
+    assert abs(flash - click) <= 1.0 / FRAMES + 2e-3
+    assert "gaps" in row["notes"]
 
 
 @pytest.mark.parametrize("kind", ["mp4", "matroska", "transport stream"])
