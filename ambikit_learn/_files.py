@@ -1,4 +1,4 @@
-"""Atomic writing of files, and messages about files that cannot be written."""
+"""What files are read, and atomic writing with messages about what cannot be written."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from ambikit import InputError
+from ambikit import InputError, checks
+from ambikit.io.reading import RAW, READABLE
 
 if sys.platform != "win32":
     import fcntl
@@ -37,6 +38,36 @@ _MENDS = {
     errno.EPERM: "may not be written to: change its permissions",
     errno.EROFS: "lies on a disk that is mounted read-only: mount it for writing",
 }
+
+
+def reading_options(convention: str | None, track: int | None) -> tuple[str | None, int | None]:
+    """Check how the sound of files is to be read, before the first of them is.
+
+    Parameters
+    ----------
+    convention : str or None
+        As for `ambikit.read`, in any case.
+    track : int or None
+        Number of a track of sound.
+
+    Returns
+    -------
+    tuple
+        Both, the convention by its name.
+
+    Raises
+    ------
+    InputError
+        There is no such convention or track, or the channels would not become Ambisonic sound.
+    """
+    if convention is not None:
+        convention = checks.name_of(convention, READABLE, "convention")
+        if convention == RAW:
+            raise InputError(
+                f"convention {RAW!r} leaves the channels as they are, and Ambisonic sound is "
+                "needed: convert it first, for example with `ambikit a2b`"
+            )
+    return convention, None if track is None else checks.nonnegative_int(track, "track")
 
 
 @contextmanager

@@ -10,7 +10,7 @@ import numpy.typing as npt
 import torch
 
 from ambikit import InputError, checks, info, read
-from ambikit_learn._files import atomic_write
+from ambikit_learn._files import atomic_write, reading_options
 from ambikit_learn._typing import Sound
 from ambikit_learn.inference import hub
 from ambikit_learn.inference.card import model_card
@@ -296,6 +296,7 @@ class AmbiEncoder:
         InputError
             If the file holds no Ambisonic sound, is damaged or too short; or as for `embed`.
         """
+        convention, track = reading_options(convention, track)
         about, rate = info(path, track=track), self.sample_rate
         length = (2 * about.frames * rate + about.sample_rate) // (2 * about.sample_rate)
 

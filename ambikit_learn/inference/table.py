@@ -22,7 +22,14 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from ambikit import InputError, checks
-from ambikit_learn._files import AUDIO, VIDEO, atomic_write, files_below, quick_fingerprint
+from ambikit_learn._files import (
+    AUDIO,
+    VIDEO,
+    atomic_write,
+    files_below,
+    quick_fingerprint,
+    reading_options,
+)
 from ambikit_learn._progress import progress
 from ambikit_learn._threads import cores, one_thread
 from ambikit_learn.inference.embed import Embedding
@@ -97,6 +104,7 @@ def embed_files(
     """
     table, names = Path(out), _named(files)
     threads = cores() if workers is None else checks.positive_int(workers, "workers")
+    convention, track = reading_options(convention, track)
     azimuth, elevation = (np.array(angle, float) for angle in zip(*directions, strict=True))
     options: dict[str, Any] = {"degrees": True, "hop": hop, "window": window}
     # What is impossible for all files is reported before the first one

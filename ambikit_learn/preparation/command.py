@@ -13,8 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ambikit import InputError, checks
-from ambikit.io.reading import READABLE
-from ambikit_learn._files import locked, remove_partial, writing_to
+from ambikit_learn._files import locked, reading_options, remove_partial, writing_to
 from ambikit_learn._progress import progress
 from ambikit_learn.data.format import Settings
 from ambikit_learn.data.sound import BITRATE, BITRATES, CODECS, OPUS_RATES
@@ -253,6 +252,7 @@ def prepare(
     root, folder = Path(out), Path(clips)
     # A wrong name or path is reported before hours of work.
     weights = str(getattr(load_detector(detector), "fingerprint", ""))
+    convention, track = reading_options(convention, track)
     settings = Settings(
         clips=folder.resolve().name,
         source=source,
@@ -269,9 +269,9 @@ def prepare(
         segment=checks.within(segment, SHORTEST, math.inf, "segment"),
         projection=checks.choice(projection, ("auto", *PROJECTIONS), "projection"),
         stereo=checks.choice(stereo, ("auto", *STEREO), "stereo"),
-        convention=_convention(convention),
+        convention=convention,
         weights=weights,
-        track=None if track is None else checks.nonnegative_int(track, "track"),
+        track=track,
     )
     pool = _Pool(
         _engine(engine, workers, address, detector),
@@ -292,16 +292,6 @@ def prepare(
         remove_partial(root)
         work = partial(pool.work, partial(prepare_clip, settings=settings))
         return Summary.of(assembly.make(parts, work, repack=repack))
-
-
-def _convention(name: str | None) -> str | None:
-    """Refuse what is no convention of Ambisonic sound."""
-    if name == "none":
-        raise InputError(
-            "convention 'none' leaves the channels as they are, and clips need Ambisonic sound: "
-            "convert it first, for example with `ambikit a2b`"
-        )
-    return name if name is None else checks.choice(name.lower(), READABLE[1:], "convention")
 
 
 def _bitrate(codec: str, sample_rate: int, bitrate: int) -> int:

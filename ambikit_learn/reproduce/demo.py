@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from rich.console import Console
@@ -53,6 +54,10 @@ def run_demo(
     data: Path | None = None,
     source: str = "folder",
     detector: str = "none",
+    projection: str = "auto",
+    stereo: str = "auto",
+    convention: str | None = None,
+    track: int | None = None,
     minutes: float = 6.0,
     seed: int = 0,
 ) -> list[Results]:
@@ -67,6 +72,12 @@ def run_demo(
     source, detector : str
         Layout of `data` and detector of its objects, as for `prepare`. The world has the layout of
         YT-360, and its objects are detected by the packaged YOLO.
+    projection, stereo : str
+        How frames of `data` show the sphere, as for `prepare`.
+    convention : str, optional
+        What the channels of `data` are, as for `prepare`.
+    track : int, optional
+        Which track of sound of `data`, counted from 0; by default the first that is Ambisonic.
     minutes : float
         Approximate duration on two cores.
     seed : int
@@ -83,11 +94,15 @@ def run_demo(
         _say("1/5 world", f"{budget.clips} scenes of {CLIP_SECONDS:g} s")
         data, source, detector = out / "world", "yt360", "world"
         render_world(data, clips=budget.clips, seed=seed, duration=CLIP_SECONDS)
+        how: dict[str, Any] = {}
     else:
         _say("1/5 your clips", str(data))
+        how = {"projection": projection, "stereo": stereo}
+        how |= {"convention": convention, "track": track}
     shards = out / "shards"
     _say("2/5 prepare", "check, find objects, write shards")
-    print(prepare(data, shards, source=source, detector=detector, detection_rate=DETECTION_RATE))
+    how |= {"source": source, "detector": detector, "detection_rate": DETECTION_RATE}
+    print(prepare(data, shards, **how))
     split = _held_out(shards)
     strategy = "random" if detector == "none" else "mixed"
     common = [f"--seed_everything={seed}", "--data", str(shards), "--data.strategy", strategy]

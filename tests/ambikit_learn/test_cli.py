@@ -89,6 +89,18 @@ def test_demo_of_a_folder_without_clips(capfd, tmp_path):
     assert "empty" in line
 
 
+def test_demo_reads_clips_as_it_is_told(capfd, tmp_path):
+    (tmp_path / "in").mkdir()
+    common = ["demo", f"--out={tmp_path / 'out'}", f"--data={tmp_path / 'in'}"]
+    for option, said in [
+        ("--convention=bformat", "unknown convention 'bformat'"),
+        ("--track=-1", "track must be a non-negative integer"),
+        ("--projection=flat", "unknown projection 'flat'"),
+        ("--stereo=both", "unknown stereo 'both'"),
+    ]:
+        assert said in refuse(capfd, *common, option)
+
+
 @pytest.mark.slow
 def test_demo_end_to_end(capfd, tmp_path):
     assert main(["demo", f"--out={tmp_path}", "--minutes=0.2"]) == 0

@@ -200,6 +200,24 @@ def test_channels_can_be_stated(encoder, scene, tmp_path):
         embed_files([path], encoder, tmp_path / "a.parquet", convention="n3d")
     with pytest.raises(InputError, match="made with another convention"):
         embed_files([path], encoder, tmp_path / "a.parquet")
+    assert embed_files([path], encoder, tmp_path / "a.parquet", convention="FuMa").known == 1
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"convention": "bformat"}, "unknown convention 'bformat'"),
+        ({"convention": "None"}, "convention 'none' leaves the channels as they are"),
+        ({"track": -1}, "track must be a non-negative integer"),
+    ],
+)
+def test_what_no_file_can_be_read_by_is_refused_once(encoder, files, tmp_path, options, said):
+    """Before any file is read; channels as they are would be embedded as if they were AmbiX."""
+    with pytest.raises(InputError, match=said):
+        embed_files(files, encoder, tmp_path / "a.parquet", **options)
+    with pytest.raises(InputError, match=said):
+        encoder.embed_file(files[0], **options)
+    assert not list(tmp_path.iterdir())
 
 
 def test_command(encoder, files, tmp_path, capfd):
