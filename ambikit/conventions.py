@@ -186,10 +186,15 @@ def convert(x: ArrayLike, source: str, target: str) -> FloatArray:
     >>> ambikit.convert(b_format, "fuma", "ambix").ravel()
     array([1., 0., 0., 1.])
     """
+    return converted(x, source, target)
+
+
+def converted(x: ArrayLike, source: str, target: str, *, oriented: bool = False) -> FloatArray:
+    """Return signals of one convention in another; of `oriented` ones no axis is in doubt."""
     source_order, source_gains = _convention(source, "source")
     target_order, target_gains = _convention(target, "target")
     fuma = "fuma" in (source_order, source_gains, target_order, target_gains)
-    x, order = checks.ambisonic(x, max_order=FUMA_MAX_ORDER if fuma else None)
+    x, order = checks.ambisonic(x, max_order=FUMA_MAX_ORDER if fuma else None, oriented=oriented)
 
     acn = _ORDERS[target_order](order)
     position = np.argsort(_ORDERS[source_order](order))[acn]

@@ -17,6 +17,8 @@ _OFFSET = -0.691
 
 _BLOCK, _STEP = 0.4, 0.1
 _SILENCE, _RELATIVE = -70.0, -10.0
+_SHELF = 1681.974450955533
+"""Hz, of the filter of the head."""
 _TILE = 1 << 16
 _SURROUND = 10**0.15
 """1.5 dB, for loudspeakers at the sides and at the height of the ears."""
@@ -56,7 +58,8 @@ def loudness(
     Raises
     ------
     InputError
-        If shapes do not fit, the sound is shorter than 0.4 s, or it holds NaN or infinity.
+        If shapes do not fit, the sound is shorter than 0.4 s or holds NaN or infinity, or the rate
+        is 3364 Hz or less.
     TypeError
         If `signals` are not real floating point.
 
@@ -90,7 +93,7 @@ def loudness(
     (np.float64(-3.01), np.float64(0.1))
     """
     x = checks.all_finite(checks.channels_of_sound(signals, "signals"), "signals")
-    rate = checks.positive(sample_rate, "sample_rate", "Hz")
+    rate = checks.rate_for_filter(sample_rate, _SHELF, "the filters of loudness")
     weights = _weights(x.shape[-2], loudspeakers, lfe=lfe, degrees=degrees)
     step, count = round(_STEP * rate), round(_BLOCK / _STEP)
     checks.seconds_at_least(x.shape[-1], count * step, _BLOCK, "signals")
@@ -162,7 +165,7 @@ def k_weighting(rate: float) -> FloatArray:
     coefficients at 48 kHz.
     """
     shelf, cut = (
-        math.tan(math.pi * 1681.974450955533 / rate),
+        math.tan(math.pi * _SHELF / rate),
         math.tan(math.pi * 38.13547087602444 / rate),
     )
     high = 10 ** (3.999843853973347 / 20)

@@ -251,7 +251,7 @@ def rotate(
     else:
         if position is None:
             position = _motion.key_positions(keys, x.shape[-1])
-        _rotate_moving(x, matrices, position, order, out)
+        rotate_along(x, matrices, position, order, out)
     return out
 
 
@@ -293,10 +293,10 @@ def _rotate_fixed(x: FloatArray, rotation: FloatArray, order: int, out: FloatArr
     _mixing.mix(x, _block_matrices(rotation, order), _mixing.degree_blocks(order), out)
 
 
-def _rotate_moving(
+def rotate_along(
     x: FloatArray, keys: FloatArray, position: FloatArray, order: int, out: FloatArray
 ) -> None:
-    """Fill out with x under rotations (K, 3, 3) at positions (K,)."""
+    """Fill out, which may be x, with x under rotations (K, 3, 3) at positions (K,) in samples."""
     # a quaternion turns by half the angle of its rotation
     chord = _motion.CHORD / (2 * max(order, 1))
     blocks, most = _mixing.degree_blocks(order), _mixing.points_at_once((order + 1) ** 4)

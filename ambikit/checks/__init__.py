@@ -17,6 +17,7 @@ from ambikit.checks.analysis import needed_rate as needed_rate
 from ambikit.checks.analysis import one_pole as one_pole
 from ambikit.checks.analysis import pooling_settings as pooling_settings
 from ambikit.checks.analysis import rate as rate
+from ambikit.checks.analysis import rate_for_filter as rate_for_filter
 from ambikit.checks.analysis import seconds_at_least as seconds_at_least
 from ambikit.checks.analysis import spectra as spectra
 from ambikit.checks.analysis import streamable as streamable

@@ -87,6 +87,17 @@ def rate(value: float, needed: float, remedy: str = "") -> None:
         )
 
 
+def rate_for_filter(value: float, highest: float, what: str) -> float:
+    """Return a sample rate that can hold a filter up to its highest frequency in Hz."""
+    sample_rate = positive(value, "sample_rate", "Hz")
+    if sample_rate <= 2 * highest:
+        raise InputError(
+            f"sample_rate must be above {2 * highest:.0f} Hz for {what}, got {sample_rate:g}: "
+            "resample first"
+        )
+    return sample_rate
+
+
 def long_enough(samples: int, half_window: int, hop: int) -> None:
     """Refuse a signal that cannot be reflected at its ends or gives no frame."""
     needed = max(half_window, hop)

@@ -58,9 +58,18 @@ def samples(signal: ArrayLike, name: str) -> FloatArray:
 
 
 def ambisonic(
-    signals: ArrayLike, *, min_order: int = 0, max_order: int | None = None, name: str = "x"
+    signals: ArrayLike,
+    *,
+    min_order: int = 0,
+    max_order: int | None = None,
+    name: str = "x",
+    oriented: bool = False,
 ) -> tuple[FloatArray, int]:
-    """Return `signals` (..., channels, samples) as floats, with its Ambisonic order."""
+    """Return `signals` (..., channels, samples) as floats, with its Ambisonic order.
+
+    Of signals that are `oriented` it is known which axis has the channels: those of a file are, and
+    those of a stream after its first block.
+    """
     x = sound(signals, name)
     if x.ndim < 2:
         raise InputError(f"{name} must be (..., channels, samples), got shape {x.shape}")
@@ -79,10 +88,12 @@ def ambisonic(
     # 900 samples would pass as "order 29", a block of 256 of first order as order 15. Other short
     # blocks of high orders are what they seem
     square = math.isqrt(last) ** 2 == last and 1 < last <= 64
-    if (order > _HIGHEST and square) or (order > _COMMON and last == _FIRST_ORDER):
+    doubtful = (order > _HIGHEST and square) or (order > _COMMON and last == _FIRST_ORDER)
+    if doubtful and not oriented:
         raise InputError(
             f"{name} has shape {x.shape}: that would be order {order}; it looks channels-last: "
-            f"pass {name}.T, (channels, samples)"
+            f"pass {name}.T, (channels, samples); if these are {last} samples of that order, "
+            "append one of zeros"
         )
     if max_order is not None and order > max_order:
         raise InputError(

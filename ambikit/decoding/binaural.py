@@ -12,7 +12,7 @@ from ambikit._typing import ArrayLike, FloatArray
 from ambikit.decoding._convolution import convolve
 from ambikit.decoding.filters import CUTOFF, binaural_filters
 from ambikit.decoding.heads import HeadLike
-from ambikit.rotation import key_matrices, rotate, sh_rotation_matrix
+from ambikit.rotation import key_matrices, rotate_along, sh_rotation_matrix
 
 if TYPE_CHECKING:
     from scipy.spatial.transform import Rotation
@@ -118,12 +118,14 @@ def decode_binaural(
     if position is None:
         position = _motion.key_positions(len(keys), x.shape[-1])
     before = filters.shape[-1] - 1
+    inverse = keys.swapaxes(-1, -2)
     for index in np.ndindex(x.shape[:-2]):
         for begin in range(0, x.shape[-1], _SPAN):
             first = max(begin - before, 0)
             piece = x[index][:, first : begin + _SPAN]
-            piece = rotate(piece, rotation=keys, times=position - first, inverse=True)
-            convolve(piece, filters, out[index][:, begin : begin + _SPAN], begin - first)
+            turned_piece = np.empty(piece.shape, x.dtype)
+            rotate_along(piece, inverse, position - first, order, turned_piece)
+            convolve(turned_piece, filters, out[index][:, begin : begin + _SPAN], begin - first)
     return out
 
 

@@ -12,7 +12,7 @@ from ambikit._codecs import Statement
 from ambikit._codecs.statement import MIXED_ORDER, from_letters
 from ambikit._errors import InputError
 from ambikit._typing import FloatArray
-from ambikit.conventions import ALIASES, CONVENTIONS, convert
+from ambikit.conventions import ALIASES, CONVENTIONS, converted
 from ambikit.io.about import AudioInfo, about
 from ambikit.io.inputs import Readable, sources
 from ambikit.io.recording import Recording, is_ambisonic, listed
@@ -173,7 +173,7 @@ class Sound:
             x = statement.matrix @ x
         if name in _CHOSEN:
             x, name = np.ascontiguousarray(x[_CHOSEN[name]]), "ambix"
-        return convert(x, name, "ambix")
+        return converted(x, name, "ambix", oriented=True)
 
     def warn(self, *, stacklevel: int) -> None:
         """Warn of what makes the result doubtful."""

@@ -23,6 +23,11 @@ class Known:
         """Whether a block is an array like the last one."""
         return type(block) is np.ndarray and block.shape == self.shape and block.dtype is self.dtype
 
+    def has_channels(self, block: object) -> bool:
+        """Whether a block has as many channels as the last one, which tells them from samples."""
+        shape = getattr(block, "shape", ())[-2:-1]
+        return self.shape is not None and shape == self.shape[-2:-1] != ()
+
     def add(self, block: FloatArray) -> None:
         """Remember a block that was checked."""
         self.shape, self.dtype = block.shape, block.dtype

@@ -128,7 +128,7 @@ class Decoder:
 
     def _begin(self, block: ArrayLike) -> FloatArray:
         """Check a block unlike the one before, and make what its kind needs."""
-        x, order = checks.ambisonic(block, name="block")
+        x, order = checks.ambisonic(block, name="block", oriented=self._known.has_channels(block))
         batch = checks.same_batch(x.shape[:-2], self._batch)
         if order != self._order or batch != self._batch:
             two = self._split is not None
@@ -291,7 +291,7 @@ class Binauralizer:
 
     def _begin(self, block: ArrayLike) -> FloatArray:
         """Check a block unlike the one before, and make what its kind needs."""
-        x, order = checks.ambisonic(block, name="block")
+        x, order = checks.ambisonic(block, name="block", oriented=self._known.has_channels(block))
         self._batch = checks.same_batch(x.shape[:-2], self._batch)
         if self._filters.shape[1] != x.shape[-2] or self._filters.dtype != x.dtype:
             filters = binaural_filters(order, self._rate, head=self._head, **self._options)

@@ -85,7 +85,9 @@ class Diffuseness:
         if block in self._known:
             x: FloatArray = block  # type: ignore[assignment]
         else:
-            x, _ = checks.ambisonic(block, min_order=1, name="block")
+            x, _ = checks.ambisonic(
+                block, min_order=1, name="block", oriented=self._known.has_channels(block)
+            )
             batch = checks.same_batch(x.shape[:-2], self._batch)
             if self._batch is None:
                 self._batch, self._state = batch, at_rest(x)
@@ -221,8 +223,11 @@ class Features:
         TypeError
             If `block` is not real floating point.
         """
-        x, _ = checks.ambisonic(block, min_order=1, name="block")
+        x, _ = checks.ambisonic(
+            block, min_order=1, name="block", oriented=self._known.has_channels(block)
+        )
         self._batch = checks.same_batch(x.shape[:-2], self._batch)
+        self._known.add(x)
         if out is not None:
             count = self.frames(x.shape[-1])
             rows = len(FEATURE_CHANNELS[self._kind])
@@ -269,6 +274,7 @@ class Features:
     def reset(self) -> None:
         """Forget the sound so far."""
         self._batch = None
+        self._known = Known()
         self._sound = None
         self._begin = 0  # number of the first sample of _sound
         self._rows = None

@@ -232,7 +232,9 @@ class Beamformer:
         if block in self._known:
             x: FloatArray = block  # type: ignore[assignment]
         else:
-            x, self._order = checks.ambisonic(block, name="block")
+            x, self._order = checks.ambisonic(
+                block, name="block", oriented=self._known.has_channels(block)
+            )
             self._known.add(x)
             self._weights = None
         target = output(out, (*x.shape[:-2], *self._shape, x.shape[-1]), x)

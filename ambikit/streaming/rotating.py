@@ -13,7 +13,7 @@ from ambikit.rotation import (
     key_matrices,
     matrices_of_quaternions,
     quaternions,
-    rotate,
+    rotate_along,
     sh_rotation_matrix,
 )
 from ambikit.streaming._blocks import Known, output, plain
@@ -128,7 +128,9 @@ class Rotator:
         if block in self._known:
             x: FloatArray = block  # type: ignore[assignment]
         else:
-            x, self._order = checks.ambisonic(block, name="block")
+            x, self._order = checks.ambisonic(
+                block, name="block", oriented=self._known.has_channels(block)
+            )
             self._known.add(x)
             self._matrix = None
         target = output(out, x.shape, x, in_place=True)
@@ -137,9 +139,7 @@ class Rotator:
         elif self._order == 1 and plain(x) and plain(target):
             self._turn(x, target)
         else:
-            keys, times = self._course.keys(x.shape[-1])
-            keys = matrices_of_quaternions(np.atleast_2d(keys))
-            rotate(x, rotation=keys, inverse=self._inverse, times=times, out=target)
+            self._turn_any(x, target)
         return target
 
     def reset(self) -> None:
@@ -177,6 +177,15 @@ class Rotator:
             length,
             self._scratch,
             out.reshape(-1, 4, x.shape[-1]),
+        )
+
+    def _turn_any(self, x: FloatArray, out: FloatArray) -> None:
+        """Rotate along the way, at any order."""
+        keys = matrices_of_quaternions(np.stack([self._course.start, self._course.to]))
+        begin, length = self._course.advance(x.shape[-1])
+        position = np.array([-begin, length - begin], np.float64)
+        rotate_along(
+            x, keys.swapaxes(-1, -2) if self._inverse else keys, position, self._order, out
         )
 
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
+import soundfile
 
 import ambikit
 from ambikit import InputError, _scale, streaming
@@ -19,6 +22,55 @@ def test_short_blocks_of_high_orders(order: int, samples: int) -> None:
     turned = ambikit.rotate(x, 0.5)
     np.testing.assert_allclose(turned, ambikit.encode(sound, 0.8, 0.2, order=order), atol=1e-9)
     np.testing.assert_allclose(streaming.Rotator(0.5).process(x), turned, atol=1e-9)
+
+
+STREAMS = {
+    "Rotator": (lambda: streaming.Rotator(0.5), 0),
+    "Rotator moving": (lambda: streaming.Rotator(0.5), 100),
+    "Beamformer": (lambda: streaming.Beamformer(0.5), 0),
+    "Beamformer moving": (lambda: streaming.Beamformer(0.5), 100),
+    "Diffuseness": (lambda: streaming.Diffuseness(24000), 0),
+    "Features": (lambda: streaming.Features(24000), 0),
+    "Decoder": (lambda: streaming.Decoder("cube"), 0),
+    "Binauralizer": (lambda: streaming.Binauralizer(48000, head="sphere"), 0),
+    "Binauralizer moving": (lambda: streaming.Binauralizer(48000, head="sphere"), 100),
+}
+
+
+@pytest.mark.parametrize("name", STREAMS)
+@pytest.mark.parametrize(("order", "rest"), [(8, 4), (9, 4)])
+def test_the_last_block_of_a_stream_may_be_of_any_length(name: str, order: int, rest: int) -> None:
+    """Four samples of 81 channels, after blocks that said which axis has the channels.
+
+    The right values are those of the same sound cut where nothing is in doubt.
+    """
+    make, over = STREAMS[name]
+    sound = np.random.default_rng(0).normal(size=512 + rest)
+    x = ambikit.encode(sound, 0.3, 0.2, order=order)
+    results = []
+    for cut in (512, 256):
+        stream = make()
+        if over:
+            stream.turn_to(1.0, over=512 + rest)
+        blocks = [stream.process(x[:, :cut]), stream.process(x[:, cut:])]
+        if hasattr(stream, "flush"):
+            blocks.append(stream.flush())
+        results.append(np.concatenate(blocks, axis=1 if name == "Features" else -1))
+    np.testing.assert_allclose(*results, atol=1e-6)
+    if over == 0 and name != "Features":
+        with pytest.raises(InputError, match="channels-last"):
+            make().process(x[:, 512:])
+
+
+@pytest.mark.parametrize("samples", [1, 4, 9, 16])
+def test_files_are_never_channels_last(tmp_path: Path, samples: int) -> None:
+    """A span of four samples of a file of 81 channels, and a file that has no more."""
+    x = ambikit.encode(np.random.default_rng(0).normal(size=100), 0.3, order=8).astype("f4")
+    soundfile.write(tmp_path / "a.wav", x.T, 48000, "FLOAT")
+    soundfile.write(tmp_path / "b.wav", x[:, :samples].T, 48000, "FLOAT")
+    part, _ = ambikit.read(tmp_path / "a.wav", start=40 / 48000, duration=samples / 48000)
+    np.testing.assert_array_equal(part, x[:, 40 : 40 + samples])
+    np.testing.assert_array_equal(ambikit.read(tmp_path / "b.wav")[0], x[:, :samples])
 
 
 @pytest.mark.parametrize(
@@ -133,3 +185,12 @@ def test_any_sample_rate(rate: float) -> None:
     np.testing.assert_allclose(ambikit.localize(x, rate).azimuth, [1.0], atol=1e-3)
     assert np.isfinite(ambikit.diffuseness(x, rate)).all()
     assert np.isfinite(ambikit.beamform_adaptive(x[:, :8192], rate, 1.0)).all()
+
+
+@pytest.mark.parametrize("rate", [0.5, 1, 12, 1000, 3363])
+def test_loudness_needs_a_rate_that_holds_its_filter(rate: float) -> None:
+    """BS.1770's shelf is at 1682 Hz: beyond half the rate the filter is unstable."""
+    noise = np.random.default_rng(0).standard_normal((1, 1 << 15))
+    with pytest.raises(InputError, match=r"sample_rate must be above 3364 Hz.*resample"):
+        ambikit.loudness(noise, rate)
+    assert np.isfinite(ambikit.loudness(noise, 3400))
