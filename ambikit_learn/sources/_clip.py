@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePath
 from typing import Protocol
 
 from ambikit import InputError
 from ambikit_learn._files import as_text
+from ambikit_learn.sources._labelled import lines
 
 SPLITS = ("train", "validation", "test")
 """What clips are for: training, choosing among models while they train, and reporting."""
@@ -17,6 +18,7 @@ _SPLIT_NAMES = {
     "validation": ("val", "valid", "validation"),
     "test": ("test", "testing", "eval", "evaluation"),
 }
+_DEVELOPMENT = ("dev", "development")
 
 
 @dataclass(frozen=True)
@@ -64,25 +66,69 @@ def key_of(relative: PurePath) -> str:
     return "__".join(relative.parts).replace(".", "_")
 
 
-def split_named(folder: str) -> str:
+def split_named(folder: str, beside: Iterable[str] = ()) -> str:
     """Split that the name of a folder says, ``"train"`` if it says none.
+
+    Parameters
+    ----------
+    folder : str
+        Name.
+    beside : iterable of str
+        Names of the folders beside it: ``dev`` is for validation where one of them is for training,
+        and for training where none is, as in DCASE.
 
     Examples
     --------
     >>> [split_named(name) for name in ("Test", "val", "holidays")]
     ['test', 'validation', 'train']
+    >>> split_named("dev", ["train", "test"]), split_named("dev", ["eval"])
+    ('validation', 'train')
     """
+    if folder.lower() in _DEVELOPMENT:
+        others = {name.lower() for name in beside}
+        return "train" if others.isdisjoint(_SPLIT_NAMES["train"]) else "validation"
     named = (split for split, names in _SPLIT_NAMES.items() if folder.lower() in names)
     return next(named, "train")
 
 
 def split_lists(folder: Path) -> dict[str, list[Path]]:
-    """Find the lists of splits in a folder (``train.txt``, ``val.txt``, ``test.txt``)."""
-    return {
-        split: found
-        for split, names in _SPLIT_NAMES.items()
-        if (found := [path for name in names if (path := folder / f"{name}.txt").is_file()])
-    }
+    """Find the lists of splits in a folder (``train.txt``, ``val.txt``, ``test.txt``).
+
+    Their names may be those that `split_named` knows, in any case.
+    """
+    known = {*_DEVELOPMENT, *(name for names in _SPLIT_NAMES.values() for name in names)}
+    paths = [
+        path
+        for path in sorted(folder.glob("*"))
+        if path.suffix.lower() == ".txt" and path.stem.lower() in known and path.is_file()
+    ]
+    found: dict[str, list[Path]] = {}
+    for path in paths:
+        found.setdefault(split_named(path.stem, [p.stem for p in paths]), []).append(path)
+    return {split: found[split] for split in SPLITS if split in found}
+
+
+def read_split_lists(lists: Mapping[str, Sequence[Path]]) -> dict[str, str]:
+    """Return the split of each name, the first word of a line.
+
+    Raises
+    ------
+    FileNotFoundError
+        A list is missing.
+    InputError
+        A name is in the lists of two splits: a model would be tested on training data.
+    """
+    found: dict[str, tuple[str, Path]] = {}
+    for split, paths in lists.items():
+        for path in paths:
+            for number, words in lines(path):
+                before, other = found.setdefault(words[0], (split, path))
+                if before != split:
+                    raise InputError(
+                        f"{path}, line {number}: {words[0]!r} is in {other.name} as well: remove "
+                        "it from one of them"
+                    )
+    return {name: split for name, (split, _) in found.items()}
 
 
 def distinct(clips: list[Clip]) -> Iterator[Clip]:

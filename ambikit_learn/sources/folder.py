@@ -21,7 +21,8 @@ class Folder:
     its own track. Boxes may lie beside it as ``a.boxes.json``. Sound without a video of its name is
     a clip without picture. The folder directly below ROOT names the split, in any case: ``train``
     or ``training``; ``val``, ``valid``, ``validation``; ``test``, ``testing``, ``eval``,
-    ``evaluation``. All other clips are for training. Suffixes may be in any case too.
+    ``evaluation``; ``dev`` or ``development`` is for validation beside a folder for training. All
+    other clips are for training. Suffixes may be in any case too.
 
     Parameters
     ----------
@@ -41,15 +42,16 @@ class Folder:
         OSError
             A folder below cannot be listed.
         """
-        clips = [
-            clip for folder, names in files_below(self.root) for clip in self._clips(folder, names)
-        ]
+        listing = list(files_below(self.root))
+        parts = {folder.relative_to(self.root).parts[:1] for folder, _ in listing}
+        top = [name for part in parts for name in part]
+        clips = [clip for folder, names in listing for clip in self._clips(folder, names, top)]
         if not any(clip.video.exists() for clip in clips):
             raise InputError(f"{self.root} holds no video ({', '.join(VIDEO)}): check the folder")
         _refuse_in_two_splits(clips)
         return distinct(clips)
 
-    def _clips(self, folder: Path, names: list[str]) -> Iterator[Clip]:
+    def _clips(self, folder: Path, names: list[str], top: list[str]) -> Iterator[Clip]:
         """Yield the clips of one folder by the names of its files."""
         videos = [name for name in names if _suffix(name) in VIDEO]
         sounds = [name for name in names if _suffix(name) in AUDIO and _suffix(name) not in VIDEO]
@@ -65,7 +67,7 @@ class Folder:
                 video=video,
                 audio=folder / sound.get(stem, name),
                 boxes=folder / boxes[stem] if stem in boxes else None,
-                split=split_named(relative.parts[0]) if len(relative.parts) > 1 else "train",
+                split=split_named(relative.parts[0], top) if relative.parts[1:] else "train",
             )
 
 

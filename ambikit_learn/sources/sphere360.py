@@ -14,6 +14,7 @@ from ambikit_learn.sources._clip import (
     distinct,
     existing,
     key_of,
+    read_split_lists,
     split_lists,
 )
 from ambikit_learn.sources._labelled import lines
@@ -50,9 +51,9 @@ class Sphere360:
         FileNotFoundError
             A list is missing.
         InputError
-            A line does not name a clip.
+            A line does not name a clip, or a clip is in two splits.
         """
-        splits = dict(self._listed())
+        splits = self._listed()
         media = self.root / "media"
         video = by_stem(media, VIDEO)
         audio = by_stem(media, tuple(suffix for suffix in AUDIO if suffix not in VIDEO))
@@ -76,15 +77,15 @@ class Sphere360:
             split=splits.get(stem, "unlisted"),
         )
 
-    def _listed(self) -> Iterator[tuple[str, str]]:
-        """Yield each listed name and its split."""
+    def _listed(self) -> dict[str, str]:
+        """Return the split of each listed name."""
         folder = self.root / "dataset" / "split"
         published = {split: [folder / f"{split}.txt"] for split in ("train", "test")}
-        for split, paths in (published | split_lists(folder)).items():
-            for path in paths:
-                for number, words in lines(path):
-                    name, _, second = words[0].rpartition("_")
-                    if not name or not second.isdigit() or len(words) > 1:
-                        text = " ".join(words)
-                        raise InputError(f"{path}, line {number}: {text!r} is not ID_SECOND")
-                    yield words[0], split
+        found = published | split_lists(folder)
+        for path in (path for paths in found.values() for path in paths):
+            for number, words in lines(path):
+                name, _, second = words[0].rpartition("_")
+                if not name or not second.isdigit() or len(words) > 1:
+                    text = " ".join(words)
+                    raise InputError(f"{path}, line {number}: {text!r} is not ID_SECOND")
+        return read_split_lists(found)

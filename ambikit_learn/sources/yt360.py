@@ -14,6 +14,7 @@ from ambikit_learn.sources._clip import (
     distinct,
     existing,
     key_of,
+    read_split_lists,
     split_lists,
 )
 from ambikit_learn.sources._labelled import lines
@@ -54,7 +55,8 @@ class YT360:
         Raises
         ------
         InputError
-            There are no clips, or a line of ``segments.txt`` has another form.
+            There are no clips, a line of ``segments.txt`` has another form, or an id is in two
+            splits.
         """
         video, audio = by_stem(self.root / "video", VIDEO), by_stem(self.root / "audio", AUDIO)
         if not video and not audio:
@@ -62,10 +64,7 @@ class YT360:
                 f"{self.root} is not laid out like YT-360: it needs video/ID-T.mp4 and "
                 "audio/ID-T.m4a (for videos in another layout take the source 'folder')"
             )
-        splits = {
-            split: {words[0] for path in paths for _, words in lines(path)}
-            for split, paths in split_lists(self.root).items()
-        }
+        splits = read_split_lists(split_lists(self.root))
         files = video.keys() | audio.keys()
         spans: dict[str, tuple[str, float | None]] = {name: (name, None) for name in files}
         for name, (stem, second) in self._segments().items():
@@ -100,9 +99,8 @@ class YT360:
         return found
 
 
-def _split(stem: str, splits: dict[str, set[str]]) -> str:
+def _split(stem: str, splits: dict[str, str]) -> str:
     """Return the split of a clip; ids may contain hyphens and digits: both readings are tried."""
     if not splits:
         return "train"
-    names = {stem, stem.rpartition("-")[0]}
-    return next((name for name, ids in splits.items() if names & ids), "unlisted")
+    return splits.get(stem) or splits.get(stem.rpartition("-")[0]) or "unlisted"

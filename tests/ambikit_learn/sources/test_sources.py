@@ -211,6 +211,22 @@ def test_folder_knows_the_names_of_splits(tmp_path):
         assert {found[f"{name}__{name}"].split for name in folders} == {split}
 
 
+@pytest.mark.parametrize("source", ["folder", "yt360"])
+def test_dev_is_for_validation_only_beside_training(tmp_path, source):
+    """Train, dev and test of speech corpora; development and evaluation of DCASE."""
+    for top, split in ((("Training", "dev", "test"), "validation"), (("dev", "eval"), "train")):
+        root = tmp_path / split
+        for name in top:
+            if source == "folder":
+                touch(root, f"{name}/{name}.mp4")
+            else:
+                touch(root, f"video/{name}.mp4")
+                (root / f"{name}.txt").write_text(name)
+        found = clips(source, root)
+        key = "dev__dev" if source == "folder" else "dev"
+        assert found[key].split == split
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="links need a privilege there")
 def test_folder_enters_links_and_ends_where_they_lead_back(tmp_path):
     touch(tmp_path, "elsewhere/deep/a.mp4", "root/train/b.mp4")
@@ -261,6 +277,34 @@ def test_lists_may_name_a_validation_split(tmp_path):
         (tmp_path / f"{name}.txt").write_text(ids, encoding="utf-8")
     splits = [clip.split for clip in clips("yt360", tmp_path).values()]
     assert splits == ["train", "validation", "test"]
+
+
+def test_lists_of_splits_may_be_in_any_case(tmp_path):
+    touch(tmp_path, "video/a-1.mp4", "video/b-1.mp4", "video/c-1.mp4")
+    for name, ids in (("Train.txt", "a"), ("TEST.TXT", "b"), ("Validation.txt", "c-1")):
+        (tmp_path / name).write_text(ids)
+    splits = [clip.split for clip in clips("yt360", tmp_path).values()]
+    assert splits == ["train", "test", "validation"]
+
+
+@pytest.mark.parametrize("source", ["yt360", "sphere360"])
+def test_a_clip_in_the_lists_of_two_splits_is_refused(tmp_path, source):
+    folder = tmp_path if source == "yt360" else tmp_path / "dataset" / "split"
+    touch(tmp_path, "video/a_1.mp4", "media/a_1.webm")
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "train.txt").write_text("b_1\na_1\n")
+    (folder / "test.txt").write_text("c_1\n\na_1\n")
+    with pytest.raises(InputError, match=r"test\.txt, line 3: 'a_1' is in train\.txt as well"):
+        clips(source, tmp_path)
+
+
+def test_a_name_says_more_than_the_id_in_it(tmp_path):
+    """``a-1`` may be an id, or second 1 of the id ``a``."""
+    touch(tmp_path, "video/a-1.mp4", "video/a-1-5.mp4", "video/a-2.mp4")
+    (tmp_path / "train.txt").write_text("a")
+    (tmp_path / "test.txt").write_text("a-1")
+    found = clips("yt360", tmp_path)
+    assert [clip.split for clip in found.values()] == ["test", "test", "train"]
 
 
 def test_starss23_names_sound_without_picture_and_the_reverse(tmp_path):
