@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from ambikit import InputError, checks
 from ambikit_learn._files import atomic_write
-from ambikit_learn.sphere.boxes import Boxes, flaw_of
+from ambikit_learn.sphere.boxes import Boxes, flaw_of, is_text
 
 FORMAT = "ambikit-boxes/1"
 _TRACKS = ("azimuth", "elevation", "width", "height")
@@ -99,8 +99,9 @@ def read_boxes(path: str | Path, times: npt.ArrayLike) -> list[Boxes]:
 
 def _label(value: Any) -> str:
     """Return a label, which may be a number of a class."""
-    if isinstance(value, str | int) and not isinstance(value, bool):
-        return str(value)
+    label = str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+    if is_text(label):
+        return str(label)
     raise TypeError(f"the label {value!r} is no text")
 
 

@@ -151,9 +151,12 @@ def flaw_of(boxes: Boxes) -> str | None:
                 f"{article} {name} of {values[~right][0]:g} (possible: "
                 f"{'above ' if name in ('width', 'height') else ''}{low:g} to {high:g})"
             )
-    return (
-        None if all(isinstance(label, str) for label in boxes.label) else "a label that is no text"
-    )
+    return None if all(map(is_text, boxes.label)) else "a label that is no text"
+
+
+def is_text(label: object) -> bool:
+    """Return whether a label is text that any file can hold, which half of a character is not."""
+    return isinstance(label, str) and label == label.encode("utf-8", "ignore").decode()
 
 
 def bounding_boxes(outlines: npt.ArrayLike) -> tuple[Floats, Floats, Floats, Floats]:

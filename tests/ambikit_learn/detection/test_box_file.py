@@ -52,6 +52,7 @@ def test_a_file_without_objects(tmp_path):
         {"width": [1, float("nan"), 2]},
         {"height": ["tall", 1, 2]},
         {"label": None},
+        {"label": "\ud800"},
         {"label": ["bell", "drum"]},
         {name: [] for name in ("azimuth", "elevation", "width", "height")},
     ],

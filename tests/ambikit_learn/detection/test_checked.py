@@ -175,6 +175,7 @@ def test_answers_of_another_form_are_refused(somebodys, kind, what):
         ("score", 1.5),
         ("score", np.nan),
         ("label", 7),
+        ("label", "\ud800"),
     ],
 )
 def test_boxes_that_do_not_exist_are_refused(somebodys, tmp_path, field, value):
