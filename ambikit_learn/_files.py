@@ -211,43 +211,52 @@ def fingerprint(path: str | Path) -> str:
     str
         16 hexadecimal digits.
     """
-    target, digest = Path(path), hashlib.sha256()
-    files = [target]
-    if target.is_dir():
-        files = sorted(folder / name for folder, names in files_below(target) for name in names)
-    for file in files:
-        name = file.relative_to(target).as_posix() if file != target else ""
-        digest.update(f"{name}:{file.stat().st_size}:".encode())
+    digest = hashlib.sha256()
+    for file, name in _with_names(Path(path)):
+        digest.update(f"{name}:{file.stat().st_size}:".encode("utf-8", "surrogateescape"))
         with file.open("rb") as stream:
             while block := stream.read(_BLOCK):
                 digest.update(block)
     return digest.hexdigest()[:16]
 
 
-def quick_fingerprint(path: str | Path) -> str:
-    """Return a hash of a file that costs little to compute again, however large the file is.
+def quick_fingerprint(path: str | Path, *, timed: bool = True) -> str:
+    """Return a hash of what a file, or all files of a folder, hold that costs little to renew.
 
     Parameters
     ----------
     path : path
-        A file of up to 16 MiB counts as in `fingerprint`. Of a larger one, 64 pieces count, and the
-        time of its last change, which what was changed between the pieces has altered.
+        Files of up to 16 MiB count whole. Of larger ones, 64 pieces count, and the time of the last
+        change, which what was changed between the pieces has altered.
+    timed : bool
+        Without these times, copies of a folder have one hash.
 
     Returns
     -------
     str
         16 hexadecimal digits.
     """
-    file = Path(path)
-    status = file.stat()
-    if status.st_size <= _WHOLE:
-        return fingerprint(file)
-    digest = hashlib.sha256(f":{status.st_size}:{status.st_mtime_ns}:".encode())
-    with file.open("rb") as stream:
-        for number in range(_PIECES):
-            stream.seek((status.st_size - _PIECE) * number // (_PIECES - 1))
-            digest.update(stream.read(_PIECE))
+    digest, target = hashlib.sha256(), Path(path)
+    for file, name in _with_names(target):
+        status = file.stat()
+        time = f"{status.st_mtime_ns}:" if timed and status.st_size > _WHOLE else ""
+        digest.update(f"{name}:{status.st_size}:{time}".encode("utf-8", "surrogateescape"))
+        with file.open("rb") as stream:
+            if status.st_size <= _WHOLE:
+                digest.update(stream.read())
+                continue
+            for number in range(_PIECES):
+                stream.seek((status.st_size - _PIECE) * number // (_PIECES - 1))
+                digest.update(stream.read(_PIECE))
     return digest.hexdigest()[:16]
+
+
+def _with_names(target: Path) -> list[tuple[Path, str]]:
+    """Return a file, or all files of a folder, with their names below it."""
+    if not target.is_dir():
+        return [(target, "")]
+    files = sorted(folder / name for folder, names in files_below(target) for name in names)
+    return [(file, file.relative_to(target).as_posix()) for file in files]
 
 
 _WHOLE, _PIECES, _PIECE = 1 << 24, 64, 1 << 16

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ambikit import InputError
 from ambikit_learn.data.dataset import AlignmentDataset, SpanDataset
 from ambikit_learn.data.format import Settings
+from ambikit_learn.data.shards import contents_of
 
 if TYPE_CHECKING:
     from ambikit_learn.data.cached import CachedDataset
@@ -93,6 +95,29 @@ def is_world(data: str | Path) -> bool:
 def is_rendered(data: str | Path) -> bool:
     """Return whether a data set is of rendered scenes: of a world by its name, or cached."""
     return is_world(data) or Path(data, _CACHE).is_file()
+
+
+def data_contents(data: str | Path, splits: Sequence[str]) -> tuple[int, str] | None:
+    """Return the number of clips of some splits, and a hash of what they are.
+
+    Parameters
+    ----------
+    data : path or str
+        As for `open_items`.
+    splits : sequence of str
+
+    Returns
+    -------
+    (int, str) or None
+        None for a world, whose name says all.
+    """
+    if is_world(data):
+        return None
+    if is_rendered(data):
+        from ambikit_learn.data.cache_folder import cached_contents
+
+        return cached_contents(Path(data), splits)
+    return contents_of(Path(data), splits)
 
 
 def sample_rate_of(data: str | Path) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
@@ -13,8 +14,8 @@ import yaml
 from rich.console import Console
 
 from ambikit import InputError, checks
-from ambikit_learn._files import check_writable, writing_to
-from ambikit_learn.data.open import is_rendered
+from ambikit_learn._files import check_writable, quick_fingerprint, writing_to
+from ambikit_learn.data.open import data_contents, is_rendered, is_world
 from ambikit_learn.data.shards import usable_clips
 from ambikit_learn.evaluation import DOWNSTREAM
 from ambikit_learn.evaluation.worlds import World
@@ -88,8 +89,8 @@ def reproduce(
     Raises
     ------
     InputError
-        If an argument is wrong, the folder holds a comparison with other settings, or runs have
-        failed.
+        If an argument is wrong, the folder holds a comparison with other settings or on data that
+        have changed since, or runs have failed.
     OSError
         If data are missing or the folder cannot be written to.
     """
@@ -111,6 +112,7 @@ def reproduce(
         {} if settings is None else _settings(settings),
     )
     _check_data(plan, downstream)
+    plan = replace(plan, contents=_contents(plan, downstream))
     check_writable(folder, "give another folder")
     with writing_to(folder):
         plan.save(folder / PLAN)
@@ -208,6 +210,21 @@ def _check_data(plan: Plan, tasks: Mapping[str, str]) -> None:
             World.of(data, 0)
         elif not Path(data).is_dir():
             raise FileNotFoundError(f"{data}: no such folder: give the data of the task {task!r}")
+
+
+def _contents(plan: Plan, tasks: Mapping[str, str]) -> dict[str, str]:
+    """Return the hashes of all data that are not rendered while they are used."""
+    trained = ("train", "validation")
+    found = {
+        "data": data_contents(plan.data, trained),
+        "test_data": data_contents(plan.test_data, (*trained, "test")),
+    }
+    hashes = {name: content[1] for name, content in found.items() if content is not None}
+    for task, data in tasks.items():
+        if not is_world(data):
+            # Machines that share the work may each have a copy
+            hashes[f"the data of {task}"] = quick_fingerprint(data, timed=False)
+    return hashes
 
 
 def _settings(path: Path) -> dict[str, Any]:

@@ -35,6 +35,8 @@ class Plan:
         Largest number of clips of each split in evaluation.
     settings : mapping
         Settings of `fit` that apply to all trainings.
+    contents : mapping
+        Hashes of what the data hold, by their names. Names may be added to a comparison.
     """
 
     data: str
@@ -45,6 +47,7 @@ class Plan:
     steps: tuple[int, int] | None = None
     clips: int | None = None
     settings: Mapping[str, Any] = field(default_factory=dict)
+    contents: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def recipe(self) -> str:
@@ -59,21 +62,27 @@ class Plan:
         Raises
         ------
         InputError
-            If the folder holds runs of another plan.
+            If the folder holds runs of another plan, or on data that have changed since.
         """
+        known: dict[str, str] = {}
         if path.is_file():
             before = Plan.load(path)
-            changed = [
-                f.name for f in fields(self) if getattr(self, f.name) != getattr(before, f.name)
-            ]
+            known = {**before.contents}
+            names = [f.name for f in fields(self) if f.name != "contents"]
+            changed = [name for name in names if getattr(self, name) != getattr(before, name)]
             if changed:
                 raise InputError(
                     f"{path.parent} holds a comparison with other settings "
                     f"({', '.join(changed)}): give another folder"
                 )
-            return
+        for name, content in self.contents.items():
+            if known.setdefault(name, content) != content:
+                raise InputError(
+                    f"{name} has changed since the comparison in {path.parent} began: give another "
+                    "folder, or the data as they were"
+                )
         with atomic_write(path) as temporary:
-            text = json.dumps({"format": FORMAT, **asdict(self)}, indent=2)
+            text = json.dumps({"format": FORMAT, **asdict(self), "contents": known}, indent=2)
             temporary.write_text(text + "\n", encoding="utf-8")
 
     @classmethod

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import cached_property
-from pathlib import Path
 from typing import Any, Literal
 
 from lightning.pytorch import LightningDataModule
@@ -12,10 +11,8 @@ from lightning.pytorch.utilities import rank_zero_warn
 from torch.utils.data import DataLoader
 
 from ambikit import InputError
-from ambikit_learn.data.cache_folder import cached_contents
 from ambikit_learn.data.items import Change, Item, direction_blind
-from ambikit_learn.data.open import is_rendered, is_world, open_items, sample_rate_of
-from ambikit_learn.data.shards import contents_of
+from ambikit_learn.data.open import data_contents, open_items, sample_rate_of
 from ambikit_learn.pretext.tasks import TASKS, Objective
 from ambikit_learn.sphere.crops import SPACING
 from ambikit_learn.training.batches import (
@@ -150,9 +147,7 @@ class AlignmentData(LightningDataModule):
 
     def setup(self, stage: str) -> None:
         """Note what the data are when the run begins or is resumed."""
-        if not is_world(self.path):
-            contents = cached_contents if is_rendered(self.path) else contents_of
-            self._contents = contents(Path(self.path), ("train", "validation"))
+        self._contents = data_contents(self.path, ("train", "validation"))
 
     def state_dict(self) -> dict[str, Any]:
         """Return what a checkpoint remembers of the data: the number of clips, and a hash."""

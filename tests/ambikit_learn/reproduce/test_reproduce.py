@@ -11,6 +11,7 @@ import yaml
 from ambikit import InputError
 from ambikit_learn.cli import main
 from ambikit_learn.evaluation.controls import CONTROLS
+from ambikit_learn.preparation.command import prepare
 from ambikit_learn.reproduce import command, work
 from ambikit_learn.reproduce.command import reproduce
 from ambikit_learn.reproduce.pieces import Piece, Plan
@@ -98,6 +99,32 @@ def test_data_that_are_not_there_are_refused_before_training(tmp_path, monkeypat
     with pytest.raises(InputError, match="one clip in the split 'train'"):
         reproduce(tmp_path / "out", data=small_shards)
     assert not (tmp_path / "out").exists()
+
+
+def test_data_that_changed_are_refused(clip_folder, tmp_path, monkeypatch):
+    """What was trained and evaluated before would be compared with what follows."""
+    monkeypatch.setattr(command, "_work", lambda *_: {})
+    monkeypatch.setattr(command, "write_report", lambda folder, *_: folder)
+    for i in range(4):
+        clip_folder.add(f"{i}")
+    (clip_folder.root / "train.txt").write_text("0\n1\n")
+    (clip_folder.root / "test.txt").write_text("2\n3\n")
+    data, task, out = tmp_path / "data", tmp_path / "sounds", tmp_path / "out"
+    prepare(clip_folder.root, data, frame_size=(40, 80), workers=0)
+    task.mkdir()
+    (task / "a.wav").write_bytes(b"one")
+    before = reproduce(out, data=data, tasks=[f"sounds={task}"])
+    assert reproduce(out, data=data) == before
+    (task / "a.wav").write_bytes(b"two")
+    with pytest.raises(InputError, match="the data of sounds has changed since"):
+        reproduce(out, data=data, tasks=[f"sounds={task}"])
+    (tmp_path / "copy").mkdir()
+    (tmp_path / "copy" / "a.wav").write_bytes(b"one")
+    reproduce(out, data=data, tasks=[f"sounds={tmp_path / 'copy'}"])
+    clip_folder.add("3", azimuth=-90.0)  # a clip of the test
+    prepare(clip_folder.root, data, frame_size=(40, 80), workers=0)
+    with pytest.raises(InputError, match="test_data has changed since the comparison"):
+        reproduce(out, data=data)
 
 
 def test_a_run_that_fails_does_not_end_the_others(tmp_path, few, monkeypatch):
