@@ -24,7 +24,7 @@ from ambikit_learn.detection.tracking import regular
 from ambikit_learn.preparation.detections import Detections, detection_times
 from ambikit_learn.sources import Clip
 from ambikit_learn.sphere.listening import ABSENT
-from ambikit_learn.sphere.projection import EAC_PADDING, FrameLayout
+from ambikit_learn.sphere.projection import EAC_PADDING, GOPRO_RATIOS, FrameLayout
 from ambikit_learn.sphere.recognition import NotASphereError
 from ambikit_learn.sphere.tracks import Objects
 from ambikit_learn.video.decode import UNPROBED, Video, open_video
@@ -292,10 +292,30 @@ def _stated(video: Video, start: float, settings: Settings) -> FrameLayout | Non
         if layout is None or settings.stereo == "auto":
             return layout
         return replace(layout, stereo=settings.stereo)
+    _refuse_other_camera(video, settings.projection)
     padding = EAC_PADDING if settings.projection == "eac" else 0
-    upright = orientation_of(video.first_frame(start)) == UPRIGHT
+    try:
+        upright = orientation_of(video.first_frame(start)) == UPRIGHT
+    except PartialSphereError as error:
+        raise PartialSphereError(f"{video.path}: {error}") from None
     stereo = "mono" if settings.stereo == "auto" else settings.stereo
     return FrameLayout(settings.projection, stereo, padding, upright)
+
+
+def _refuse_other_camera(video: Video, projection: str) -> None:
+    """Refuse to take a GoPro MAX's two streams for another projection, or another file for them."""
+    height, width = video.stream.height, video.stream.width
+    if video.partner is not None and projection != "gopro-max":
+        raise NotASphereError(
+            f"{video.path} holds the two streams of a GoPro MAX, which are no picture of the "
+            f"projection {projection!r}: leave --projection out, or state gopro-max"
+        )
+    joined = GOPRO_RATIOS[0] <= width / height <= GOPRO_RATIOS[1]
+    if video.partner is None and projection == "gopro-max" and not joined:
+        raise NotASphereError(
+            f"{video.path} holds frames of {width} × {height}, which are not the two streams of a "
+            "GoPro MAX, one above the other: state another --projection, or leave it out"
+        )
 
 
 def _sound(clip: Clip, settings: Settings, seconds: float) -> Sound | _UnusableError:

@@ -267,6 +267,8 @@ def cubemap_places(
 
 # Of the rows of both modes: pixels of a face at the side, of the middle one, and shown twice.
 _GOPRO = {4096: (1376, 1344, 64), 2272: (768, 736, 32)}
+GOPRO_RATIOS = (1.5, 1.56)
+"""Bounds of width over height of its two streams, one above the other."""
 
 
 def is_gopro_max(height: int, width: int) -> bool:

@@ -434,7 +434,7 @@ def _plan(
     """Return the times of the frames of a span (start, duration, rate), and their shape."""
     start, duration, rate = span
     rate = video.frame_rate if rate is None else checks.positive(rate, "rate", "Hz")
-    end, stream = video.end, video.stream
+    end = video.end
     if start < 0 or 0 < end <= start:
         raise InputError(f"{video.path} is {end:.2f} s long: start must lie within it, got {start}")
     if duration is None:
@@ -442,5 +442,20 @@ def _plan(
             raise InputError(f"{video.path} does not say how long it is: give a duration")
         duration = end - start
     count = max(1, round(checks.positive(duration, "duration", "seconds") * rate))
-    shape = size or equirectangular_size(stream.height, stream.width, layout or FrameLayout())
-    return start + np.arange(count) / rate, shape
+    if size is None:
+        size = equirectangular_size(*shape_of(video, start), layout or FrameLayout())
+    return start + np.arange(count) / rate, size
+
+
+def shape_of(video: Video, start: float = 0.0) -> tuple[int, int]:
+    """Return height and width of the frames of an open file as players show them, turned.
+
+    Parameters
+    ----------
+    video : Video
+    start : float
+        Second from which its frames are read next.
+    """
+    height, width = video.stream.height, video.stream.width
+    transposed = orientation_of(video.first_frame(start))[0]
+    return (width, height) if transposed else (height, width)

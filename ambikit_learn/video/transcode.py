@@ -16,7 +16,7 @@ from ambikit_learn.sphere.projection import FrameLayout, equirectangular_size
 from ambikit_learn.sphere.recognition import NotASphereError, recognise
 from ambikit_learn.video.coding import encode_frames
 from ambikit_learn.video.decode import HELD, STAMP, UNPROBED, Video, shown_at
-from ambikit_learn.video.files import Pictures, ends_early, scaled
+from ambikit_learn.video.files import Pictures, ends_early, scaled, shape_of
 
 MODES = ("auto", "encode", "copy")
 """When a stream is copied: if it is as it would be coded, never, or wherever it can be."""
@@ -159,7 +159,7 @@ def _recognised(
     video: Video, frames: Frames, first: FrameLayout, stereo: str | None
 ) -> FrameLayout:
     """Tell from some frames, taken as of layout `first`, how they show the sphere."""
-    found = recognise(frames, (video.stream.height, video.stream.width), stereo)
+    found = recognise(frames, _shape(video, first), stereo)
     return replace(found, upright=first.upright)
 
 
@@ -271,6 +271,12 @@ def watch_span(video: Video, start: float, layout: FrameLayout, watcher: Watcher
         pass
 
 
+def _shape(video: Video, layout: FrameLayout) -> tuple[int, int]:
+    """Return height and width of frames as they are shown; those that are upright are not asked."""
+    stream = video.stream
+    return (stream.height, stream.width) if layout.upright else shape_of(video)
+
+
 def is_still(frames: Frames) -> bool:
     """Tell whether nothing moves.
 
@@ -344,8 +350,7 @@ def _shown(
         wanted = start + watcher.times
     every = np.concatenate([times, wanted])
     order = np.argsort(every, kind="stable")
-    stream = video.stream
-    whole = Pictures(layout, equirectangular_size(stream.height, stream.width, layout))
+    whole = Pictures(layout, equirectangular_size(*_shape(video, layout), layout))
     given = 0
     for place, frame in zip(order, shown_at(every[order], video.frames(start)), strict=False):
         if place < len(times):

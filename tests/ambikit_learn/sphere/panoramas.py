@@ -144,3 +144,29 @@ def insert_boxes(path, boxes, within=SAMPLE_ENTRY):
 
 
 EQUI = (b"equi", bytes(16))
+
+
+def set_matrix(path, matrix):
+    """Write the display matrix (a, b, c, d) into the header of an mp4 file's only track."""
+    data = bytearray(path.read_bytes())
+    a, b, c, d = (round(65536 * value) for value in matrix)
+    place = data.index(b"tkhd") + 4 + 4 + 20 + 16
+    assert struct.unpack_from(">9i", data, place)[8] == 1 << 30
+    struct.pack_into(">9i", data, place, a, b, 0, c, d, 0, 0, 0, 1 << 30)
+    path.write_bytes(data)
+
+
+def write_streams(path, streams):
+    """Write several pictures as the streams of one mp4 file."""
+    with av.open(str(path), "w", format="mp4") as container:
+        tracks = [container.add_stream("libx264", rate=25) for _ in streams]
+        for track, frames in zip(tracks, streams, strict=True):
+            track.height, track.width = frames.shape[1:3]
+            track.pix_fmt = "yuv420p"
+        for i in range(len(streams[0])):
+            for track, frames in zip(tracks, streams, strict=True):
+                frame = av.VideoFrame.from_ndarray(frames[i], format="rgb24")
+                frame.pts = i
+                container.mux(track.encode(frame))
+        for track in tracks:
+            container.mux(track.encode(None))
