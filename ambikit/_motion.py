@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -61,8 +61,14 @@ def key_positions(keys: int, samples: int) -> FloatArray:
     return np.linspace(0.0, max(samples - 1, 1), keys)
 
 
+class _Sliced(Protocol):
+    """Keys of which some are taken at a time."""
+
+    def __getitem__(self, some: slice, /) -> npt.NDArray[Any]: ...
+
+
 def runs(
-    keys: npt.NDArray[Any],
+    keys: _Sliced,
     position: FloatArray,
     samples: int,
     chord: float,

@@ -7,7 +7,7 @@ from the front to the left. Head tracking is the inverse.
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -240,19 +240,43 @@ def rotate(
     (array([0., 1., 0.]), array([ 1.,  0., -1.]))
     """
     x, order = checks.ambisonic(x)
-    matrices = key_matrices(yaw, pitch, roll, rotation, degrees)
-    if inverse:
-        matrices = matrices.swapaxes(-1, -2)
-    keys = 1 if matrices.ndim == 2 else len(matrices)
-    position = None if times is None else checks.key_times(times, keys)
+    keys: Keys
+    if rotation is None:
+        keys = _Angles(yaw, pitch, roll, degrees)
+    else:
+        keys = key_matrices(yaw, pitch, roll, rotation, degrees)
+    count = 1 if keys.ndim == 2 else len(keys)
+    position = None if times is None else checks.key_times(times, count)
     out = checks.output(out, x.shape, x.dtype, x, in_place=True)
-    if keys == 1:
-        _rotate_fixed(x, matrices.reshape(3, 3), order, out)
+    if count == 1:
+        matrix = np.asarray(keys[...]).reshape(3, 3)
+        _rotate_fixed(x, matrix.T if inverse else matrix, order, out)
     else:
         if position is None:
-            position = _motion.key_positions(keys, x.shape[-1])
-        rotate_along(x, matrices, position, order, out)
+            position = _motion.key_positions(count, x.shape[-1])
+        rotate_along(x, keys, position, order, out, inverse=inverse)
     return out
+
+
+class _Angles:
+    """Keys as angles, which become matrices where a slice is taken: a key a sample may be many."""
+
+    def __init__(self, yaw: ArrayLike, pitch: ArrayLike, roll: ArrayLike, degrees: bool) -> None:
+        angles = zip((yaw, pitch, roll), ("yaw", "pitch", "roll"), strict=True)
+        radians = {name: checks.angle(angle, name, degrees=degrees) for angle, name in angles}
+        self._angles = checks.broadcast(**radians)
+        shape = self._angles[0].shape
+        checks.keys_of_matrices(np.broadcast_to(np.float64(0), (*shape, 3, 3)))
+        self.ndim = len(shape) + 2
+
+    def __len__(self) -> int:
+        return len(self._angles[0])
+
+    def __getitem__(self, some: Any) -> FloatArray:
+        return rotation_matrix(*(angle[some] for angle in self._angles))
+
+
+Keys: TypeAlias = FloatArray | _Angles
 
 
 def key_matrices(
@@ -294,13 +318,23 @@ def _rotate_fixed(x: FloatArray, rotation: FloatArray, order: int, out: FloatArr
 
 
 def rotate_along(
-    x: FloatArray, keys: FloatArray, position: FloatArray, order: int, out: FloatArray
+    x: FloatArray,
+    keys: Keys,
+    position: FloatArray,
+    order: int,
+    out: FloatArray,
+    *,
+    inverse: bool = False,
 ) -> None:
     """Fill out, which may be x, with x under rotations (K, 3, 3) at positions (K,) in samples."""
+
+    def unit(matrices: FloatArray) -> FloatArray:
+        return quaternions(matrices.swapaxes(-1, -2) if inverse else matrices)
+
     # a quaternion turns by half the angle of its rotation
     chord = _motion.CHORD / (2 * max(order, 1))
     blocks, most = _mixing.degree_blocks(order), _mixing.points_at_once((order + 1) ** 4)
-    for points, lines in _motion.runs(keys, position, x.shape[-1], chord, most, quaternions):
+    for points, lines in _motion.runs(keys, position, x.shape[-1], chord, most, unit):
         # Not kept beyond the call: the next ones would be made beside them
         _mixing.mix_moving(
             x,

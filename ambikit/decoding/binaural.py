@@ -118,13 +118,12 @@ def decode_binaural(
     if position is None:
         position = _motion.key_positions(len(keys), x.shape[-1])
     before = filters.shape[-1] - 1
-    inverse = keys.swapaxes(-1, -2)
     for index in np.ndindex(x.shape[:-2]):
         for begin in range(0, x.shape[-1], _SPAN):
             first = max(begin - before, 0)
             piece = x[index][:, first : begin + _SPAN]
             turned_piece = np.empty(piece.shape, x.dtype)
-            rotate_along(piece, inverse, position - first, order, turned_piece)
+            rotate_along(piece, keys, position - first, order, turned_piece, inverse=True)
             convolve(turned_piece, filters, out[index][:, begin : begin + _SPAN], begin - first)
     return out
 

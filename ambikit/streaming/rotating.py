@@ -184,9 +184,7 @@ class Rotator:
         keys = matrices_of_quaternions(np.stack([self._course.start, self._course.to]))
         begin, length = self._course.advance(x.shape[-1])
         position = np.array([-begin, length - begin], np.float64)
-        rotate_along(
-            x, keys.swapaxes(-1, -2) if self._inverse else keys, position, self._order, out
-        )
+        rotate_along(x, keys, position, self._order, out, inverse=self._inverse)
 
 
 def _quaternion(

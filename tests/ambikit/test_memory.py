@@ -127,3 +127,72 @@ def environment() -> dict[str, str]:
     """Return the environment, with this repository and the table of functions first."""
     paths = os.pathsep.join(map(str, [REPOSITORY, REPOSITORY / "tests" / "ambikit"]))
     return {**os.environ, "PYTHONPATH": paths}
+
+
+PEAK = """
+import resource, sys
+
+import numpy as np
+
+import ambikit
+from ambikit import streaming
+
+
+def peak():
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+
+
+order, seconds, call = int(sys.argv[1]), float(sys.argv[2]), sys.argv[3]
+samples = round(48000 * seconds)
+x = np.ones(((order + 1) ** 2, samples), np.float32)
+out = np.ones_like(x)
+keys = np.linspace(0, 2 * np.pi * seconds, samples if "sample" in call else 2 + round(10 * seconds))
+before = peak()
+if "encode" in call:
+    ambikit.encode(x[0], keys, order=order, out=out)
+elif "blocks" in call:
+    rotator = streaming.Rotator()
+    for begin in range(0, samples, 512):
+        rotator.turn_to(keys[begin * len(keys) // samples])
+        block = slice(begin, begin + 512)
+        out[:, block] = rotator.process(x[:, block])
+elif "beam" in call:
+    ambikit.beamform(x, 0.3)
+    streaming.Beamformer(0.3).process(x)
+elif "apart" in call:
+    ambikit.rotate(x[:, ::2], keys, out=out[:, ::2])
+else:
+    ambikit.rotate(x, keys, out=out)
+print(peak() - before)
+"""
+
+
+@pytest.mark.parametrize(
+    ("order", "seconds", "call", "megabytes"),
+    [
+        (15, 1, "rotate", 350),
+        (15, 4, "rotate", 350),
+        (15, 0.25, "rotate, a key a sample", 350),
+        (15, 2, "rotate, apart in memory", 350),
+        (20, 0.5, "rotate", 350),
+        (1, 90, "rotate, a key a sample", 350),
+        (15, 4, "encode, a key a sample", 450),
+        (15, 2, "rotate in blocks", 350),
+        (15, 2, "beams", 350),
+    ],
+)
+def test_memory_beside_the_arrays_does_not_grow_with_the_sound(
+    tmp_path: Path, order: int, seconds: float, call: str, megabytes: int
+) -> None:
+    """A turn a second. Matrices for all keys at once took 2 GB at order 15, 6.4 GB at order 20."""
+    pytest.importorskip("resource", reason="Windows has another count of pages")
+    run = subprocess.run(
+        [sys.executable, "-c", PEAK, str(order), str(seconds), call],
+        cwd=tmp_path,
+        env={**environment(), "OPENBLAS_NUM_THREADS": "1"},  # which would wait for each other
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert int(run.stdout) < megabytes * 1e6
