@@ -13,7 +13,7 @@ from ambikit_learn.data.augment import jitter_colours
 from ambikit_learn.evaluation.embeddings import Recording, file_recording, fingerprint
 from ambikit_learn.sources import LabelledClip
 from ambikit_learn.video.decode import open_video
-from ambikit_learn.video.files import info_of, read_frames, resize
+from ambikit_learn.video.files import info_of, read_frames, resize, shape_of
 
 AREA, ASPECT = (0.08, 1.0), 4.0 / 3.0
 """Bounds of the area of a training crop relative to the frame, and its greatest aspect ratio."""
@@ -58,9 +58,9 @@ def decode(clip: LabelledClip, shape: ClipShape) -> Decoded:
         Names the file that cannot be read.
     """
     with open_video(clip.path) as video:
-        about = info_of(video)
-    scale = shape.size * MARGIN / min(about.height, about.width)
-    size = (round(about.height * scale), round(about.width * scale))
+        about, (height, width) = info_of(video), shape_of(video)
+    scale = shape.size * MARGIN / min(height, width)
+    size = (round(height * scale), round(width * scale))
     frames = read_frames(clip.path, size=size)
     if not len(frames):
         raise InputError(f"{clip.path} holds no frames")

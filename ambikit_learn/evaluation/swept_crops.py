@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
@@ -25,7 +26,10 @@ from ambikit_learn.inference.encoder import AmbiEncoder
 from ambikit_learn.models.alignment import AlignmentModel
 from ambikit_learn.sources import Clip, open_source
 from ambikit_learn.sphere.equirect import gnomonic
+from ambikit_learn.sphere.projection import FrameLayout, equirectangular_size
+from ambikit_learn.sphere.recognition import NotASphereError, recognise
 from ambikit_learn.video.decode import open_video, shown_at
+from ambikit_learn.video.files import Pictures, ends_early, layout_of, shape_of
 
 PLACES = {
     "KVvDejzzQjM_6": -3.6,
@@ -227,10 +231,33 @@ def of_sound(sound: Sound, rate: int) -> Mapping[str, float]:
 
 
 def read_frames(path: Path, times: Floats) -> Frames:
-    """Return the frames (T, H, W, 3) that are shown at times in seconds, rising."""
+    """Return equirectangular frames (T, H, W, 3) that are shown at times in seconds, rising.
+
+    Raises
+    ------
+    InputError
+        The video ends before, or states or shows something else than the sphere.
+    """
     with open_video(path) as video:
-        shown = shown_at(times, video.frames(float(times[0])))
-        return np.stack([frame.to_ndarray(format="rgb24") for frame in shown])
+        start = float(times[0])
+        stated = layout_of(video, start)
+        first, shape = stated or FrameLayout(), shape_of(video, start)
+        shown = list(shown_at(times, video.frames(start)))
+        if len(shown) < len(times):
+            raise ends_early(video, times, len(shown))
+
+    def as_of(layout: FrameLayout) -> Frames:
+        pictures = Pictures(layout, equirectangular_size(*shape, layout))
+        return np.stack([pictures.of(frame) for frame in shown])
+
+    frames = as_of(first)
+    if stated is not None and not stated.assumed:
+        return frames
+    try:
+        found = replace(recognise(frames, shape), upright=first.upright)
+    except NotASphereError as error:
+        raise NotASphereError(f"{path}: {error}") from None
+    return frames if found == first else as_of(found)
 
 
 def around(degrees: float) -> float:

@@ -40,6 +40,10 @@ _SEAM, _NO_SEAM, _HALF_A_SEAM = 0.45, 0.7, 0.5
 _MOST_ROWS, _RARE, _POLE, _NO_POLE = 0.4, 0.05, 0.5, 0.3
 _CONTRAST = 5.0
 """Mean difference, in grey levels, of places that have nothing in common, to tell anything."""
+_INFORMED = 0.4
+"""Share of the places along the cuts of a cubemap that must differ from others by as much: of those
+that were recognised 0.54 to 0.99. A stripe or a box on plain ground differs in few places, and fits
+anything."""
 # Width over height: of a sphere, from 4:3 to a little beyond 2:1; of what only two eyes or a row or
 # column of faces have.
 _SPHERE = (1.3, 2.2)
@@ -130,9 +134,11 @@ def _cube(frames: Frames, allowed: tuple[str, ...]) -> FrameLayout | None:
     """Return the cubemap that frames fit together as, clearly better than as anything else."""
     found = {name: _apart(frames, name) for name in ("equirectangular", *allowed)}
     name = min(allowed, key=lambda one: found[one][0])
-    apart, contrast = found[name]
-    rivals = [other for one, (other, _) in found.items() if one != name]
-    if contrast < _CONTRAST or apart > _CUBE or apart > _CLEARLY * min(rivals):
+    apart, contrast, share = found[name]
+    rivals = [other for one, (other, *_) in found.items() if one != name]
+    if contrast < _CONTRAST or share < _INFORMED:
+        return None
+    if apart > _CUBE or apart > _CLEARLY * min(rivals):
         return None
     return FrameLayout(name, padding=EAC_PADDING if name == "eac" else 0)
 
@@ -238,13 +244,18 @@ def _is_dual_fisheye(frames: Frames) -> bool:
     return bool(outside.max() < _BLACK and inside.mean() > 2 * _BLACK)
 
 
-def _apart(frames: Frames, projection: str) -> tuple[float, float]:
-    """Relative difference of the two sides of a layout's cuts, and the contrast there."""
+def _apart(frames: Frames, projection: str) -> tuple[float, float, float]:
+    """Compare the two sides of a layout's cuts.
+
+    Returns their difference relative to the contrast there, the contrast, and the share of places
+    that have any.
+    """
     near, far = (_look(frames, side, projection) for side in _cuts(projection))
     generator = np.random.default_rng(0)
     orders = [generator.permutation(far.shape[1]) for _ in range(4)]
-    contrast = float(np.mean([np.abs(near - far[:, order]).mean() for order in orders]))
-    return float(np.abs(near - far).mean()) / max(contrast, 1e-9), contrast
+    mixed = np.stack([np.abs(near - far[:, order]) for order in orders])
+    contrast, share = float(mixed.mean()), float((mixed.mean(-1) > _CONTRAST).mean())
+    return float(np.abs(near - far).mean()) / max(contrast, 1e-9), contrast, share
 
 
 def _look(frames: Frames, directions: Floats, projection: str) -> npt.NDArray[np.float32]:

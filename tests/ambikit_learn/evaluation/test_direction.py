@@ -22,10 +22,11 @@ from ambikit_learn.evaluation.direction import (
 )
 from ambikit_learn.evaluation.intervals import bootstrap_mean
 from ambikit_learn.evaluation.results import TaskResults
-from ambikit_learn.evaluation.swept_crops import around, read_places, sweep
+from ambikit_learn.evaluation.swept_crops import around, read_frames, read_places, sweep
 from ambikit_learn.evaluation.worlds import World
 from ambikit_learn.sources import Clip
-from ambikit_learn.video.files import write_video
+from ambikit_learn.video.files import resize, write_video
+from tests.ambikit_learn.sphere import panoramas
 
 RATE = 24000
 
@@ -173,6 +174,37 @@ def test_the_crop_that_agrees_best_is_found(clip_folder):
     assert sweep(encoder, clip, sound, np.arange(0.0, 360.0, 10.0)) == 120.0
     with pytest.raises(InputError, match="shorter than 1 s"):
         sweep(encoder, clip, sound[:, :1000], np.arange(0.0, 360.0, 10.0))
+
+
+def test_frames_of_clips_are_made_equirectangular(tmp_path):
+    """What states a cubemap, shows one or is turned by its file; what is flat is refused."""
+    path, times = tmp_path / "a.mp4", np.array([0.0, 0.5])
+    sphere = panoramas.scene(panoramas.directions(240, 480))
+
+    def as_in(options):
+        return panoramas.v360(sphere, options)
+
+    def difference(picture, change=None):
+        write_video(path, np.tile(picture, (16, 1, 1, 1)), 8.0, quality=1)
+        if change is not None:
+            change()
+        found = resize(read_frames(path, times), (120, 240))
+        assert len(found) == 2
+        return np.abs(found[0].astype(int) - resize(sphere, (120, 240))).mean()
+
+    assert difference(sphere) < 4
+    assert difference(as_in("e:c3x2:w=480:h=320")) < 6
+    assert difference(as_in("e:eac:w=480:h=270")) < 6
+    turned = np.ascontiguousarray(np.rot90(sphere))
+    assert difference(turned, lambda: panoramas.set_matrix(path, (0, 1, -1, 0))) < 4
+    stated = panoramas.spherical_boxes(panoramas.EQUI, 1)
+    two = np.tile(sphere, (2, 1, 1))
+    assert difference(two, lambda: panoramas.insert_boxes(path, stated)) < 4
+    with pytest.raises(InputError, match=r"a\.mp4: the left and right side of its picture"):
+        difference(as_in("e:flat:w=480:h=270:yaw=60"))
+    difference(sphere)
+    with pytest.raises(InputError, match=r"a\.mp4 ends before 9\.00 s"):
+        read_frames(path, np.array([0.0, 9.0]))
 
 
 def test_swept_crops_of_a_folder(clip_folder, new_encoder, tmp_path):

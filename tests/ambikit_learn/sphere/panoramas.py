@@ -114,6 +114,17 @@ def v360(frame, options):
     return graph.pull().to_ndarray()
 
 
+def lavfi(name, height, width):
+    """Return the first frames (4, H, W, 3) of a source of FFmpeg's."""
+    graph = av.filter.Graph()
+    source = graph.add(name, f"size={width}x{height}")
+    kind, sink = graph.add("format", "rgb24"), graph.add("buffersink")
+    source.link_to(kind)
+    kind.link_to(sink)
+    graph.configure()
+    return np.stack([graph.pull().to_ndarray() for _ in range(4)])
+
+
 def box(name, payload):
     return struct.pack(">I4s", 8 + len(payload), name) + payload
 

@@ -12,7 +12,7 @@ from ambikit_learn.sphere.projection import (
 )
 from ambikit_learn.sphere.recognition import NotASphereError, recognise
 from ambikit_learn.video.files import read_frames, resize
-from tests.ambikit_learn.sphere.panoramas import EAC, directions, scene, v360
+from tests.ambikit_learn.sphere.panoramas import EAC, directions, lavfi, scene, v360
 
 
 class TestRecognise:
@@ -119,3 +119,35 @@ class TestRecognise:
             found = recognise(frames, (80, 160))
             assert found == FrameLayout()
             assert found.assumed
+
+    def test_stripes_and_boxes_are_no_cubemap(self):
+        """Little on plain ground fits any cut; each of these was taken for a cubemap."""
+        for column in range(0, 312, 8):
+            frames = np.zeros((4, 160, 320, 3), np.uint8)
+            frames[:, :, column : column + 16] = 255
+            assert recognise(frames, (160, 320)).projection == "equirectangular"
+        rng = np.random.default_rng(7)
+        for number in range(300):
+            frames = np.full((1, 160, 320, 3), rng.integers(256), np.uint8)
+            for _ in range(rng.integers(1, 9)):
+                y, x = rng.integers(0, 150), rng.integers(0, 310)
+                height, width = rng.integers(5, 160), rng.integers(5, 200)
+                if number % 3 == 1:
+                    y, height = 0, 160
+                frames[:, y : y + height, x : x + width] = rng.integers(0, 256, 3)
+            try:
+                assert recognise(frames, (160, 320)).projection == "equirectangular"
+            except NotASphereError:
+                continue
+
+    @pytest.mark.parametrize("size", [(320, 640), (360, 640), (480, 640), (480, 720)])
+    def test_test_patterns_are_no_cubemap(self, size):
+        """FFmpeg's sources of test pictures."""
+        for name in ("testsrc", "testsrc2", "smptebars", "smptehdbars", "pal75bars", "rgbtestsrc"):
+            frames = resize(lavfi(name, *size), self.SIZE)
+            try:
+                found = recognise(frames, size)
+            except NotASphereError:
+                continue
+            assert (found.projection, found.stereo) == ("equirectangular", "mono")
+            assert found.assumed, name
