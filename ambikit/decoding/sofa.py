@@ -13,6 +13,8 @@ from ambikit._typing import FloatArray
 from ambikit.directions import vector_to_angles
 
 _CONVENTION = "SimpleFreeFieldHRIR"
+_RATES = (1e3, 1e6)
+"""Sample rates in Hz of responses that anybody measures."""
 
 
 def read_sofa(path: str | Path) -> tuple[FloatArray, FloatArray, FloatArray, float]:
@@ -35,8 +37,15 @@ def read_sofa(path: str | Path) -> tuple[FloatArray, FloatArray, FloatArray, flo
             f"{file}: Data.IR has shape {responses.shape}, not (directions, 2 ears, samples)"
         )
     rate = float(np.ravel(_field(sofa, "Data_SamplingRate", file))[0])
+    if not _RATES[0] <= rate <= _RATES[1]:
+        raise InputError(
+            f"{file}: Data.SamplingRate is {rate:g}, not {_RATES[0]:g} to {_RATES[1]:g} Hz"
+        )
     azimuth, elevation = _directions(sofa, file, len(responses))
-    responses = _delayed(responses, getattr(sofa, "Data_Delay", None))
+    delay = getattr(sofa, "Data_Delay", None)
+    if delay is not None and not ((np.asarray(delay) >= 0) & (np.asarray(delay) <= rate)).all():
+        raise InputError(f"{file}: Data.Delay must be in samples, from 0 to a second of them")
+    responses = _delayed(responses, delay)
     receivers = np.asarray(getattr(sofa, "ReceiverPosition", [])).reshape(-1)
     if receivers.size >= 6 and _first_is_right(sofa, receivers):
         responses = responses[:, ::-1]
@@ -48,7 +57,10 @@ def _field(sofa: Any, name: str, file: Path) -> FloatArray:
     value = getattr(sofa, name, None)
     if value is None or np.size(value) == 0:
         raise InputError(f"{file} lacks the field {name.replace('_', '.', 1)}")
-    return np.asarray(value, dtype=np.float64)
+    numbers = np.asarray(value, dtype=np.float64)
+    if not np.isfinite(numbers).all():
+        raise InputError(f"{file} holds NaN or infinity in {name.replace('_', '.', 1)}")
+    return numbers
 
 
 def _directions(sofa: Any, file: Path, count: int) -> tuple[FloatArray, FloatArray]:

@@ -182,6 +182,26 @@ def test_sofa_files_that_cannot_be_used(sofa, tmp_path):
         ambikit.binaural_filters(1, RATE, head=str(tmp_path / "no.sofa"))
 
 
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("Data_SamplingRate", np.nan),
+        ("Data_SamplingRate", 0.0),
+        ("Data_SamplingRate", 1e12),
+        ("Data_Delay", np.array([[np.nan, 0.0]])),
+        ("Data_Delay", np.array([[-5.0, 0.0]])),
+        ("Data_Delay", np.array([[1e9, 0.0]])),
+        ("SourcePosition", np.full((150, 3), np.nan)),
+        ("Data_IR", np.full((150, 2, 8), np.inf)),
+    ],
+)
+def test_sofa_files_with_numbers_that_cannot_be(sofa, field, value):
+    """They took all memory, or gave filters of NaN."""
+    path = sofa(**{field: value})
+    with pytest.raises(InputError, match=rf"head\.sofa.*{field.replace('_', '.', 1)}"):
+        read_sofa(path)
+
+
 def test_sofa_without_a_field(sofa, monkeypatch):
     """sofar fills in what a file lacks, so the field is taken away behind it."""
     sofar = pytest.importorskip("sofar")
