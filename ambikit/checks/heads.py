@@ -8,6 +8,9 @@ from ambikit._errors import InputError
 from ambikit._typing import ArrayLike, FloatArray
 from ambikit.checks.arrays import numbers
 
+_LOUDEST = 1e12
+"""Largest sample of a response: beyond integers of 32 bits, and its square is a number."""
+
 
 def fits_responses(needed: int, taps: int) -> None:
     """Refuse spheres whose responses are longer than asked for."""
@@ -26,6 +29,12 @@ def responses(values: ArrayLike, directions: int) -> FloatArray:
         )
     if len(r) != directions:
         raise InputError(f"responses of {len(r)} directions, but {directions} azimuths")
+    peak = float(np.abs(r).max())
+    if not 0.0 < peak <= _LOUDEST:
+        raise InputError(
+            f"responses have a peak of {peak:g}: give impulse responses, which are not all zero "
+            f"and at most {_LOUDEST:g}"
+        )
     return r.astype(np.float64)
 
 

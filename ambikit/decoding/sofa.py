@@ -79,7 +79,10 @@ def _directions(sofa: Any, file: Path, count: int) -> tuple[FloatArray, FloatArr
     turn = np.deg2rad(position[:, :2])
     if str(getattr(sofa, "SourcePosition_Units", "degree")).lower().startswith("rad"):
         turn = position[:, :2]
-    return turn[:, 0], turn[:, 1]
+    steepest = float(np.rad2deg(np.abs(turn[:, 1]).max()))
+    if steepest > 90.0 + 1e-3:
+        raise InputError(f"{file}: SourcePosition has an elevation of ±{steepest:g}°, beyond ±90°")
+    return turn[:, 0], np.clip(turn[:, 1], -np.pi / 2, np.pi / 2)
 
 
 def _delayed(responses: FloatArray, delay: Any) -> FloatArray:

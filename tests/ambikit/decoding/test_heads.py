@@ -192,6 +192,7 @@ def test_sofa_files_that_cannot_be_used(sofa, tmp_path):
         ("Data_Delay", np.array([[-5.0, 0.0]])),
         ("Data_Delay", np.array([[1e9, 0.0]])),
         ("SourcePosition", np.full((150, 3), np.nan)),
+        ("SourcePosition", np.full((150, 3), 200.0)),
         ("Data_IR", np.full((150, 2, 8), np.inf)),
     ],
 )
@@ -231,6 +232,8 @@ def test_heads_that_cannot_be_used():
         ((azimuth[1:], elevation[1:], responses), r"responses of 150 directions, but 149 azimuths"),
         ((azimuth, elevation, responses[:, ::-1]), r"head: sound from the left"),
         ((azimuth, elevation, responses * np.nan), r"responses holds NaN"),
+        ((azimuth, elevation, responses * 0.0), r"responses have a peak of 0"),
+        ((azimuth, elevation, responses * 1e300), r"responses have a peak of .*e\+300"),
     ]
     for head, message in cases:
         with pytest.raises(InputError, match=message):
