@@ -82,22 +82,26 @@ def to_map(source: Input, output: Path, *, height: int, rate: float, pattern: st
     angles_to_vector(azimuth, elevation)
     frames = source.samples // hop
     checks.positive_int(frames, "number of maps")
-    with io.atomic_write(output) as temporary:
-        maps = np.lib.format.open_memmap(
-            temporary, "w+", dtype=np.float32, shape=(frames, height, 2 * height)
-        )
-        done, left = 0, None
-        with progress(output.name) as report:
-            for x in source.spans(report):
-                x = x if left is None else np.concatenate([left, x], axis=-1)
-                count = x.shape[-1] // hop
-                if count:
-                    maps[done : done + count] = power_map(
-                        x[:, : count * hop], azimuth, elevation, pattern=pattern, hop=hop
-                    )
-                done, left = done + count, x[:, count * hop :]
-        maps.flush()
-        del maps
+    # Not mapped into memory: where the disk is full, a store to a mapped page kills the process.
+    header = {
+        "descr": np.lib.format.dtype_to_descr(np.dtype(np.float32)),
+        "fortran_order": False,
+        "shape": (frames, height, 2 * height),
+    }
+    with (
+        io.atomic_write(output) as temporary,
+        temporary.open("wb") as file,
+        progress(output.name) as report,
+    ):
+        np.lib.format.write_array_header_1_0(file, header)
+        left = None
+        for x in source.spans(report):
+            x = x if left is None else np.concatenate([left, x], axis=-1)
+            count = x.shape[-1] // hop
+            if count:
+                maps = power_map(x[:, : count * hop], azimuth, elevation, pattern=pattern, hop=hop)
+                file.write(np.ascontiguousarray(maps, np.float32).data)
+            left = x[:, count * hop :]
 
 
 def _filtered(

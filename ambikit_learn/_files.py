@@ -30,6 +30,9 @@ AUDIO = (
 )
 """Suffixes of files of sound, the preferred first."""
 
+_LONGEST = 200
+"""Bytes of a file's name, of at most 255, to which the marks of a partial file are added."""
+
 _MENDS = {
     errno.ENOSPC: "the disk is full: free some space",
     errno.EDQUOT: "the disk quota is used up: free some space",
@@ -75,11 +78,16 @@ def atomic_write(path: str | Path) -> Iterator[Path]:
     """Yield a temporary path beside `path` to write to; it becomes `path` if the block succeeds.
 
     The temporary name keeps the suffix, since writers choose their format by it, and begins with
-    a dot, since readers of folders skip hidden files.
+    a dot, since readers of folders skip hidden files. Of a symbolic link, the file that it leads to
+    is replaced, and the link stays.
     """
     target = Path(path)
+    target = target.resolve() if target.is_symlink() else target
+    # A name may be as long as names can be, which leaves nothing to add to it.
+    raw = os.fsencode(target.stem)
+    stem = target.stem if len(raw) <= _LONGEST else hashlib.sha256(raw).hexdigest()
     target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = target.with_name(f".{target.stem}.{os.getpid()}.part{target.suffix}")
+    temporary = target.with_name(f".{stem}.{os.getpid()}.part{target.suffix}")
     try:
         yield temporary
         os.replace(temporary, target)

@@ -7,16 +7,14 @@ the command runs, so that ``--help`` is quick.
 from __future__ import annotations
 
 import json
-import signal
 import sys
 import textwrap
-import threading
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ambikit import InputError, __version__
+from ambikit._signals import ended_in_order
 from ambikit_learn._commandline import Command, belonging, nearest, read_options
 from ambikit_learn._signatures import signature
 from ambikit_learn.evaluation import DOWNSTREAM, PRETEXT
@@ -101,7 +99,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"{PROGRAM} {__version__}")
         return 0
     try:
-        with _ended_in_order():
+        with ended_in_order():
             return _run(given)
     except KeyboardInterrupt:  # while modules are loaded
         print(f"{PROGRAM}: stopped", file=sys.stderr)
@@ -124,23 +122,6 @@ def _run(given: list[str]) -> int:
     from ambikit.cli import one_line_errors
 
     return one_line_errors(PROGRAM, run)
-
-
-@contextmanager
-def _ended_in_order() -> Iterator[None]:
-    """Let SIGTERM end this process as an exception does, with its processes and partial files."""
-
-    def end(number: int, _: object) -> None:
-        raise SystemExit(128 + number)
-
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGTERM, end)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before or signal.SIG_DFL)
 
 
 def _chosen(given: list[str]) -> Callable[[], None] | None:

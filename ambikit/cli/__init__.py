@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Sequence
 from io import TextIOWrapper
 
+from ambikit._signals import ended_in_order
 from ambikit.cli.errors import one_line_errors as one_line_errors
 
 
@@ -29,6 +30,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     >>> main(["info", "/no/such/file.wav"])
     2
     """
+    try:
+        with ended_in_order():
+            return _run(arguments)
+    except KeyboardInterrupt:  # while modules are loaded
+        print("ambikit: stopped", file=sys.stderr)
+        return 130
+
+
+def _run(arguments: Sequence[str] | None) -> int:
+    """Run the command that the arguments request; return the exit status."""
     from ambikit.cli.arguments import LISTS, joined_lists, parser
 
     given = sys.argv[1:] if arguments is None else list(arguments)

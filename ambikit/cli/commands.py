@@ -7,6 +7,7 @@ import dataclasses
 import json
 import sys
 from functools import partial
+from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO
 
@@ -140,8 +141,10 @@ def features(options: argparse.Namespace) -> None:
     options.sample_rate = options.sample_rate or 24000
     x, rate = _read(options)
     features = ambikit.foa_features(x, rate, preset=options.preset, kind=options.kind)
-    with io.atomic_write(options.output) as temporary, temporary.open("wb") as stream:
-        np.save(stream, features)
+    content = BytesIO()  # numpy's own writing to files drops the system's error
+    np.save(content, features)
+    with io.atomic_write(options.output) as temporary:
+        temporary.write_bytes(content.getbuffer())
 
 
 def decode(options: argparse.Namespace) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import shutil
 import stat
 import tempfile
 from collections.abc import Iterator
@@ -45,6 +47,16 @@ def check_target(target: Path) -> Path:
     return real
 
 
+_FULL = {
+    errno.ENOSPC: "the disk is full: free some space",
+    errno.EDQUOT: "the disk quota is used up: free some space",
+    errno.EFBIG: "it is larger than a file may be there: raise the limit",
+    errno.EIO: "the system refuses more: is there room, or a limit on the size of files?",
+}
+_LEAST = 1 << 16
+"""Bytes below which a disk counts as full, where a library does not state why it failed."""
+
+
 @contextmanager
 def atomic_write(target: Path) -> Iterator[Path]:
     """Give a name beside `target` to write to, and put that file in its place when done.
@@ -68,11 +80,29 @@ def atomic_write(target: Path) -> Iterator[Path]:
         If nothing can be written to that folder.
     InputError
         If `target` is a folder, a device or a pipe.
+    OSError
+        If the disk is full, naming `target`.
     """
     real = check_target(target)
     with tempfile.TemporaryDirectory(prefix=".ambikit-", dir=real.parent) as folder:
         temporary = Path(folder) / f"new{target.suffix}"
-        yield temporary
+        try:
+            yield temporary
+        except OSError as error:
+            number = _failure(error, temporary)
+            if number is None:
+                raise
+            text = f"{target} cannot be written to {real.parent}: {_FULL[number]}"
+            raise OSError(number, text) from error
         if real.exists():
             temporary.chmod(stat.S_IMODE(real.stat().st_mode))
         temporary.replace(real)
+
+
+def _failure(error: OSError, temporary: Path) -> int | None:
+    """Return the number of an error in writing a file for lack of room, None for other errors."""
+    if error.errno == errno.EIO and str(temporary) in str(error):
+        # libsndfile only states that the system failed; the file is still there and fills the disk
+        full = shutil.disk_usage(temporary.parent).free < _LEAST
+        return errno.ENOSPC if full else errno.EIO
+    return error.errno if error.errno in _FULL else None

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader, Dataset, Sampler
 
+from ambikit._signals import ENDING
 from ambikit_learn.data.cached import CachedDataset
 from ambikit_learn.data.dataset import AlignmentDataset
 from ambikit_learn.data.items import Change, Item
@@ -143,5 +144,5 @@ def ignore_signals(worker: int) -> None:
 
     A terminal and most schedulers of clusters send them to all processes of a command.
     """
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in (signal.SIGINT, *ENDING):
         signal.signal(number, signal.SIG_IGN)

@@ -15,6 +15,7 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 
 from ambikit import InputError
+from ambikit._signals import ENDING
 from ambikit_learn._files import atomic_write
 from ambikit_learn.models.run import RunFolder
 from ambikit_learn.training.module import LossNotFinite
@@ -85,7 +86,9 @@ class Checkpoints(Callback):
         """Handle signals instead of Lightning, whose ranks do not stop at the same step."""
         self._asked, self._step = 0, trainer.global_step
         if threading.current_thread() is threading.main_thread():
-            for number in (signal.SIGTERM, signal.SIGINT):
+            for number in (*ENDING, signal.SIGINT):
+                if number in ENDING and signal.getsignal(number) == signal.SIG_IGN:
+                    continue  # as nohup has it
                 self._handlers[number] = signal.signal(number, self._ask)
 
     def on_train_batch_end(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 import soundfile
 
 import ambikit
+from ambikit import io
 from ambikit.cli import main
 from tests.ambikit.media import chord, make
 
@@ -282,3 +284,87 @@ def test_a_bug_keeps_its_traceback(left: Path, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(ambikit.io, "info", broken)
     with pytest.raises(ValueError, match="a bug of ours"):
         main(["info", str(left)])
+
+
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP"])
+def test_signals_leave_nothing_half_written(
+    left: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """A scheduler that ends a job, a terminal that is closed."""
+    number = getattr(signal, name, None)
+    if number is None:
+        pytest.skip("no such signal here")
+    before, output = signal.getsignal(number), left.with_name("maps.npy")
+
+    def work(*_: object, **__: object) -> None:
+        with io.atomic_write(output) as temporary:
+            temporary.touch()
+            signal.raise_signal(number)
+
+    monkeypatch.setattr("ambikit.rendering.to_map", work)
+    files = sorted(left.parent.iterdir())
+    with pytest.raises(SystemExit) as end:
+        main(["map", str(left), str(output)])
+    assert end.value.code == 128 + number
+    assert sorted(left.parent.iterdir()) == files
+    assert signal.getsignal(number) == before
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="no such signal here")
+def test_nohup(left: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A signal that is ignored before the command is ignored by it."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        monkeypatch.setattr(
+            "ambikit.rendering.to_map", lambda *_, **__: signal.raise_signal(signal.SIGHUP)
+        )
+        assert main(["map", str(left), str(left.with_name("maps.npy"))]) == 0
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+def test_ctrl_c_while_modules_are_loaded(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("ambikit.cli.arguments.parser", stop)
+    assert main(["info", "a.wav"]) == 130
+    assert capsys.readouterr().err == "ambikit: stopped\n"
+
+
+LIMITED = """
+import resource, sys
+resource.setrlimit(resource.RLIMIT_FSIZE, (40_000, 40_000))
+import numpy
+numpy.memmap = None  # a file that is mapped has its size, and no room for it on a full disk
+from ambikit.cli import main
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no limits on the size of files")
+@pytest.mark.parametrize(
+    ("command", "suffix"),
+    [
+        *(("convert", s) for s in (".wav", ".flac", ".caf", ".w64", ".ogg", ".mkv", ".mp4")),
+        *(("binaural", ".wav"), ("features", ".npy"), ("map", ".npy")),
+    ],
+)
+def test_no_room_is_one_line_that_names_the_file(left: Path, command: str, suffix: str) -> None:
+    """A store to a mapped file for which there is no room would end the interpreter."""
+    noise = np.random.default_rng(0).standard_normal((4, 96000)).astype(np.float32) * 0.1
+    sound, output = left.with_name("noise.wav"), left.with_name(f"out{suffix}")
+    ambikit.write(sound, noise, 48000)
+    files = sorted(left.parent.iterdir())
+    run = subprocess.run(
+        [sys.executable, "-c", LIMITED, command, str(sound), str(output)],
+        capture_output=True,
+        text=True,
+    )
+    assert run.returncode == 2, run.stderr
+    line = [text for text in run.stderr.splitlines() if "note:" not in text]
+    assert len(line) == 1
+    assert f"{output} cannot be written to {output.parent}: " in line[0]
+    assert sorted(left.parent.iterdir()) == files

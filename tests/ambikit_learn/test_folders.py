@@ -9,7 +9,13 @@ import tempfile
 import pytest
 
 from ambikit import InputError
-from ambikit_learn._files import check_writable, fingerprint, quick_fingerprint, remove_partial
+from ambikit_learn._files import (
+    atomic_write,
+    check_writable,
+    fingerprint,
+    quick_fingerprint,
+    remove_partial,
+)
 
 
 def test_a_check_leaves_nothing(tmp_path):
@@ -70,3 +76,23 @@ def test_any_byte_of_a_large_file_counts(tmp_path):
     first = quick_fingerprint(small)
     os.utime(small, (1, 1))
     assert quick_fingerprint(small) == first == fingerprint(small)
+
+
+def test_a_link_stays_and_names_may_be_as_long_as_they_can(tmp_path):
+    """255 bytes is the longest that common file systems hold (NAME_MAX)."""
+    (tmp_path / "disk").mkdir()
+    real, link = tmp_path / "disk" / "table.json", tmp_path / "link.json"
+    real.write_text("old")
+    try:
+        link.symlink_to(real)
+    except OSError:
+        pytest.skip("no links here")
+    long = tmp_path / f"{'n' * 250}.json"
+    for path in (link, long):
+        with atomic_write(path) as temporary:
+            temporary.write_text("new")
+            assert temporary.name.startswith(".")
+            assert temporary.suffix == ".json"
+    assert link.is_symlink()
+    assert real.read_text() == long.read_text() == "new"
+    assert sorted(tmp_path.iterdir()) == sorted([real.parent, link, long])
