@@ -81,7 +81,7 @@ def test_frozen_and_fine_tuned_over_splits(ucf101, run):
     assert published[0].values["video"].mean == 0.738
     assert not list((run / "evaluation" / "embeddings" / "finetuned").glob("*.ckpt"))
     again = evaluate_actions(ucf101, run, splits=(1, 2), clips=3, finetune=True)
-    assert again.table == results.table
+    assert repr(again.table) == repr(results.table)  # it holds NaN, which equals nothing
 
 
 def test_missing_lists_videos_and_splits_are_named(ucf101, run, tmp_path):

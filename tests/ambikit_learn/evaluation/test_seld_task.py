@@ -153,7 +153,8 @@ def test_a_miniature_of_starss23(starss23, run, monkeypatch):
     assert scores.seld == pytest.approx(encoder["SELD"].mean)
     # A second time, nothing is trained
     monkeypatch.setattr(seld_task, "train_seld_head", None)
-    assert evaluate_seld(starss23, run, epochs=2).table == results.table
+    again = evaluate_seld(starss23, run, epochs=2)
+    assert repr(again.table) == repr(results.table)  # it holds NaN, which equals nothing
 
 
 def test_rendered_scenes_have_events(run):
