@@ -50,7 +50,7 @@ class Claims:
         """Hold a piece for the duration of a block, if no other process holds it.
 
         If this process was suspended for so long that another one has taken the piece over, it is
-        interrupted as by Ctrl-C.
+        interrupted as by Ctrl-C, or as by SIGTERM if it ignores Ctrl-C.
 
         Parameters
         ----------
@@ -141,7 +141,7 @@ class _Held:
                     "this one had stopped for too long",
                     file=sys.stderr,
                 )
-                _thread.interrupt_main(signal.SIGINT)
+                _thread.interrupt_main(_heeded_signal())
                 return
             try:
                 self._write()
@@ -187,3 +187,9 @@ def _machine() -> str:
         parts.append(Path("/proc/sys/kernel/random/boot_id").read_text().strip())
         parts.append(os.readlink("/proc/self/ns/pid"))
     return " ".join(parts)
+
+
+def _heeded_signal() -> signal.Signals:
+    """Return SIGINT, or SIGTERM where a shell has started this process in the background."""
+    ignored = signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    return signal.SIGTERM if ignored else signal.SIGINT

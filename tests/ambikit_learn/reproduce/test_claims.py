@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import multiprocessing
 import os
+import signal
 import time
 
 import pytest
@@ -86,12 +87,27 @@ def test_the_claim_of_a_killed_process_of_this_machine_is_taken_over_at_once(tmp
         assert mine
 
 
-def test_an_owner_that_was_suspended_is_interrupted(tmp_path):
+@pytest.mark.parametrize("ignored", [False, True])
+def test_an_owner_that_was_suspended_is_interrupted(tmp_path, ignored):
+    """Shells start processes in the background with Ctrl-C ignored."""
+
+    def end(*_):
+        raise SystemExit
+
     def sleep_while_another_takes_over():
         with Claims(tmp_path, beat=0.05).claim("a"):
             (tmp_path / "a" / "0002.json").write_text("{}")
             for _ in range(400):
                 time.sleep(0.05)
 
-    with pytest.raises(KeyboardInterrupt):
-        sleep_while_another_takes_over()
+    handlers = {
+        signal.SIGINT: signal.SIG_IGN if ignored else signal.default_int_handler,
+        signal.SIGTERM: end,
+    }
+    before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
+    try:
+        with pytest.raises(SystemExit if ignored else KeyboardInterrupt):
+            sleep_while_another_takes_over()
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
