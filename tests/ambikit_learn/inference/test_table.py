@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import sys
 
+import av
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -15,6 +16,7 @@ from ambikit import InputError
 from ambikit_learn.cli import main
 from ambikit_learn.inference.encoder import AmbiEncoder
 from ambikit_learn.inference.table import embed_files
+from tests.ambikit import media
 
 RATE = 24000
 LEFT = (90.0, 10.0)
@@ -201,6 +203,23 @@ def test_channels_can_be_stated(encoder, scene, tmp_path):
     with pytest.raises(InputError, match="made with another convention"):
         embed_files([path], encoder, tmp_path / "a.parquet")
     assert embed_files([path], encoder, tmp_path / "a.parquet", convention="FuMa").known == 1
+
+
+def test_a_track_can_be_stated(encoder, scene, tmp_path):
+    """Of two tracks of four channels, neither of which says what it is."""
+    path = tmp_path / "two.mkv"
+    other = np.diff(scene, 2) / 4  # brighter
+    with av.open(str(path), "w") as file:
+        tracks = [media.add_sound(file, "pcm_s16le", 4, "4.0", RATE) for _ in range(2)]
+        for x, track in zip((scene, other), tracks, strict=True):
+            media.encode(file, track, x)
+    for track, x in ((None, scene), (0, scene), (1, other)):
+        found = encoder.embed_file(path, track=track).clip
+        np.testing.assert_allclose(found, encoder.embed(x, RATE).clip, atol=5e-3)
+    first, second = (encoder.embed_file(path, track=k).clip for k in (0, 1))
+    assert np.abs(first - second).max() > 0.1  # or the tolerance above would tell nothing
+    summary = embed_files([path], encoder, tmp_path / "a.parquet", track=2)
+    assert "has no track 2; its tracks of sound: 0: pcm_s16le" in summary.failed[str(path)]
 
 
 @pytest.mark.parametrize(
