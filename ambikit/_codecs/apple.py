@@ -16,6 +16,8 @@ _DESCRIPTION = 20
 _LETTERS = {200: "W", 201: "X", 202: "Y", 203: "Z"}
 _NAMED = range(1, 200)
 """Labels of loudspeakers."""
+_STEREO = (*range(204, 210), 301, 302)
+"""Labels of mid-side, X-Y, binaural and headphone signals."""
 _NORMS = {2: "ambix", 3: "n3d"}
 """Upper halves of labels whose lower half is the number of a harmonic (ACN)."""
 TAGS = {"ambix": _SN3D << 16, "n3d": _N3D << 16}
@@ -34,9 +36,9 @@ def statement(by: str, payload: bytes, channels: int) -> Statement | None:
     if kind in (_SN3D, _N3D):
         if size in (0, channels):
             return Statement(by, "ambix" if kind == _SN3D else "n3d")
-        return Statement(by, None, what=f"an Ambisonic layout of {size} channels")
+        return _of_another_size(by, size)
     if kind == _B_FORMAT:
-        return Statement(by, "fuma") if channels == 4 else None
+        return Statement(by, "fuma") if channels == 4 else _of_another_size(by, size)
     if kind in (_DISCRETE, _UNKNOWN):
         return None
     return Statement(by, None, what="loudspeakers", firm=False)
@@ -53,16 +55,28 @@ def layout(convention: str, channels: int) -> bytes | None:
 
 def _labelled(by: str, labels: list[int], channels: int) -> Statement | None:
     """Return what the labels of single channels say."""
+    ambisonic = [label for label in labels if label in _LETTERS or label >> 16 in _NORMS]
     if len(labels) != channels:
-        return None
+        return _of_another_size(by, len(labels)) if ambisonic else None
     if all(label in _LETTERS for label in labels):
         return from_names(by, [_LETTERS[label] for label in labels])
+    if 0 < len(ambisonic) < channels:
+        return Statement(by, None, what=f"{len(ambisonic)} Ambisonic channels among others")
     norm = _NORMS.get(labels[0] >> 16)
     components = [label & 0xFFFF for label in labels]
     if norm and all(_NORMS.get(label >> 16) == norm for label in labels):
         if sorted(components) != list(range(channels)):
             return Statement(by, None, what=f"harmonics {components}, which are no whole order")
         return Statement(by, norm, picked([components.index(k) for k in range(channels)], channels))
+    if ambisonic:
+        return Statement(by, None, what="Ambisonic channels of several conventions")
     if any(label in _NAMED for label in labels):
         return Statement(by, None, what="loudspeakers", firm=False)
+    if any(label in _STEREO for label in labels):
+        return Statement(by, None, what="stereo or binaural signals", firm=False)
     return None
+
+
+def _of_another_size(by: str, size: int) -> Statement:
+    """Return the statement of a layout that does not fit the number of channels."""
+    return Statement(by, None, what=f"an Ambisonic layout of {size} channels")

@@ -7,6 +7,7 @@ program libambix of its authors for the bytes of the adaptor matrix.
 
 from __future__ import annotations
 
+import math
 import struct
 from collections.abc import Iterator
 from typing import BinaryIO, NamedTuple
@@ -133,10 +134,12 @@ def _adaptor(payload: bytes, channels: int) -> Statement | None:
         return None
     rows, columns = struct.unpack_from(">II", payload, 16)
     if not 0 < rows * columns <= (len(payload) - 24) // 4 or columns > channels:
-        return Statement(_ADAPTOR, None, what=f"made by a damaged matrix, {rows} x {columns}")
+        return Statement(_ADAPTOR, None, what=f"channels of a damaged matrix, {rows} x {columns}")
+    if rows < 4 or math.isqrt(rows) ** 2 != rows:
+        return Statement(_ADAPTOR, None, what=f"{rows} components, which are no whole order")
     gains = np.frombuffer(payload, ">f4", rows * columns, 24).reshape(rows, columns)
     if not np.isfinite(gains).all():
-        return Statement(_ADAPTOR, None, what="made by a matrix with NaN or infinity in it")
+        return Statement(_ADAPTOR, None, what="channels of a matrix with NaN or infinity in it")
     matrix = np.zeros((rows, channels), np.float32)
     matrix[:, :columns] = gains
     return Statement(_ADAPTOR, "ambix", matrix)

@@ -64,7 +64,10 @@ def save(
         labels = f"ambisonic {order}" if codec in ("opus", "libopus") else _unnamed(len(x))
     options = {"mapping_family": "2"} if labels.startswith("ambisonic") else _OPTIONS.get(codec, {})
     try:
-        with av.open(f"file:{path}", "w", options=_CONTAINER) as container:
+        settings = dict(_CONTAINER)
+        if suffix in _BOXED:  # edit lists count in its ticks, by default of 1 ms
+            settings["movie_timescale"] = str(sample_rate)
+        with av.open(f"file:{path}", "w", options=settings) as container:
             stream = container.add_stream(
                 _ENCODERS.get(codec, codec), rate=sample_rate, options=options
             )

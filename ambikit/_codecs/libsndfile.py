@@ -6,6 +6,7 @@ It reads Ogg Opus too, but calls sound files of FFmpeg malformed: those go to FF
 from __future__ import annotations
 
 import errno
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -122,10 +123,10 @@ def clips(suffix: str, subtype: str | None) -> bool:
     return (subtype or FORMATS[suffix][1]).upper() not in _UNCLIPPED
 
 
-def room(suffix: str, shape: tuple[int, int], subtype: str | None) -> None:
+def room(suffix: str, shape: tuple[int, ...], subtype: str | None) -> None:
     """Refuse (channels, samples) of which a container cannot count the bytes."""
     kind = (subtype or FORMATS[suffix][1]).upper()
-    size = shape[0] * shape[1] * _BYTES.get(kind, 1)
+    size = math.prod(shape) * _BYTES.get(kind, 1)
     if suffix in _LIMITED and size > _ROOM:
         raise InputError(
             f"{size / 1e9:.2f} GB of sound are more than the 4.29 GB that a {_LIMITED[suffix]} "

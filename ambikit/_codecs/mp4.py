@@ -104,20 +104,23 @@ def _spatial_audio(payload: bytes, channels: int) -> Statement:
     """Return what an SA3D box says, or that it contradicts the track."""
     by = "SA3D box"
     if len(payload) < _SA3D.size:
-        return Statement(by, None, what="described by an SA3D box that is cut short")
-    version, kind, _, ordering, normalization, count = _SA3D.unpack_from(payload)
-    if version != 0 or (ordering, normalization) != (_ACN, _SN3D):
+        return Statement(by, None, what="channels that a box which is cut short describes")
+    version, kind, order, ordering, normalization, count = _SA3D.unpack_from(payload)
+    stereo, form = kind & _HEAD_LOCKED_STEREO, kind & ~_HEAD_LOCKED_STEREO
+    if (version, form, ordering, normalization) != (0, 0, _ACN, _SN3D):
         what = (
-            f"Ambisonics of version {version}, ordering {ordering} and normalisation "
-            f"{normalization}, of which only 0, 0 and 0 are defined"
+            f"Ambisonics of version {version}, type {form}, ordering {ordering} and normalisation "
+            f"{normalization}, of which only 0, 0, 0 and 0 are defined"
         )
         return Statement(by, None, what=what)
     if count != channels or len(payload) < _SA3D.size + 4 * count:
         return Statement(by, None, what=f"{count} channels of Ambisonics")
+    if count != (order + 1) ** 2 + (2 if stereo else 0):
+        return Statement(by, None, what=f"{count} channels, which are not those of order {order}")
     components = list(struct.unpack_from(f">{count}I", payload, _SA3D.size))
     if sorted(components) != list(range(count)):
         return Statement(by, None, what=f"the components {components}, which are no whole set")
-    convention = "ambix+stereo" if kind & _HEAD_LOCKED_STEREO else "ambix"
+    convention = "ambix+stereo" if stereo else "ambix"
     return Statement(by, convention, picked([components.index(k) for k in range(count)], count))
 
 

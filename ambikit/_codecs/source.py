@@ -113,10 +113,15 @@ class Window(io.RawIOBase):
         view = memoryview(buffer).cast("B")
         count = max(0, min(len(view), self._size - self._at))
         self._stream.seek(self._start + self._at)
-        data = self._stream.read(count)
-        view[: len(data)] = data
-        self._at += len(data)
-        return len(data)
+        filled = 0
+        while filled < count:  # a read may give less, which libraries take for the end
+            data = self._stream.read(count - filled)
+            if not data:
+                break
+            view[filled : filled + len(data)] = data
+            filled += len(data)
+        self._at += filled
+        return filled
 
 
 class Overlaid(Window):

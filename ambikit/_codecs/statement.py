@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -11,7 +13,11 @@ from ambikit._typing import FloatArray
 
 FUMA = "WXYZRSTUVKLMNOPQ"
 """Letters of the Furse-Malham channels, in their order."""
-_AMBIX = "WYZX"
+_AMBIX = "WYZXVTRSUQOMKLNP"
+"""The same letters in the order of ACN."""
+_FULL = (16, 9, 4)
+"""Channels of whole orders that letters name."""
+_NUMBERED = re.compile(r"ACN[ _-]?(\d{1,3})")
 MIXED_ORDER = {
     3: "WXY",
     5: "WXYUV",
@@ -116,11 +122,23 @@ def from_letters(by: str, channels: int) -> Statement:
 def from_names(by: str, names: Sequence[str]) -> Statement | None:
     """Return what the names of tracks say, one for each channel, "" where one has none."""
     upper = [name.strip().upper() for name in names]
-    order = [name for name in upper if name in tuple(_AMBIX)]
-    for convention, components in (("ambix", _AMBIX), ("fuma", FUMA[:4])):
-        if order == list(components):
-            positions = [upper.index(name) for name in components]
-            return Statement(by, convention, picked(positions, len(names)))
+    numbers = [int(found[1]) if (found := _NUMBERED.fullmatch(name)) else None for name in upper]
+    numbered = sorted(number for number in numbers if number is not None)
+    count = len(numbered)
+    if count >= 4 and numbered == list(range(count)) and math.isqrt(count) ** 2 == count:
+        positions = [numbers.index(component) for component in range(count)]
+        return Statement(by, "ambix", picked(positions, len(names)))
+    letters = [name for name in upper if name in tuple(FUMA)]
+    for count in _FULL:
+        for convention, components in (("ambix", _AMBIX[:count]), ("fuma", FUMA[:count])):
+            order = [name for name in letters if name in components]
+            whole = count == 4 or order == letters  # R and L may be loudspeakers
+            if whole and order == list(components):
+                positions = [upper.index(name) for name in components]
+                return Statement(by, convention, picked(positions, len(names)))
+    if sorted(upper) == sorted(FUMA[: len(upper)]) and len(upper) in _FULL:
+        what = f"components {' '.join(upper)}, which is the order of no convention"
+        return Statement(by, None, what=what)
     if set(upper) in _CAPSULES:
         return Statement(by, None, what=f"A-format capsules {' '.join(upper)}")
     if set(upper) <= _LOUDSPEAKERS and len(set(upper)) == len(upper):

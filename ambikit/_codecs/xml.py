@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import re
 from xml.etree import ElementTree
 
@@ -13,11 +14,17 @@ def parse(data: bytes) -> Element | None:
 
     A document that defines entities, by which a few bytes become gigabytes, is not parsed.
     """
-    data = data.strip(b"\0 \r\n\t")
-    if not data or b"<!DOCTYPE" in data or b"<!ENTITY" in data:
+    blank = "\0 \r\n\t"
+    text: str | bytes = data.strip(blank.encode())
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        text = data.decode("utf-16", "replace").strip(blank)
+        readable = text.encode("utf-8", "replace")
+    else:
+        readable = data.strip(blank.encode())
+    if not readable or any(word in readable for word in (b"<!DOCTYPE", b"<!ENTITY", b"\0")):
         return None
     try:
-        root = ElementTree.fromstring(data)
+        root = ElementTree.fromstring(text)
     except (ElementTree.ParseError, ValueError, LookupError):
         return None
     for element in root.iter():

@@ -8,6 +8,10 @@ import numpy as np
 
 from ambikit._errors import InputError
 
+_FASTEST = 100_000_000
+"""Highest sample rate in Hz, far above ultrasound: beyond lies a slip of the unit, and more samples
+than memory or headers hold."""
+
 
 def order(value: int, name: str = "order") -> int:
     """Return an Ambisonic order, a non-negative integer."""
@@ -33,6 +37,8 @@ def whole_rate(value: float, name: str = "sample_rate") -> int:
     v = positive(value, name, "Hz")
     if v != round(v):
         raise InputError(f"{name} must be a whole number of Hz, got {value!r}")
+    if v > _FASTEST:
+        raise InputError(f"{name} must be at most {_FASTEST:g} Hz, got {value!r}")
     return round(v)
 
 

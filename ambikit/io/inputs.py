@@ -46,6 +46,8 @@ def _open_file(file: Any) -> Source:
     if isinstance(file, io.TextIOBase):
         raise TypeError(f"{name} is open for text: open it with mode 'rb'")
     if not (hasattr(file, "seekable") and file.seekable()):
+        if not hasattr(file, "seekable") and hasattr(file, "seek"):  # mmap before Python 3.13
+            file.seek(0)
         return _in_memory(file.read(), name)
     if file.seek(0, io.SEEK_END) == 0:
         raise InputError(f"{name} is empty (0 bytes)")
@@ -55,7 +57,7 @@ def _open_file(file: Any) -> Source:
 def _in_memory(data: bytes, name: str) -> Source:
     """Return bytes that were read."""
     if not data:
-        raise InputError(f"{name} gave no bytes: nothing was written to it")
+        raise InputError(f"{name} gave no bytes: it is empty, or was read before")
     return Source(name, data=io.BytesIO(data))
 
 

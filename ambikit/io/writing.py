@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import os
 import shutil
 import tempfile
 import warnings
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -149,12 +150,19 @@ def _target(path: str | os.PathLike[str] | BinaryIO, format: str | None) -> tupl
     elif hasattr(path, "write"):
         name = getattr(path, "name", "")
         name = name if isinstance(name, str) else ""
+        if _takes_no_bytes(path):
+            raise TypeError(f"{name or 'the open file'} takes no bytes: open it with mode 'wb'")
     else:
         raise TypeError(f"path must be a path or an open file, got {type(path).__name__}")
-    suffix = Path(name).suffix.lower() if format is None else f".{format.lower().lstrip('.')}"
+    suffix = Path(name).suffix.lower() if format is None else f".{str(format).lower().lstrip('.')}"
     if not suffix and not isinstance(path, str | os.PathLike):
         raise InputError("an open file without a name needs format=, for example '.wav'")
     return name or "the open file", checks.choice(suffix, EXTENSIONS, "file extension")
+
+
+def _takes_no_bytes(file: Any) -> bool:
+    """Tell whether an open file is one of text, or open for reading alone."""
+    return isinstance(file, io.TextIOBase) or (hasattr(file, "writable") and not file.writable())
 
 
 def _refuse_pair(name: str, suffix: str, stored: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import mmap
 import os
 import subprocess
 import sys
@@ -189,6 +190,41 @@ def test_what_is_no_file(given: object, error: type, message: str) -> None:
     for function in (ambikit.read, ambikit.info):
         with pytest.raises(error, match=message):
             function(given)
+
+
+class Hesitant(io.BytesIO):
+    """A file of which each read gives little, as files on a network do."""
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        return super().read(min(size, 700) if size and size > 0 else size)
+
+
+@pytest.mark.parametrize("name", ["a.wav", "a.caf", "a.flac", "a.ogg", "a.m4a", "a.mkv"])
+def test_reads_that_give_less_than_asked_for(tmp_path: Path, name: str) -> None:
+    ambikit.write(tmp_path / name, chord(4, RATE), RATE)
+    expected, _ = ambikit.read(tmp_path / name)
+    np.testing.assert_array_equal(
+        ambikit.read(Hesitant((tmp_path / name).read_bytes()))[0], expected
+    )
+
+
+def test_memory_mapped_files_are_read_twice(tmp_path: Path) -> None:
+    ambikit.write(tmp_path / "a.wav", chord(4), RATE)
+    with (
+        (tmp_path / "a.wav").open("rb") as file,
+        mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped,
+    ):
+        for _ in range(2):
+            np.testing.assert_array_equal(ambikit.read(mapped)[0], chord(4))
+
+
+def test_open_files_that_take_no_bytes(tmp_path: Path) -> None:
+    (tmp_path / "a.wav").write_bytes(b"here before")
+    with (tmp_path / "a.wav").open("r+") as text, (tmp_path / "a.wav").open("rb") as closed:
+        for file in (text, closed, io.StringIO()):
+            with pytest.raises(TypeError, match="takes no bytes: open it with mode 'wb'"):
+                ambikit.write(file, chord(4), RATE, format="wav")  # type: ignore[arg-type]
+    assert (tmp_path / "a.wav").read_bytes() == b"here before"
 
 
 def test_an_open_file_without_a_name_needs_a_format() -> None:

@@ -92,6 +92,41 @@ def test_layouts_of_loudspeakers_are_warned_of(tmp_path: Path) -> None:
         assert ambikit.info(path).evidence == "assumed"
 
 
+def _labels(*labels: int) -> bytes:
+    """Return a layout that lists the label of each channel."""
+    return struct.pack(">III", 0, 0, len(labels)) + b"".join(
+        struct.pack(">I16x", label) for label in labels
+    )
+
+
+@pytest.mark.parametrize(
+    ("payload", "channels", "what"),
+    [
+        (struct.pack(">III", 107 << 16 | 4, 0, 0), 9, "layout of 4 channels"),
+        (struct.pack(">III", 107 << 16 | 9, 0, 0), 9, "layout of 9 channels"),
+        (struct.pack(">III", 190 << 16 | 16, 0, 0), 9, "layout of 16 channels"),
+        (_labels(200, 201, 202), 4, "layout of 3 channels"),
+        (_labels(*(2 << 16 | k for k in range(4)), 301, 302), 6, "4 Ambisonic channels among"),
+        (_labels(2 << 16, 3 << 16 | 1, 2 << 16 | 2, 2 << 16 | 3), 4, "several conventions"),
+        (_labels(2 << 16, 200, 201, 202), 4, "several conventions"),
+        (_labels(201, 202, 203, 200), 4, "order of no convention"),
+    ],
+)
+def test_layouts_that_contradict_the_sound(
+    tmp_path: Path, payload: bytes, channels: int, what: str
+) -> None:
+    """A layout that means Ambisonics, and not these channels, must not look like none."""
+    refused(caf(tmp_path / "a.caf", SOUND[:channels], (b"chan", payload)), what)
+
+
+def test_labels_of_stereo_signals_are_warned_of(tmp_path: Path) -> None:
+    for labels in ((204, 205, 206, 207), (208, 209, 301, 302)):  # mid-side and X-Y; binaural
+        path = caf(tmp_path / "a.caf", WYZX, (b"chan", _labels(*labels)))
+        assert ambikit.info(path).evidence == "contradicted"
+        with pytest.warns(UserWarning, match="says stereo or binaural signals"):
+            np.testing.assert_array_equal(ambikit.read(path)[0], WYZX)
+
+
 @pytest.mark.parametrize(
     "uuid", [bytes.fromhex("1ad318c300e55576be2d0dca2460bc89"), b"IEM.AT/AMBIX/XML"]
 )
@@ -111,3 +146,10 @@ def test_adaptor_matrix(tmp_path: Path, uuid: bytes) -> None:
 def test_damaged_adaptor_matrix(tmp_path: Path, shape: bytes) -> None:
     payload = bytes.fromhex("1ad318c300e55576be2d0dca2460bc89") + shape + bytes(9 * 9 * 4)
     refused(caf(tmp_path / "a.caf", WYZX, (b"uuid", payload)), "damaged matrix")
+
+
+@pytest.mark.parametrize("rows", [1, 3, 5])
+def test_adaptor_matrix_of_no_order(tmp_path: Path, rows: int) -> None:
+    payload = bytes.fromhex("1ad318c300e55576be2d0dca2460bc89") + struct.pack(">II", rows, 4)
+    payload += np.eye(rows, 4, dtype=">f4").tobytes()
+    refused(caf(tmp_path / "a.caf", WYZX, (b"uuid", payload)), f"{rows} components.*no whole order")

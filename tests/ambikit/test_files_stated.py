@@ -111,6 +111,29 @@ def test_track_names_in_ixml(tmp_path: Path, index: str) -> None:
         check(path, SOUND[:4], convention, "track names in iXML", 4)
 
 
+@pytest.mark.parametrize("order", [2, 3])
+def test_track_names_of_higher_order(tmp_path: Path, order: int) -> None:
+    """All components come back, by letters (Malham; ACN of ambiX) or by numbers in any order."""
+    count = (order + 1) ** 2
+    numbers = [*range(1, count), 0]
+    for names, x, convention in (
+        (list("WYZXVTRSUQOMKLNP"[:count]), SOUND[:count], "ambix"),
+        (list("WXYZRSTUVKLMNOPQ"[:count]), furse_malham(count), "fuma"),
+        ([f"ACN {k}" for k in numbers], SOUND[numbers], "ambix"),
+    ):
+        path = wave(tmp_path / "a.wav", x, ixml(names))
+        check(path, SOUND[:count], convention, "iXML", count)
+
+
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
+def test_track_names_in_utf16(tmp_path: Path, encoding: str) -> None:
+    names = "".join(f"<TRACK><NAME>{name}</NAME></TRACK>" for name in "WXYZ")
+    for before, convention in (("", "fuma"), ("<!DOCTYPE a [<!ENTITY b 'c'>]>", "ambix")):
+        text = f"\ufeff<?xml version='1.0' encoding='UTF-16'?>{before}<BWFXML>{names}</BWFXML>"
+        path = wave(tmp_path / "a.wav", WXYZ, chunk(b"iXML", text.encode(encoding)))
+        assert ambikit.info(path).convention == convention  # entities are never parsed
+
+
 def test_components_among_other_tracks(tmp_path: Path) -> None:
     """A stereo mix before the four components: six channels, four of them Ambisonic."""
     six = np.concatenate([chord(2, 4800) * 0.1, WYZX])
@@ -123,6 +146,7 @@ def test_components_among_other_tracks(tmp_path: Path) -> None:
     [
         (["FLU", "FRD", "BLD", "BRU"], "A-format capsules FLU FRD BLD BRU"),
         (["L", "R", "Ls", "Rs"], "loudspeakers L R LS RS"),
+        (["W", "X", "Z", "Y"], "components W X Z Y, which is the order of no convention"),
     ],
 )
 def test_track_names_that_are_something_else(tmp_path: Path, names: list[str], what: str) -> None:
@@ -131,7 +155,9 @@ def test_track_names_that_are_something_else(tmp_path: Path, names: list[str], w
     refused(wave(tmp_path / "a.wav", WYZX, bext(lines)), what)
 
 
-@pytest.mark.parametrize("names", [["Tr1", "Tr2", "Tr3", "Tr4"], ["W", "X", "Z", "Y"], [""] * 4])
+@pytest.mark.parametrize(
+    "names", [["Tr1", "Tr2", "Tr3", "Tr4"], ["ACN0", "ACN1", "ACN2", "ACN4"], [""] * 4]
+)
 def test_track_names_that_say_nothing(tmp_path: Path, names: list[str]) -> None:
     path = wave(tmp_path / "a.wav", WYZX, ixml(names))
     assert ambikit.info(path).evidence == "assumed"

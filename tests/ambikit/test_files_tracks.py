@@ -24,6 +24,8 @@ def with_sa3d(path: Path, **fields: int) -> None:
     at = data.index(b"SA3D") + 4
     for name, value in fields.items():
         place, form = {
+            "kind": (1, "B"),
+            "order": (2, ">I"),
             "ordering": (6, "B"),
             "norm": (7, "B"),
             "count": (8, ">I"),
@@ -38,6 +40,9 @@ def with_sa3d(path: Path, **fields: int) -> None:
     [
         ({"ordering": 1}, "ordering 1"),
         ({"norm": 1}, "normalisation 1"),
+        ({"kind": 1}, "type 1"),
+        ({"kind": 0x80}, "not those of order 1"),
+        ({"order": 3}, "not those of order 3"),
         ({"count": 9}, "9 channels of Ambisonics"),
         ({"first": 7}, "no whole set"),
     ],

@@ -147,11 +147,28 @@ def test_channels_of_any_kind(tmp_path: Path, channels: int, name: str) -> None:
 def test_rates_that_are_whole_numbers(tmp_path: Path, rate: float) -> None:
     ambikit.write(tmp_path / "a.wav", chord(4), rate)
     assert ambikit.read(tmp_path / "a.wav", sample_rate=rate)[1] == 44100
-    for wrong in (44100.5, 0.0, -1, float("nan"), float("inf")):
+    for wrong in (44100.5, 0.0, -1, float("nan"), float("inf"), 2**31, 48e9):
         with pytest.raises(InputError, match="sample_rate must be"):
             ambikit.write(tmp_path / "a.wav", chord(4), wrong)
         with pytest.raises(InputError, match="sample_rate must be"):
             ambikit.read(tmp_path / "a.wav", sample_rate=wrong)
+
+
+@pytest.mark.parametrize("rate", [48000, 44100])
+@pytest.mark.parametrize("suffix", [".mp4", ".m4a", ".mov"])
+def test_mp4_keeps_every_length(tmp_path: Path, suffix: str, rate: int) -> None:
+    """Edit lists count in ticks of 1 ms unless told otherwise: 1024 samples came back as 1008."""
+    path = tmp_path / f"a{suffix}"
+    for samples in (1, 23, 1023, 1024, 1025, 4801):
+        ambikit.write(path, chord(4, samples, rate), rate)
+        assert ambikit.info(path).frames == samples
+        assert ambikit.read(path)[0].shape == (4, samples)
+
+
+def test_a_shape_without_channels_is_refused_in_words(tmp_path: Path) -> None:
+    for x in (np.zeros(10), np.zeros((2, 4, 10)), np.float64(0)):
+        with pytest.raises(InputError, match=r"x must be \(channels, samples\)|x must"):
+            ambikit.write(tmp_path / "a.wav", x, RATE, convention="none")
 
 
 # Names, links and permissions

@@ -15,6 +15,7 @@ import soundfile
 
 import ambikit
 from ambikit import InputError
+from ambikit._codecs import mp4
 
 av = pytest.importorskip("av")
 RATE = 48000
@@ -305,9 +306,15 @@ def test_sa3d_channel_map_and_head_locked_stereo(tmp_path: Path) -> None:
     assert np.sum((y - x) ** 2) < 0.01 * np.sum(x**2)
     data[at + 1] |= 0x80
     path.write_bytes(data)
-    assert ambikit.info(path).convention == "ambix+stereo"
-    with pytest.raises(InputError, match="4 channels"):
+    with pytest.raises(InputError, match="4 channels, which are not those of order 1"):
         ambikit.read(path)
+    # RFC: with head-locked stereo, order n has (n + 1)² + 2 channels
+    box = struct.pack(">BBIBBI6I", 0, 0x80, 1, 0, 0, 6, 1, 0, 2, 3, 4, 5)
+    said = mp4.statement(box, b"", 6)
+    assert said is not None
+    assert said.convention == "ambix+stereo"
+    assert said.matrix is not None
+    np.testing.assert_array_equal(said.matrix.argmax(axis=1), [1, 0, 2, 3, 4, 5])
 
 
 @pytest.mark.parametrize("channels", [1, 2, 3, 5, 6, 8])
