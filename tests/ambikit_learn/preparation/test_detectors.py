@@ -221,6 +221,31 @@ def test_what_the_system_refuses_is_tried_again(clip_folder, tmp_path, code, whi
     assert prepare(clip_folder.root, out, **SMALL).prepared == 1
 
 
+def test_other_weights_under_one_path_are_refused(clip_folder, tmp_path, monkeypatch):
+    """Some clips would have objects of one detector, and some of the other."""
+    clip_folder.add("a")
+    weights = tmp_path / "weights.bin"
+    module = FLAKY.replace(
+        '"flaky"', '"flaky"\n    fingerprint = Path(os.environ["W"]).read_text()'
+    )
+    (tmp_path / "trained_detector.py").write_text(module)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setenv("FLAKY", str(tmp_path / "absent"))
+    monkeypatch.setenv("W", str(weights))
+    weights.write_text("abc")
+    options = {"detector": "trained_detector:Flaky", **SMALL}
+    out = tmp_path / "out"
+    prepare(clip_folder.root, out, **options)
+    before = contents(out)
+    weights.write_text("xyz")
+    sys.modules.pop("trained_detector")
+    clip_folder.add("b")
+    with pytest.raises(InputError, match="prepared with weights 'abc', not 'xyz'"):
+        prepare(clip_folder.root, out, **options)
+    assert contents(out) == before
+    sys.modules.pop("trained_detector")
+
+
 def test_what_is_refused_leaves_the_folder_as_it_was(clip_folder, tmp_path, detectors):
     """A detector that cannot work shows at the first clip, when the folder is claimed already."""
     clip_folder.add("a")
