@@ -7,7 +7,7 @@ import pytest
 from numpy.testing import assert_array_equal
 
 import ambikit
-from ambikit import InputError
+from ambikit import InputError, streaming
 from tests.ambikit.rows import RATE, SMALL
 
 X = np.random.default_rng(0).normal(size=(4, 600))
@@ -74,3 +74,26 @@ def test_rotation_in_place(angles, view):
     expected = ambikit.rotate(view(x).copy(), angles)
     ambikit.rotate(view(x), angles, out=view(x))
     np.testing.assert_allclose(view(x), expected, atol=1e-12)
+
+
+STREAMS = {
+    "Rotator": (streaming.Rotator, (4, 600)),
+    "Beamformer": (lambda: streaming.Beamformer(0.0), (600,)),
+    "Diffuseness": (lambda: streaming.Diffuseness(48000), (600,)),
+}
+
+
+@pytest.mark.parametrize("name", STREAMS)
+def test_outputs_of_streams_that_are_no_one_piece(name):
+    """A kernel takes batches (B, ...): those of such an output are a copy, which nobody reads."""
+    make, shape = STREAMS[name]
+    x = np.random.default_rng(0).normal(size=(2, 3, 4, 600))
+    out = np.zeros((2, 4, *shape))[:, :3]
+    results = []
+    for target in (None, out):
+        stream = make()
+        if name != "Diffuseness":
+            stream.turn_to(1.0, over=1000)
+        results.append(stream.process(x, out=target))
+    assert results[1] is out
+    np.testing.assert_allclose(out, results[0], atol=1e-12)

@@ -13,6 +13,7 @@ import soundfile
 
 import ambikit
 from ambikit import InputError
+from ambikit._codecs import libsndfile
 from tests.ambikit.media import RATE, chord, make
 
 X = chord(4, RATE)
@@ -333,3 +334,39 @@ def test_a_chain_of_ogg_streams_is_not_read_as_its_first(tmp_path: Path, name: s
     for look in (ambikit.info, ambikit.read):
         with pytest.raises(InputError, match="several Ogg streams one after the other"):
             look(path)
+
+
+@pytest.mark.parametrize("codec", ["pcm_s16le", "flac", "aac"])
+@pytest.mark.parametrize("known", [True, False])
+def test_matroska_that_ends_before_the_length_of_its_track(
+    tmp_path: Path, codec: str, known: bool
+) -> None:
+    """Cut, with the size of the segment put right, or unknown as of a live stream (RFC 9559, 5.1).
+
+    The tag DURATION of the track still tells how long it was.
+    """
+    path = tmp_path / "a.mka"
+    make(path, X, codec, "4.0", container_options={"cluster_time_limit": "100"})
+    data = path.read_bytes()
+    place = data.index(bytes.fromhex("18538067")) + 4
+    half = data[: len(data) // 2]
+    size = len(half) - place - 8 if known else (1 << 56) - 1
+    path.write_bytes(half[:place] + b"\1" + size.to_bytes(7, "big") + half[place + 8 :])
+    for look in (ambikit.info, ambikit.read):
+        with pytest.raises(InputError, match=r"truncated: it breaks off at 0\.4.* before the 1"):
+            look(path)
+
+
+def test_spans_of_more_than_a_wave_can_count(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Commands that write span by span name the file as they are told, and write RF64 into it."""
+    monkeypatch.setattr(libsndfile, "_ROOM", X.size * 4 - 1)
+    for samples, form in ((RATE, b"RF64"), (RATE - 1, b"RIFF")):
+        with libsndfile.SpanWriter(tmp_path / "a.wav", RATE, samples) as writer:
+            writer.append(X[:, :1000])
+            writer.append(X[:, 1000:samples])
+        assert (tmp_path / "a.wav").read_bytes()[:4] == form
+        np.testing.assert_array_equal(
+            soundfile.read(tmp_path / "a.wav", dtype="float32")[0].T, X[:, :samples]
+        )

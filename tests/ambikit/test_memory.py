@@ -161,7 +161,7 @@ elif "beam" in call:
     ambikit.beamform(x, 0.3)
     streaming.Beamformer(0.3).process(x)
 elif "apart" in call:
-    ambikit.rotate(x[:, ::2], keys, out=out[:, ::2])
+    ambikit.rotate(x[:, ::2], 0.3 if "still" in call else keys, out=out[:, ::2])
 else:
     ambikit.rotate(x, keys, out=out)
 print(peak() - before)
@@ -175,6 +175,7 @@ print(peak() - before)
         (15, 4, "rotate", 350),
         (15, 0.25, "rotate, a key a sample", 350),
         (15, 2, "rotate, apart in memory", 350),
+        (7, 20, "rotate, apart and still", 250),
         (20, 0.5, "rotate", 350),
         (1, 90, "rotate, a key a sample", 350),
         (15, 4, "encode, a key a sample", 450),
