@@ -20,7 +20,11 @@ __all__ = ["Detector", "load_detector", "read_boxes", "write_boxes"]
 
 
 class Detector(Protocol):
-    """A detector of objects in 360° frames."""
+    """A detector of objects in 360° frames.
+
+    It may have a text ``fingerprint`` beside its name, such as a hash of its weights: `prepare`
+    then refuses to add clips to a folder that another one was used for.
+    """
 
     @property
     def name(self) -> str:
