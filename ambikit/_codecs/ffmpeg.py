@@ -146,6 +146,12 @@ def _end_of_file(source: Source) -> tuple[str, ...]:
     with source.open() as stream:
         head = stream.read(4)
         cut = any(kind.is_cut(stream) for kind in (matroska, mp4, riff))
+        headless = mp4.lacks_beginning(stream)
+    if headless:
+        raise InputError(
+            f"{source} is a segment of DASH or CMAF without its beginning: put the initialisation "
+            "segment of its track before it, in one file"
+        )
     if cut:
         raise InputError(
             f"{source} is truncated: by the sizes in it, it should be longer; copy or "

@@ -17,7 +17,7 @@ from ambikit._codecs import apple
 from ambikit._codecs.statement import Statement, picked
 
 _PATH = (b"mdia", b"minf", b"stbl", b"stsd")
-_OUTERMOST = (b"ftyp", b"moov", b"wide", b"skip", b"free", b"mdat", b"styp", b"sidx")
+_OUTERMOST = (b"ftyp", b"moov", b"wide", b"skip", b"free", b"mdat", b"styp", b"sidx", b"moof")
 # Bytes before the children: a stsd box counts its entries, a sound entry describes its samples,
 # at more length in QuickTime's versions 1 and 2; chan begins with its version and flags.
 _STSD_HEADER = 8
@@ -40,6 +40,13 @@ def is_indexed(stream: BinaryIO) -> bool:
     file_size = stream.seek(0, 2)
     names = [name for name, _, _ in _outermost(stream, file_size)]
     return b"moov" in names and not {b"moof", b"sidx", b"styp"} & set(names)
+
+
+def lacks_beginning(stream: BinaryIO) -> bool:
+    """Tell whether an open file has fragments, and nothing that says how to decode them."""
+    file_size = stream.seek(0, 2)
+    names = {name for name, _, _ in _outermost(stream, file_size)}
+    return b"moof" in names and b"moov" not in names
 
 
 def has_segment_index(stream: BinaryIO) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import mmap
 import os
+import struct
 import subprocess
 import sys
 from collections.abc import Callable
@@ -225,6 +226,33 @@ def test_open_files_that_take_no_bytes(tmp_path: Path) -> None:
             with pytest.raises(TypeError, match="takes no bytes: open it with mode 'wb'"):
                 ambikit.write(file, chord(4), RATE, format="wav")  # type: ignore[arg-type]
     assert (tmp_path / "a.wav").read_bytes() == b"here before"
+
+
+def test_a_segment_without_its_beginning_is_named(tmp_path: Path) -> None:
+    """Alone it cannot be decoded; behind its initialisation segment it can, with what it holds."""
+    flags = {"movflags": "frag_keyframe+empty_moov+default_base_moof"}
+    make(tmp_path / "a.mp4", chord(4, RATE), "aac", "4.0", container_options=flags)
+    data = (tmp_path / "a.mp4").read_bytes()
+    at = data.index(b"moof") - 4
+    styp = struct.pack(">I4s4sI", 16, b"styp", b"msdh", 0)
+    for segment in (data[at:], styp + data[at:]):
+        for function in (ambikit.info, ambikit.read):
+            with pytest.raises(InputError, match=r"DASH or CMAF.*initialisation segment"):
+                function(segment)
+        np.testing.assert_array_equal(
+            pitches(ambikit.read(data[:at] + segment)[0]), [300, 400, 500, 600]
+        )
+
+
+def test_head_locked_stereo_is_hinted_at(tmp_path: Path) -> None:
+    """The hint works; no hint is given that would turn a horizontal .amb file wrong."""
+    six = chord(6)
+    ambikit.write(tmp_path / "a.wav", six, RATE, convention="none")
+    with pytest.raises(InputError, match=r"pass convention='ambix\+stereo'"):
+        ambikit.read(tmp_path / "a.wav")
+    np.testing.assert_array_equal(
+        ambikit.read(tmp_path / "a.wav", convention="ambix+stereo")[0], six[:4]
+    )
 
 
 def test_an_open_file_without_a_name_needs_a_format() -> None:
