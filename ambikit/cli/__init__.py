@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import warnings
 from collections.abc import Sequence
@@ -55,9 +56,20 @@ def _run(arguments: Sequence[str] | None) -> int:
     with warnings.catch_warnings():
         warnings.simplefilter("always", UserWarning)
         warnings.showwarning = _print_warning
-        return one_line_errors("ambikit", run) or status
+        return one_line_errors("ambikit", run, _with_options) or status
 
 
 def _print_warning(message: Warning | str, *_: object, **__: object) -> None:
     """Print a warning as one line."""
-    print(f"ambikit: note: {message}", file=sys.stderr)
+    print(f"ambikit: note: {_with_options(str(message))}", file=sys.stderr)
+
+
+def _with_options(text: str) -> str:
+    """Name the options of the command line where a message names arguments of functions.
+
+    What a file is read as is another option than what is written.
+    """
+    text = text.replace("pass convention='fuma', or name it", "pass --convention fuma, or name it")
+    text = re.sub(r"\bconvention='([^' ]+)'", r"--input-convention \1", text)
+    text = re.sub(r"\bconvention=(?!\w)", "--input-convention", text)
+    return re.sub(r"\btrack=(?!\w)", "--track", text)

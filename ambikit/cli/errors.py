@@ -9,7 +9,9 @@ from ambikit import checks
 from ambikit._errors import InputError
 
 
-def one_line_errors(program: str, run: Callable[[], None]) -> int:
+def one_line_errors(
+    program: str, run: Callable[[], None], worded: Callable[[str], str] = str
+) -> int:
     """Run a command; what the user can remedy becomes one line on stderr and status 2.
 
     Parameters
@@ -18,6 +20,8 @@ def one_line_errors(program: str, run: Callable[[], None]) -> int:
         Name to begin the line with.
     run : callable
         The command.
+    worded : callable, optional
+        Makes the line that is printed out of the error's text.
 
     Returns
     -------
@@ -36,7 +40,7 @@ def one_line_errors(program: str, run: Callable[[], None]) -> int:
         known = checks.missing_package(error, "this command needs")
         if isinstance(error, ImportError) and known is None:
             raise
-        print(f"{program}: {' '.join(str(known or error).split())}", file=sys.stderr)
+        print(f"{program}: {worded(' '.join(str(known or error).split()))}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print(f"{program}: stopped", file=sys.stderr)

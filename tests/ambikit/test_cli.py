@@ -368,3 +368,22 @@ def test_no_room_is_one_line_that_names_the_file(left: Path, command: str, suffi
     assert len(line) == 1
     assert f"{output} cannot be written to {output.parent}: " in line[0]
     assert sorted(left.parent.iterdir()) == files
+
+
+def test_messages_name_options_that_work(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`--convention` is what is written: the hint for the input must name the other option."""
+    six, four = str(tmp_path / "six.wav"), str(tmp_path / "four.wav")
+    ambikit.write(six, chord(6), 48000, convention="none")
+    assert main(["convert", six, four]) == 2
+    said = capsys.readouterr().err
+    assert "pass --input-convention ambix+stereo" in said
+    assert "--input-convention none" in said
+    assert "convention=" not in said
+    assert main(["convert", "--input-convention", "ambix+stereo", six, four]) == 0
+    np.testing.assert_array_equal(ambikit.read(four)[0], chord(6)[:4])
+    assert main(["convert", four, str(tmp_path / "a.amb")]) == 2
+    assert "pass --convention fuma" in capsys.readouterr().err
+    assert main(["convert", four, str(tmp_path / "a.flac"), "--convention", "n3d"]) == 0
+    assert "pass --input-convention n3d when it is read" in capsys.readouterr().err
