@@ -225,8 +225,11 @@ def _data_stats(picture: Path | None = None, json: bool = False, **options: Any)
     json : bool
         Print JSON instead of tables.
     """
+    from ambikit_learn._files import check_writable
     from ambikit_learn.data.statistics import data_statistics, print_statistics, statistics_picture
 
+    if picture:
+        check_writable(picture.parent, "give another file as --picture")
     statistics = data_statistics(**options)
     if json:
         print(_json(statistics.to_dict()))

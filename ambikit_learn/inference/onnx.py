@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.export import Dim
 
 from ambikit import checks
-from ambikit_learn._files import atomic_write
+from ambikit_learn._files import atomic_write, check_writable
 from ambikit_learn._typing import Covariance
 from ambikit_learn.models.alignment import AlignmentModel
 from ambikit_learn.networks.front_end import FrontEnd
@@ -25,6 +25,7 @@ def export_onnx(model: AlignmentModel, path: Path, part: Part) -> None:
     checks.choice(part, get_args(Part), "part")
     for name in ("onnx", "onnxscript"):
         checks.package(name, "the export needs")
+    check_writable(path.parent, "give another file as path (--out)")
     model.eval()
     net, inputs = _parts(model)[part]
     values = tuple(value for value, _ in inputs.values())

@@ -26,6 +26,7 @@ from ambikit_learn._files import (
     AUDIO,
     VIDEO,
     atomic_write,
+    check_writable,
     files_below,
     quick_fingerprint,
     reading_options,
@@ -122,6 +123,7 @@ def embed_files(
     known = _known_files(table, settings)
     # Tables of before say nothing of contents
     kept = {name for name, was in known.items() if was in ("", prints.get(name, was))}
+    check_writable(table.parent, "give another file as out (--out)")
     parts = _begin_parts(table, settings)
     place = {name: _part(parts, f"{name}:{prints.get(name)}") for name in names}
     todo = [name for name in names if name not in kept and not place[name].exists()]

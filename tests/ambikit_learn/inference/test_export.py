@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import sys
+import tempfile
 
 import numpy as np
 import onnxruntime
@@ -12,6 +14,7 @@ import torch
 
 from ambikit import InputError
 from ambikit_learn.cli import main
+from ambikit_learn.inference.table import embed_files
 
 CLOSE = {"rtol": 1e-4, "atol": 1e-5}
 
@@ -105,3 +108,20 @@ def test_what_cannot_be_exported_is_one_line(encoder, tmp_path, monkeypatch):
     with pytest.raises(InputError, match=r"pip install 'ambikit\[onnx\]'"):
         encoder.export_onnx(tmp_path / "a.onnx")
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("command", ["export", "embed"])
+def test_read_only_folders_are_refused_before_the_work(encoder, tmp_path, monkeypatch, command):
+    def refuse(*_, **__):
+        raise OSError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(tempfile, "TemporaryFile", refuse)
+    monkeypatch.setattr(torch.onnx, "export", None)
+    (tmp_path / "a.wav").touch()
+    work = {
+        "export": lambda: encoder.export_onnx(tmp_path / "a.onnx"),
+        "embed": lambda: embed_files([tmp_path / "a.wav"], encoder, tmp_path / "a.parquet"),
+    }
+    with pytest.raises(InputError, match=f"{tmp_path} cannot be written to .*: give another file"):
+        work[command]()
+    assert [path.name for path in tmp_path.iterdir()] == ["a.wav"]
