@@ -25,6 +25,10 @@ def array(values: ArrayLike, name: str) -> npt.NDArray[Any]:
         x = np.asarray(values)
     except ValueError:
         raise InputError(f"{name} is a list of lists of different lengths") from None
+    if x.dtype.kind not in "biufc":
+        plain = values is None or isinstance(values, str)
+        got = f"{values!r:.60}" if plain else f"{type(values).__name__} of {x.dtype}"
+        raise TypeError(f"{name} must be numbers, got {got}")
     return x if x.dtype.isnative else x.astype(x.dtype.newbyteorder("="))
 
 
@@ -41,6 +45,11 @@ def real(values: ArrayLike, name: str) -> FloatArray:
 def sound(signal: ArrayLike, name: str) -> FloatArray:
     """Return a sound of any shape as floats."""
     s = array(signal, name)
+    if s.ndim == 0:
+        raise InputError(
+            f"{name} must be an array of sound, got the single number {s}: see the order of the "
+            "arguments"
+        )
     if s.dtype.kind in "iu":
         raise TypeError(
             f"{name} holds integers ({s.dtype}): scale them to ±1 first, for example "
@@ -51,10 +60,7 @@ def sound(signal: ArrayLike, name: str) -> FloatArray:
 
 def samples(signal: ArrayLike, name: str) -> FloatArray:
     """Return a sound (..., samples) as floats."""
-    s = sound(signal, name)
-    if s.ndim == 0:
-        raise InputError(f"{name} must be (..., samples), got a single number")
-    return s
+    return sound(signal, name)
 
 
 def ambisonic(

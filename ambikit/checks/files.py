@@ -69,8 +69,10 @@ def sound_to_write(x: ArrayLike) -> FloatArray:
 def channels_to_write(x: ArrayLike) -> FloatArray:
     """Return finite channels (channels, samples) of any number, fit to be stored."""
     channels = samples(x, "x")
-    if channels.ndim != 2 or channels.shape[1] == 0:
+    if channels.ndim != 2:
         raise InputError(f"x must be (channels, samples), one signal, got shape {channels.shape}")
+    if channels.shape[1] == 0:
+        raise InputError(f"x holds no samples (shape {channels.shape}): no file is written")
     if not np.isfinite(channels).all():
         raise InputError("x holds NaN or infinity: no file is written")
     return channels

@@ -73,7 +73,10 @@ def directions_table(
     """Return the azimuths and elevations (K,) of a table (K, 2), in radians; None has no rows."""
     t = np.empty((0, 2)) if values is None else angle(values, name)
     if t.ndim != 2 or t.shape[1] != 2:
-        raise InputError(f"{name} must be (K, 2), azimuth and elevation a row, got shape {t.shape}")
+        remedy = ": give its transpose" if t.ndim == 2 and len(t) == 2 else ""
+        raise InputError(
+            f"{name} must be (K, 2), azimuth and elevation a row, got shape {t.shape}{remedy}"
+        )
     return direction(t[:, 0], t[:, 1], degrees=degrees)
 
 

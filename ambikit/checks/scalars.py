@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from reprlib import Repr
 
 import numpy as np
 
@@ -13,6 +14,15 @@ _FASTEST = 100_000_000
 than memory or headers hold."""
 
 
+_SHORT = Repr()
+_SHORT.maxother = _SHORT.maxstring = 60
+
+
+def shown(value: object) -> str:
+    """Return what was given on one short line, also where it is an array."""
+    return " ".join(_SHORT.repr(value).split())
+
+
 def order(value: int, name: str = "order") -> int:
     """Return an Ambisonic order, a non-negative integer."""
     return nonnegative_int(value, name)
@@ -21,14 +31,14 @@ def order(value: int, name: str = "order") -> int:
 def nonnegative_int(value: int, name: str) -> int:
     """Return a non-negative integer."""
     if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 0:
-        raise InputError(f"{name} must be a non-negative integer, got {value!r}")
+        raise InputError(f"{name} must be a non-negative integer, got {shown(value)}")
     return int(value)
 
 
 def positive_int(value: int, name: str) -> int:
     """Return a positive integer."""
     if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
-        raise InputError(f"{name} must be a positive integer, got {value!r}")
+        raise InputError(f"{name} must be a positive integer, got {shown(value)}")
     return int(value)
 
 
@@ -62,7 +72,7 @@ def number(value: float, name: str) -> float:
     """Return one real number."""
     v = np.asarray(value)
     if v.ndim or v.dtype.kind not in "iuf":
-        raise TypeError(f"{name} must be one real number, got {value!r}")
+        raise TypeError(f"{name} must be one real number, got {shown(value)}")
     return float(v)
 
 
@@ -98,7 +108,7 @@ def fraction(value: float, name: str) -> float:
 def choice(value: str, options: tuple[str, ...], name: str) -> str:
     """Return `value` if it is one of `options`."""
     if not isinstance(value, str) or value not in options:
-        raise InputError(f"unknown {name} {value!r}: choose one of {', '.join(options)}")
+        raise InputError(f"unknown {name} {shown(value)}: choose one of {', '.join(options)}")
     return value
 
 

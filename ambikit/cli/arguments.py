@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import ambikit
 from ambikit.cli import commands
@@ -61,9 +62,16 @@ def _numbers(text: str) -> list[float]:
     return [float(word) for word in text.split(",")]
 
 
+class _Parser(argparse.ArgumentParser):
+    """A parser, also of the commands, that takes no option for another that begins alike."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options, allow_abbrev=False)
+
+
 def parser() -> argparse.ArgumentParser:
     """Describe the commands."""
-    whole = argparse.ArgumentParser(
+    whole = _Parser(
         prog="ambikit",
         description="Ambisonic sound: describe, convert, turn, listen, locate. Angles in degrees: "
         "azimuth +90 is left, elevation +90 is up.",
@@ -170,7 +178,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def _sound_command(
-    adder: argparse._SubParsersAction[argparse.ArgumentParser], name: str, what: str
+    adder: argparse._SubParsersAction[_Parser], name: str, what: str
 ) -> argparse.ArgumentParser:
     """Add a command that reads a span of sound."""
     parser = adder.add_parser(name, help=what)
@@ -202,7 +210,7 @@ def _input_options(parser: argparse.ArgumentParser, *convention: str) -> None:
 
 
 def _long_command(
-    adder: argparse._SubParsersAction[argparse.ArgumentParser],
+    adder: argparse._SubParsersAction[_Parser],
     name: str,
     what: str,
     example: str,

@@ -39,7 +39,7 @@ SHAPES = {
     "YouTube's six": ((6, 600), r"6 channels"),
     "no channels": ((0, 600), r"0 channels"),
     "one dimension": ((600,), r"must be \(\.\.\., channels, samples\), got shape \(600,\)"),
-    "a number": ((), r"must be \(\.\.\., channels, samples\), got shape \(\)"),
+    "a number": ((), r"must be an array of sound, got the single number 0\.0: see the order"),
     "an empty list": ((0,), r"got shape \(0,\)"),
 }
 
@@ -52,7 +52,7 @@ def test_shapes(row, case):
         row.call(np.zeros(shape))
 
 
-@pytest.mark.parametrize("shape", [(600, 4), (3, 600), (0, 600), (600,), ()])
+@pytest.mark.parametrize("shape", [(600, 4), (3, 600), (0, 600), (600,)])
 def test_channels_and_their_numbers(shape):
     with pytest.raises(
         InputError, match=r"\(\.\.\., 4, samples\) for 4 channel numbers, got shape"
@@ -65,9 +65,9 @@ TYPES = {
     "unsigned integers": (lambda x: x.astype(np.uint8), r"integers \(uint8\)"),
     "complex numbers": (lambda x: x + 0j, r"real floats.*got complex128"),
     "truth values": (lambda x: x > 0, r"real floats.*got bool"),
-    "objects": (lambda x: x.astype(object), r"real floats.*got object"),
-    "text": (lambda x: x.astype(str), r"real floats.*got <U"),
-    "nothing": (lambda x: None, r"real floats.*got object"),
+    "objects": (lambda x: x.astype(object), r"must be numbers, got ndarray of object"),
+    "text": (lambda x: x.astype(str), r"must be numbers, got ndarray of <U"),
+    "nothing": (lambda x: None, r"must be numbers, got None"),
     "a masked array": (lambda x: np.ma.masked_greater(x, 0), r"masked array.*\.filled\(0\)"),
 }
 
@@ -228,7 +228,7 @@ def test_angles_that_are_no_numbers(call, angle):
 def test_angles_of_wrong_types(call, angle):
     if isinstance(angle, bool) and call in [ANGLES[name] for name in OF_LISTS]:
         return  # [0.0, True] is an array of numbers
-    with pytest.raises(TypeError, match="must be a real angle, got"):
+    with pytest.raises(TypeError, match=r"must be (a real angle|numbers), got"):
         call(angle)
 
 
@@ -273,7 +273,7 @@ ROTATIONS = {
         (np.diag([1.0, 1.0, -1.0]), InputError, "reflection"),
         (np.ones((3, 4)), InputError, r"\(\.\.\., 3, 3\).*got shape \(3, 4\)"),
         (np.eye(3) * 1j, TypeError, "got complex128"),
-        ("a quarter", TypeError, "got <U9"),
+        ("a quarter", TypeError, "numbers, got 'a quarter'"),
     ],
 )
 def test_rotations(call, rotation, error, message):

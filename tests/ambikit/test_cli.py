@@ -277,6 +277,15 @@ def test_one_line_and_status_2(
     assert captured.out == ""
 
 
+def test_a_part_of_an_option_is_not_taken_for_it(
+    left: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`--gain 0 0` would be `--gains 0` and a file that is called 0."""
+    with pytest.raises(SystemExit):
+        main(["decode", str(left), str(left.parent / "o.wav"), "stereo", "--gain", "0", "0"])
+    assert "unrecognized arguments: --gain 0 0" in capsys.readouterr().err
+
+
 def test_a_bug_keeps_its_traceback(left: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(*_: object, **__: object) -> None:
         raise ValueError("a bug of ours")

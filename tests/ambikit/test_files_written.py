@@ -247,3 +247,21 @@ def test_devices_and_folders_are_left_alone(tmp_path: Path) -> None:
         with pytest.raises(InputError, match=kind):
             ambikit.write(tmp_path / f"{name}.wav", chord(4), RATE)
     assert Path("/dev/null").is_char_device()
+
+
+def test_arguments_in_the_wrong_order_are_one_line(tmp_path: Path) -> None:
+    x = np.zeros((4, 24000))
+    calls = (
+        lambda: ambikit.write(tmp_path / "a.wav", 24000, x),
+        lambda: ambikit.localize(24000, x),
+        lambda: ambikit.decode("5.1", x),
+        lambda: ambikit.decode(x, [[30, -30, 110, -110], [0, 0, 0, 0]]),
+        lambda: ambikit.decode(x, x),
+        lambda: ambikit.stft(x, x),
+    )
+    for call in calls:
+        with pytest.raises((InputError, TypeError)) as caught:
+            call()
+        assert len(str(caught.value).splitlines()) == 1
+        assert len(str(caught.value)) < 200
+    assert list(tmp_path.iterdir()) == []

@@ -452,7 +452,7 @@ def test_surround_sound_is_not_taken_for_ambisonics(tmp_path: Path) -> None:
         (np.zeros((4, 9), np.int16), "a.wav", {}, TypeError, "integers"),
         (np.full((4, 9), np.nan), "a.wav", {}, InputError, "NaN"),
         (np.zeros((2, 4, 9)), "a.wav", {}, InputError, "one signal"),
-        (np.zeros((4, 0)), "a.wav", {}, InputError, "one signal"),
+        (np.zeros((4, 0)), "a.wav", {}, InputError, "x holds no samples"),
         (np.zeros((2, 9)), "a.wav", {}, InputError, "2 channels"),
         (np.zeros((4, 9)), "a.mp3", {}, InputError, "file extension"),
         (np.zeros((4, 9)), "a.wav", {"convention": "ambi"}, InputError, "convention"),

@@ -438,7 +438,7 @@ def test_bad_arguments(arguments, message):
 
 
 def test_bad_angles_are_named():
-    with pytest.raises(TypeError, match="yaw must be a real angle"):
+    with pytest.raises(TypeError, match="yaw must be numbers, got 'left'"):
         ambikit.rotate(noise(4, 7), "left")
     with pytest.raises(TypeError, match="rotation must be real"):
         ambikit.sh_rotation_matrix(np.eye(3) * 1j)
