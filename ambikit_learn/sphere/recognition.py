@@ -114,7 +114,7 @@ def recognise(frames: Frames, shape: tuple[int, int], stereo: str | None = None)
         raise NotASphereError(
             f"the left and right side of its picture do not meet, as in {like}: {_REMEDY}"
         )
-    shown = seam.told and seam.mean < _SEAM and _has_poles(frames)
+    shown = seam.told and not seam.plain and seam.mean < _SEAM and _has_poles(frames)
     return FrameLayout(stereo=stereo, assumed=not shown)
 
 
@@ -181,13 +181,16 @@ class _Seam(NamedTuple):
     rank : float
         Share of neighbouring columns that differ as much.
     told : bool
-        Whether there is enough contrast to tell anything.
+        Whether there is enough contrast in the picture to tell anything.
+    plain : bool
+        Whether there is little along the sides, such as black bars: then they may meet by chance.
     """
 
     mean: float
     median: float
     rank: float
     told: bool
+    plain: bool
 
 
 def _seam(frames: Frames) -> _Seam:
@@ -205,7 +208,8 @@ def _seam(frames: Frames) -> _Seam:
         float(across.mean() / max(apart.mean(), 1e-9)),
         float(np.median(across / np.maximum(apart, 1.0))),
         float(np.mean(beside >= across.mean())),
-        bool(apart.mean() > _CONTRAST and not plain),
+        bool(apart.mean() > _CONTRAST),
+        bool(plain),
     )
 
 

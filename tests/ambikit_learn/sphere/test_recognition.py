@@ -112,17 +112,28 @@ class TestRecognise:
 
     def test_without_contrast_it_is_assumed(self):
         noise = np.random.default_rng(0).integers(0, 256, (4, 80, 160, 3), dtype=np.uint8)
-        bars = np.tile(np.repeat(np.arange(0, 256, 16, dtype=np.uint8), 10)[:, None], (2, 80, 1, 3))
         framed = noise.copy()
         framed[:, :, :10] = framed[:, :, -10:] = 0
-        for frames in (np.zeros_like(noise), np.full_like(noise, 90), bars, framed):
+        for frames in (np.zeros_like(noise), np.full_like(noise, 90), framed):
             found = recognise(frames, (80, 160))
             assert found == FrameLayout()
             assert found.assumed
 
+    def test_plain_sides_of_two_colours_do_not_meet(self):
+        """Also where nothing varies along them, as in a ramp."""
+        ramp = np.linspace(0, 255, 320).astype(np.uint8)
+        for across in (ramp, ramp[::-1], ramp // 16 * 16, ramp // 8 + 100):
+            noise = np.random.default_rng(0).normal(0.0, 4.0, (2, 160, 320, 3))
+            frames = np.clip(across[:, None] + noise, 0, 255).astype(np.uint8)
+            with pytest.raises(NotASphereError, match="do not meet, as in a flat picture"):
+                recognise(frames, self.SIZE)
+        for across in (np.sin(ramp / 128 * np.pi) * 100 + 128, np.abs(ramp - 128.0)):
+            frames = np.tile(across[:, None], (2, 160, 1, 3)).astype(np.uint8)
+            assert recognise(frames, self.SIZE) == FrameLayout()
+
     def test_stripes_and_boxes_are_no_cubemap(self):
         """Little on plain ground fits any cut; each of these was taken for a cubemap."""
-        for column in range(0, 312, 8):
+        for column in range(8, 304, 8):  # at a side it is refused
             frames = np.zeros((4, 160, 320, 3), np.uint8)
             frames[:, :, column : column + 16] = 255
             assert recognise(frames, (160, 320)).projection == "equirectangular"
