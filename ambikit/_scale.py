@@ -43,7 +43,13 @@ def scaled(x: npt.NDArray[Any], gain: float) -> npt.NDArray[Any]:
 
 
 def _rows(x: npt.NDArray[Any]) -> list[npt.NDArray[Any]]:
-    """Return the values as rows that fill their memory, none where there are many."""
+    """Return the values as rows that fill their memory, none where there are many.
+
+    Nor where they lie between two numbers: `numpy.vdot` hands that to BLAS as it is, and kernels
+    for processors without AVX end the interpreter.
+    """
+    if not x.flags.aligned:
+        return []
     reach = sum((n - 1) * step for n, step in zip(x.shape, x.strides, strict=True))
     if min(x.strides, default=0) >= 0 and reach + x.itemsize == x.nbytes:
         return [x.ravel(order="K")]
