@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import sys
 import textwrap
+import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -99,11 +100,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"{PROGRAM} {__version__}")
         return 0
     try:
-        with ended_in_order():
+        with ended_in_order(), warnings.catch_warnings():
+            warnings.showwarning = _print_warning
             return _run(given)
     except KeyboardInterrupt:  # while modules are loaded
         print(f"{PROGRAM}: stopped", file=sys.stderr)
         return 130
+
+
+def _print_warning(message: Warning | str, *_: object, **__: object) -> None:
+    """Print a warning as one line, whichever library it is of."""
+    print(f"{PROGRAM}: note: {' '.join(str(message).split())}", file=sys.stderr)
 
 
 def _run(given: list[str]) -> int:

@@ -69,6 +69,10 @@ def tracks(source: Source) -> list[Track]:
             raise InputError(f"{source} has no sound track")
         for number, stream in enumerate(container.streams.audio):
             track = replace(_track(number, stream), notes=notes)
+            if container.format.name == "flv":  # it states 44.1 kHz of AAC, whatever the rate is
+                frame = next(_frames(container, stream, entered=False), None)
+                rate = frame.sample_rate if frame else 0
+                track = replace(track, sample_rate=rate)
             if stream.id in boxes:
                 said = mp4.statement(*boxes[stream.id], track.channels)
                 track = replace(track, statement=said or track.statement)
@@ -298,11 +302,15 @@ def _blocks(source: Source, track: Track, start: int) -> Iterator[tuple[int, Flo
 
 def _frames(container: Any, stream: Any, entered: bool) -> Iterator[Any]:
     """Decode a track; a file that is entered somewhere may begin within a packet (MPEG-PS)."""
-    damaged = pyav("").error.InvalidDataError
+    av = pyav("")
     for packet in container.demux(stream):
         try:
             frames = packet.decode()
-        except damaged:
+        except av.error.ArgumentError:
+            if packet.size:
+                raise
+            continue  # AAC in FLV begins with an empty packet
+        except av.error.InvalidDataError:
             if not entered:
                 raise
             continue
@@ -337,10 +345,10 @@ def _grid(source: Source, track: Track) -> tuple[int, int]:
     with _open(source, track) as container:
         stream = container.streams.audio[track.number]
         _unmixer(stream)
-        blocks = list(itertools.islice(container.decode(stream), 2))
+        blocks = list(itertools.islice(_frames(container, stream, entered=False), 2))
         if not blocks or blocks[0].pts is None:
             return 1, 0
-        start = round(float(blocks[0].pts * stream.time_base * stream.sample_rate))
+        start = round(float(blocks[0].pts * stream.time_base * blocks[0].sample_rate))
         return blocks[-1].samples, start + blocks[0].samples
 
 

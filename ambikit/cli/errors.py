@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 import sys
 from collections.abc import Callable
 
@@ -26,7 +28,8 @@ def one_line_errors(
     Returns
     -------
     int
-        Exit status: 0, 2, or 130 if it was stopped from the keyboard.
+        Exit status: 0; 2; 130 if it was stopped from the keyboard; or 141 if what reads the output,
+        such as ``head``, has closed it.
 
     Examples
     --------
@@ -36,13 +39,38 @@ def one_line_errors(
     """
     try:
         run()
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except BrokenPipeError:
+        # What is left in the buffer must not fail once more at the end of the process
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
     except (InputError, OSError, ImportError) as error:
         known = checks.missing_package(error, "this command needs")
         if isinstance(error, ImportError) and known is None:
             raise
-        print(f"{program}: {worded(' '.join(str(known or error).split()))}", file=sys.stderr)
+        text = re.sub(r"^\[Errno -?\d+\] ", "", " ".join(str(known or error).split()))
+        print(f"{program}: {worded(text)}", file=sys.stderr)
+        return 2
+    except (MemoryError, RuntimeError) as error:
+        if not _is_lack_of_memory(error):
+            raise
+        said = f" ({first})" if (first := str(error).partition("\n")[0]) else ""
+        print(
+            f"{program}: memory ran out{said}: ask for less at a time, or free some, and run the "
+            "same command again",
+            file=sys.stderr,
+        )
         return 2
     except KeyboardInterrupt:
         print(f"{program}: stopped", file=sys.stderr)
         return 130
     return 0
+
+
+def _is_lack_of_memory(error: MemoryError | RuntimeError) -> bool:
+    """Tell what numpy and torch raise for it from other errors."""
+    torch_raised = type(error).__name__ == "OutOfMemoryError" or "can't allocate memory" in str(
+        error
+    )
+    return isinstance(error, MemoryError) or torch_raised

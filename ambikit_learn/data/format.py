@@ -148,9 +148,7 @@ class Settings:
         try:
             document = json.loads(path.read_text(encoding="utf-8"))
         except (FileNotFoundError, NotADirectoryError):
-            raise FileNotFoundError(
-                f"{root} holds no prepared data: run `ambikit-learn prepare` into it first"
-            ) from None
+            raise FileNotFoundError(_nothing_prepared(Path(root))) from None
         except ValueError as error:
             raise InputError(f"{path} is damaged ({error}): prepare into a new folder") from None
         found = document.pop("format", None) if isinstance(document, dict) else None
@@ -190,6 +188,8 @@ def read_manifest(root: str | Path) -> pa.Table:
     """
     path = Path(root) / "manifest.parquet"
     if not path.is_file():
+        if not (Path(root) / "dataset.json").is_file():
+            raise FileNotFoundError(_nothing_prepared(Path(root)))
         raise FileNotFoundError(
             f"{root} is not prepared to the end: run the same `ambikit-learn prepare` again"
         )
@@ -199,3 +199,17 @@ def read_manifest(root: str | Path) -> pa.Table:
         raise InputError(
             f"{path} is damaged ({error}): delete it and run `ambikit-learn prepare` again"
         ) from error
+
+
+def _nothing_prepared(root: Path) -> str:
+    """Say what a path holds in place of prepared data."""
+    if not root.exists():
+        return f"{root} does not exist: give the folder that `ambikit-learn prepare` wrote"
+    if not root.is_dir():
+        return f"{root} is a file: give the folder that `ambikit-learn prepare` wrote"
+    if (root / "cache.json").exists():
+        return f"{root} holds cached scenes: give the folder that `ambikit-learn prepare` wrote"
+    return (
+        f"{root} holds no prepared data: give the folder that `ambikit-learn prepare` wrote, not "
+        "that of the clips"
+    )

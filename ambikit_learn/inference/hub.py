@@ -23,7 +23,9 @@ def local_folder(name: str | os.PathLike[str], revision: str | None) -> Path:
                 f"{folder} is a folder, which has no revision {revision!r}: leave revision out"
             )
         return folder
-    if not isinstance(name, str) or not _may_be_repository(name):
+    # The network is not asked for a slip in the path of a run
+    slip = folder.parent != Path() and folder.parent.is_dir()
+    if slip or not isinstance(name, str) or not _may_be_repository(name):
         raise FileNotFoundError(
             f"{folder} is not a folder: give that of a finished run, or the id of a repository on "
             "the Hugging Face hub, owner/name"

@@ -124,6 +124,7 @@ def fit_main(arguments: Sequence[str]) -> Path:
     run = RunFolder(Path(command.trainer.default_root_dir))
     # What is wrong is refused before anything is written.
     _refuse_no_steps(command.trainer)
+    _refuse_other_folder(run)
     command.datamodule.check(command.model.covariance_settings)
     try:
         with ExitStack() as held:
@@ -305,6 +306,15 @@ def _listed(given: Any) -> list[Any]:
     if given is None or given is True:
         return []
     return list(given) if isinstance(given, list) else [given]
+
+
+def _refuse_other_folder(run: RunFolder) -> None:
+    """Refuse to train into a folder of data."""
+    if run.path.exists() and not run.path.is_dir():
+        raise NotADirectoryError(f"{run.path} is a file: give another --out")
+    for name in ("dataset.json", "cache.json", "world.json"):
+        if (run.path / name).exists():
+            raise InputError(f"{run.path} holds data ({name}): give another --out for the run")
 
 
 def _refuse_other_settings(command: _Command) -> None:

@@ -128,6 +128,11 @@ class AlignmentModule(LightningModule):
         self.seed = seed
         self._origin = ""
         if initialise_from is not None:
+            if not RunFolder(Path(initialise_from)).weights.is_file():
+                raise FileNotFoundError(
+                    f"{initialise_from} holds no {RunFolder(Path()).weights}: give "
+                    "model.initialise_from the folder of a finished run"
+                )
             self._origin = fingerprint(RunFolder(Path(initialise_from)).weights)
             _copy_encoders(self.model, initialise_from)
         if compile:

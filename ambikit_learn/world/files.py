@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import math
 from contextlib import closing
@@ -158,6 +159,8 @@ def render_world(
     except OSError as error:
         if error.errno is None:  # not raised by the operating system
             raise
+        if error.errno in (errno.EEXIST, errno.ENOTDIR, errno.ENOENT):
+            raise NotADirectoryError(f"{folder} cannot be a folder: give another one") from error
         raise OSError(
             error.errno,
             f"cannot write to {folder} ({error.strerror}): free some space or give another folder, "
@@ -174,6 +177,8 @@ def _render(folder: Path, settings: WorldSettings, count: int, processes: int) -
 
 def _render_rest(folder: Path, settings: WorldSettings, count: int, processes: int) -> None:
     """Write lists of names, and the clips that are not there yet."""
+    while (folder / settings.files(count).boxes).exists():  # an earlier call asked for more
+        count += 1
     files = [settings.files(i) for i in range(count)]
     paths = [path for one in files for path in (one.video, one.sound, one.boxes, one.events)]
     remove_partial(folder, *{(folder / path).parent for path in paths if path})

@@ -286,6 +286,46 @@ def test_a_part_of_an_option_is_not_taken_for_it(
     assert "unrecognized arguments: --gain 0 0" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [
+        (MemoryError(), "memory ran out: ask for less"),
+        (RuntimeError("can't allocate memory: you tried\nto"), "memory ran out (can't allocate"),
+        (OSError(28, "No space left on device", "o.wav"), "ambikit: No space left on device: 'o"),
+    ],
+)
+def test_the_surroundings_are_one_line(
+    left: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    error: Exception,
+    line: str,
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr(ambikit.io, "info", fail)
+    assert main(["info", str(left)]) == 2
+    said = capsys.readouterr().err
+    assert line in said
+    assert said.count("\n") == 1
+
+
+@pytest.mark.skipif(os.name == "nt", reason="pipes end in another way there")
+def test_a_reader_that_has_enough(left: Path) -> None:
+    arguments = [sys.executable, "-m", "ambikit.cli", "info", *["left.wav"] * 1500]
+    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
+    with subprocess.Popen(
+        arguments, cwd=left.parent, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as run:
+        assert run.stdout
+        run.stdout.readline()
+        run.stdout.close()
+        assert run.stderr
+        assert run.stderr.read() == b""
+    assert run.returncode == 141
+
+
 def test_a_bug_keeps_its_traceback(left: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(*_: object, **__: object) -> None:
         raise ValueError("a bug of ours")

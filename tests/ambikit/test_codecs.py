@@ -7,7 +7,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+
+import ambikit
+from tests.ambikit.media import chord, make, pitches
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -123,3 +127,15 @@ def test_many_channels(tmp_path: Path, codec: str) -> None:
         text=True,
     )
     assert run.returncode == 0, run.stdout[-200:] + run.stderr[-2000:]
+
+
+def test_aac_in_flv_begins_with_an_empty_packet(tmp_path: Path) -> None:
+    x = chord(4, 48000)
+    make(tmp_path / "a.flv", x, "aac", "4.0")
+    make(tmp_path / "a.mka", x, "aac", "4.0")
+    got, expected = (ambikit.read(tmp_path / name)[0] for name in ("a.flv", "a.mka"))
+    assert pitches(got).tolist() == [300, 400, 500, 600]
+    # Matroska states the encoder's lead of a block; FLV cannot, and gives it as sound.
+    np.testing.assert_array_equal(got[:, 1024:49024], expected[:, :48000])
+    part = ambikit.read(tmp_path / "a.flv", start=0.4, duration=0.3)[0]
+    np.testing.assert_array_equal(part, got[:, 19200:33600])

@@ -57,6 +57,20 @@ def test_data_that_was_not_prepared(capfd, tmp_path):
     assert "ambikit-learn prepare" in line
 
 
+@pytest.mark.parametrize("name", ["dataset.json", "cache.json", "world.json"])
+def test_a_folder_of_data_is_no_run(capfd, tmp_path, name):
+    (tmp_path / name).write_text("{}")
+    config = ["--config", "avc_foa_iv", "--data", "world:easy"]
+    assert "holds data" in refuse(capfd, "fit", *config, "--out", str(tmp_path))
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
+def test_weights_to_begin_from_that_are_not_there(capfd, tmp_path):
+    config = ["--config", "avsa_foa_iv", "--data", "world:easy", "--out", str(tmp_path / "run")]
+    said = refuse(capfd, "fit", *config, "--model.initialise_from", str(tmp_path / "none"))
+    assert "none holds no model.safetensors: give model.initialise_from" in said
+
+
 def test_unknown_configuration_and_key(capfd, tmp_path):
     assert "avsa_foa_iv" in refuse(capfd, "fit", "--config=avsa", f"--data={tmp_path}")
     line = refuse(capfd, "fit", "--config=avc_foa_iv", "--data=x", "--model.learning_rat=1")

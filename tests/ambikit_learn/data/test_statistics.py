@@ -108,7 +108,10 @@ def one_line(capfd, *arguments):
 
 def test_what_is_refused(prepared, tmp_path, capfd):
     assert "holds no prepared data" in one_line(capfd, tmp_path)
-    assert "holds no prepared data" in one_line(capfd, tmp_path / "absent")
+    assert "does not exist: give the folder" in one_line(capfd, tmp_path / "absent")
+    (tmp_path / "file").touch()
+    assert "is a file: give the folder" in one_line(capfd, tmp_path / "file")
+    (tmp_path / "file").unlink()
     bad = one_line(capfd, prepared, "--picture", tmp_path / "a.doc")
     assert "a.doc is not a picture: give a name that ends in" in bad
     assert not list(tmp_path.iterdir())

@@ -224,6 +224,14 @@ def test_without_the_network_a_repository_is_one_line(monkeypatch):
     assert "\n" not in str(error.value)
 
 
+def test_a_slip_in_a_path_asks_no_network(tmp_path, monkeypatch):
+    (tmp_path / "runs").mkdir()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", None)
+    with pytest.raises(FileNotFoundError, match="runs/nope is not a folder: give that of"):
+        AmbiEncoder.from_pretrained("runs/nope")
+
+
 class FakeApi:
     """Keeps what would be uploaded."""
 

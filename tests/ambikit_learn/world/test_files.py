@@ -60,6 +60,20 @@ def test_a_world_is_taken_up_and_the_same_for_any_number_of_workers(tmp_path: Pa
         assert (one / name).read_bytes() == (two / name).read_bytes(), name
 
 
+def test_a_world_never_shrinks(tmp_path: Path) -> None:
+    settings = {"duration": 0.5, "frame_size": (32, 64), "test_fraction": 0.25, "workers": 0}
+    render_world(tmp_path, clips=4, **settings)  # type: ignore[arg-type]
+    lists = {name: (tmp_path / name).read_text() for name in ("train.txt", "test.txt")}
+    render_world(tmp_path, clips=2, **settings)  # type: ignore[arg-type]
+    assert {name: (tmp_path / name).read_text() for name in lists} == lists
+
+
+def test_a_folder_that_cannot_be_one_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(NotADirectoryError, match="cannot be a folder: give another"):
+        render_world(tmp_path / "file", clips=1, duration=0.5, frame_size=(32, 64), workers=0)
+
+
 def test_other_settings_are_refused(tmp_path: Path) -> None:
     small = {"clips": 1, "duration": 0.5, "frame_size": (32, 64), "workers": 0}
     render_world(tmp_path, **small)  # type: ignore[arg-type]
