@@ -197,7 +197,7 @@ def _seam(frames: Frames) -> _Seam:
     """Compare the left and the right side of frames."""
     picture = frames[:, :: max(1, frames.shape[1] // _ROWS)].astype(np.float32)
     width = picture.shape[2]
-    moves = range(width // 8, width - width // 8, max(1, width // 40))
+    moves = range(width // 8, width - width // 8, max(1, width // 20))
     far = [np.abs(picture - np.roll(picture, move, 2)).mean(axis=(0, 2, 3)) for move in moves]
     apart = np.mean(far, axis=0)
     sides = picture[:, :, [0, -1]]
@@ -239,7 +239,7 @@ def _poles(frames: Frames) -> float:
 
 def _is_dual_fisheye(frames: Frames) -> bool:
     """Tell two round pictures side by side from the black around them."""
-    grey = frames.mean(axis=-1, dtype=np.float32)
+    grey = frames[:, ::2, ::2].mean(axis=-1, dtype=np.float32)
     height, width = grey.shape[1:]
     down = (np.arange(height) + 0.5) / height * 2 - 1
     across = (np.arange(width) + 0.5) / width * 2 % 1 * 2 - 1
