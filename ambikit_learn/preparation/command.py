@@ -145,8 +145,8 @@ def prepare(
         Layout of `clips`, a name of `ambikit_learn.sources`.
     detector : str
         ``"none"``, ``"file"`` (the source's own boxes, or its annotated directions as boxes of 20°,
-        with the detector ``"annotated"`` in the manifest), ``"yolo:PATH"`` or
-        ``"package.module:factory"``. A YOLO passes about 10 pictures of a frame through its network
+        with the detector ``"annotated"`` in the manifest), ``"world"`` (the packaged weights for
+        rendered clips), ``"yolo:PATH"`` or ``"package.module:factory"``. A YOLO passes about 10 pictures of a frame through its network
         and misses two in ten objects within 8° of a pole; ``"yolo:PATH?mode=full"`` finds more of
         them, with about 24 pictures.
     detection_rate : float
