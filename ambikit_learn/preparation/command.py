@@ -146,9 +146,9 @@ def prepare(
     detector : str
         ``"none"``, ``"file"`` (the source's own boxes, or its annotated directions as boxes of 20°,
         with the detector ``"annotated"`` in the manifest), ``"world"`` (the packaged weights for
-        rendered clips), ``"yolo:PATH"`` or ``"package.module:factory"``. A YOLO passes about 10 pictures of a frame through its network
-        and misses two in ten objects within 8° of a pole; ``"yolo:PATH?mode=full"`` finds more of
-        them, with about 24 pictures.
+        rendered clips), ``"yolo:PATH"`` or ``"package.module:factory"``. A YOLO passes about 10
+        pictures of a frame through its network and misses two in ten objects within 8° of a pole;
+        ``"yolo:PATH?mode=full"`` finds more of them, with about 24 pictures.
     detection_rate : float
         Detections per second.
     frame_rate : float

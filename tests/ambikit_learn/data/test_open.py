@@ -55,7 +55,7 @@ def test_what_a_world_does_not_have(
 
 
 def test_neither_a_world_nor_a_folder(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match="run `ambikit-learn prepare` into it first"):
+    with pytest.raises(FileNotFoundError, match="holds no prepared data: give the folder"):
         open_items(tmp_path)
     with pytest.raises(TypeError, match="colour"):
         open_items("world:easy", colour=1.0)

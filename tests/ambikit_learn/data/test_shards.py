@@ -207,7 +207,7 @@ class TestMessages:
         return shutil.copytree(prepared, tmp_path / "copy")
 
     def test_not_prepared(self, tmp_path):
-        with pytest.raises(FileNotFoundError, match="run `ambikit-learn prepare` into it first"):
+        with pytest.raises(FileNotFoundError, match="holds no prepared data: give the folder"):
             AlignmentDataset(tmp_path)
 
     def test_other_format(self, damaged):
