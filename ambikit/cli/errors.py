@@ -41,11 +41,9 @@ def one_line_errors(
         run()
         if sys.stdout is not None:
             sys.stdout.flush()
-    except BrokenPipeError:
-        # What is left in the buffer must not fail once more at the end of the process
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 141
     except (InputError, OSError, ImportError) as error:
+        if isinstance(error, BrokenPipeError) and _reader_has_left():
+            return 141
         known = checks.missing_package(error, "this command needs")
         if isinstance(error, ImportError) and known is None:
             raise
@@ -66,6 +64,21 @@ def one_line_errors(
         print(f"{program}: stopped", file=sys.stderr)
         return 130
     return 0
+
+
+def _reader_has_left() -> bool:
+    """Tell whether it is the output that broke, and not the pipe to another process."""
+    if sys.stdout is None:
+        return False
+    try:
+        print(flush=True)  # the buffer may be empty, which a flush alone would not notice
+    except BrokenPipeError:
+        # What is left in the buffer must not fail once more at the end of the process
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)
+        return True
+    return False
 
 
 def _is_lack_of_memory(error: MemoryError | RuntimeError) -> bool:

@@ -24,8 +24,12 @@ def local_folder(name: str | os.PathLike[str], revision: str | None) -> Path:
             )
         return folder
     # The network is not asked for a slip in the path of a run
-    slip = folder.parent != Path() and folder.parent.is_dir()
-    if slip or not isinstance(name, str) or not _may_be_repository(name):
+    if folder.parent != Path() and folder.parent.is_dir():
+        raise FileNotFoundError(
+            f"{folder} is not a folder, though {folder.parent} is: give that of a finished run; "
+            "for a repository of this name on the Hugging Face hub, call from another folder"
+        )
+    if not isinstance(name, str) or not _may_be_repository(name):
         raise FileNotFoundError(
             f"{folder} is not a folder: give that of a finished run, or the id of a repository on "
             "the Hugging Face hub, owner/name"

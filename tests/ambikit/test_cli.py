@@ -292,6 +292,7 @@ def test_a_part_of_an_option_is_not_taken_for_it(
         (MemoryError(), "memory ran out: ask for less"),
         (RuntimeError("can't allocate memory: you tried\nto"), "memory ran out (can't allocate"),
         (OSError(28, "No space left on device", "o.wav"), "ambikit: No space left on device: 'o"),
+        (BrokenPipeError(32, "Broken pipe"), "ambikit: Broken pipe"),  # to another process
     ],
 )
 def test_the_surroundings_are_one_line(

@@ -228,7 +228,9 @@ def test_a_slip_in_a_path_asks_no_network(tmp_path, monkeypatch):
     (tmp_path / "runs").mkdir()
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(huggingface_hub, "snapshot_download", None)
-    with pytest.raises(FileNotFoundError, match="runs/nope is not a folder: give that of"):
+    with pytest.raises(
+        FileNotFoundError, match="runs/nope is not a folder, though runs is: give that"
+    ):
         AmbiEncoder.from_pretrained("runs/nope")
 
 
